@@ -1,0 +1,3 @@
+"""buddylab: change the Linux page allocator and know what the change did."""
+
+__version__ = "0.1.0"

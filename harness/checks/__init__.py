@@ -1,0 +1,1 @@
+"""Pure: a run record in, findings out. No I/O."""

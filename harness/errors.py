@@ -1,0 +1,65 @@
+"""What can go wrong, sorted by who must act; each class carries its exit code.
+
+A check that fails is not an error but a finding (see harness.checks): the exit
+code of a run with findings is EXIT_CHECK_FAILED.
+"""
+
+from enum import IntEnum
+from pathlib import Path
+
+
+class Exit(IntEnum):
+    """Exit codes of the `buddylab` command."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    HOST = 3
+    STAGE = 4
+    GUEST_LOST = 5
+    INTERRUPTED = 130
+
+
+class HarnessError(Exception):
+    """Base of all expected failures: message is fact, value and next step."""
+
+    exit_code = Exit.STAGE
+
+
+class UserError(HarnessError):
+    """The request cannot be met as given: the user changes the command or the input."""
+
+    exit_code = Exit.USAGE
+
+
+class HostError(HarnessError):
+    """This machine lacks something: the user installs, frees or connects it."""
+
+    exit_code = Exit.HOST
+
+
+class StageError(HarnessError):
+    """A stage (fetch, patch, configure, ...) failed on its input."""
+
+    def __init__(self, stage: str, message: str, *, log_path: Path | None = None) -> None:
+        """`log_path` is where the whole output of the failed tool was kept."""
+        self.stage = stage
+        self.log_path = log_path
+        where = f"\n  whole output: {log_path}" if log_path else ""
+        super().__init__(f"{stage}: {message}{where}")
+
+
+class GuestLostError(HarnessError):
+    """The virtual machine panicked, hung, went silent or died before it was done."""
+
+    exit_code = Exit.GUEST_LOST
+
+    def __init__(self, reason: str, message: str, *, console_tail: str = "") -> None:
+        """`reason` is one of panic, hang, deadline, exit; `console_tail` its last lines."""
+        self.reason = reason
+        tail = f"\n  last console lines:\n{console_tail}" if console_tail else ""
+        super().__init__(f"guest lost ({reason}): {message}{tail}")
+
+
+class RecordError(HarnessError):
+    """A saved text is absent, cut short or not what it claims: never taken as a pass."""

@@ -1,0 +1,201 @@
+"""Every process of the harness starts here: argv lists, deadlines, logs, no orphans.
+
+A child gets a session of its own, so that Ctrl-C reaches the harness alone and the
+harness ends the child's whole group; and it is told to die with its parent
+(setpriv --pdeathsig), so that even a killed harness leaves no QEMU behind.
+"""
+
+import contextlib
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess  # noqa: TID251 - the one importer
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError, HostError
+from harness.host.deadline import Deadline
+
+logger = logging.getLogger(__name__)
+
+TAIL_LINES = 20
+KILL_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A finished command; `output` is stdout (with stderr unless it was logged)."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    output: str
+
+
+class CommandFailedError(HarnessError):
+    """A command ended with a status that was not asked for, or not in time."""
+
+    def __init__(self, completed: Completed, *, reason: str, log_path: Path | None) -> None:
+        """Keep what ran and what it said; callers turn it into their stage's error."""
+        self.completed = completed
+        self.log_path = log_path
+        self.tail = "\n".join(completed.output.splitlines()[-TAIL_LINES:])
+        where = f"\n  whole output: {log_path}" if log_path else ""
+        super().__init__(f"{shlex.join(completed.argv)}: {reason}{where}\n{self.tail}".rstrip())
+
+
+def require(program: str) -> str:
+    """Return the path of `program` or say that the host lacks it."""
+    path = shutil.which(program)
+    if path is None:
+        raise HostError(
+            f"{program} is not installed; `buddylab doctor` lists what is missing and how to get it"
+        )
+    return path
+
+
+def _fenced(argv: Sequence[str]) -> list[str]:
+    require(argv[0])
+    return ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C.UTF-8", **(extra or {})}
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a child and all it started: TERM, a grace, KILL; then reap it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=KILL_GRACE_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextlib.contextmanager
+def started(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdout: int | None = None,
+    log_path: Path | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `argv` beside the caller; on leaving, however that happens, its group is gone.
+
+    Output goes to `log_path` when given, to a pipe with stdout=PIPE, else nowhere.
+    """
+    logger.debug("$ %s", shlex.join(argv))
+    with contextlib.ExitStack() as stack:
+        sink: object = stdout if stdout is not None else subprocess.DEVNULL
+        if log_path is not None:
+            sink = stack.enter_context(log_path.open("ab"))
+        process = subprocess.Popen(
+            _fenced(argv),
+            cwd=cwd,
+            env=_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,  # type: ignore[call-overload]
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            end_group(process)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def lines_of(
+    argv: Sequence[str],
+    *,
+    deadline: Deadline,
+    log_path: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Run `argv`, yield its output line by line and keep all of it in `log_path`.
+
+    Raises CommandFailedError after the last line when the status is not 0 or time is up.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("ab") as log, started(argv, cwd=cwd, env=env, stdout=subprocess.PIPE) as run:
+        watchdog = _Watchdog(run, deadline)
+        with watchdog:
+            log.write(f"$ {shlex.join(argv)}\n".encode())
+            for raw in run.stdout or ():
+                log.write(raw)
+                log.flush()
+                yield raw.decode(errors="replace").rstrip("\n")
+            status = run.wait()
+    if watchdog.fired or status != 0:
+        output = log_path.read_text(errors="replace")
+        reason = f"not done within {deadline.limit_s:.0f} s" if watchdog.fired else f"exit {status}"
+        completed = Completed(argv=tuple(argv), returncode=status, output=output)
+        raise CommandFailedError(completed, reason=reason, log_path=log_path)
+
+
+class _Watchdog:
+    """Ends a process group when its deadline passes, while the reader blocks on a pipe."""
+
+    def __init__(self, process: subprocess.Popen[bytes], deadline: Deadline) -> None:
+        import threading  # noqa: PLC0415 - only long commands pay for it
+
+        self.fired = False
+        self._process = process
+        self._timer = threading.Timer(deadline.remaining_s, self._fire)
+        self._timer.daemon = True
+
+    def _fire(self) -> None:
+        self.fired = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    deadline: Deadline,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    log_path: Path | None = None,
+    ok: Sequence[int] | None = (0,),
+) -> Completed:
+    """Run `argv` to its end; raise CommandFailedError unless its status is in `ok`.
+
+    With `log_path` the output is appended there; else it is returned. ok=None takes any status.
+    """
+    logger.debug("$ %s", shlex.join(argv))
+    with started(argv, cwd=cwd, env=env, stdout=subprocess.PIPE) as process:
+        try:
+            raw, _ = process.communicate(timeout=deadline.remaining_s)
+        except subprocess.TimeoutExpired:
+            end_group(process)
+            raw = process.stdout.read() if process.stdout and not process.stdout.closed else b""
+            completed = Completed(
+                argv=tuple(argv), returncode=-1, output=raw.decode(errors="replace")
+            )
+            reason = f"not done within {deadline.limit_s:.0f} s"
+            raise CommandFailedError(completed, reason=reason, log_path=log_path) from None
+    output = raw.decode(errors="replace")
+    if log_path is not None:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("a") as log:
+            log.write(f"$ {shlex.join(argv)}\n{output}")
+    completed = Completed(argv=tuple(argv), returncode=process.returncode, output=output)
+    if ok is not None and completed.returncode not in ok:
+        raise CommandFailedError(
+            completed, reason=f"exit {completed.returncode}", log_path=log_path
+        )
+    return completed

@@ -1,0 +1,1 @@
+"""Pure: text of the kernel in, typed values out. No I/O."""

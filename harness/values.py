@@ -1,0 +1,132 @@
+"""The frozen values that stages hand to each other, and the replay key.
+
+    fetch -> KernelSource -> patch -> PatchedTree -> configure -> KernelConfig
+    -> build -> KernelBuild -> guest -> GuestImage -> boot/run -> RunFolder
+
+Each is also the JSON manifest of its stage's directory (harness.workspace).
+Digests are sha256 in hex. Paths never enter a digest.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+RUN_SCHEMA_VERSION = 1
+
+
+class RunMode(StrEnum):
+    """How the guest is run."""
+
+    REPEATABLE = "repeatable"  # TCG with -icount: same inputs, same bytes
+    LIVE = "live"  # KVM or multi-threaded TCG, several CPUs
+
+
+class Accelerator(StrEnum):
+    """What executes the guest's instructions."""
+
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSource:
+    """A pristine, read-only kernel source tree."""
+
+    release: str  # from its Makefile, e.g. 5.15.180
+    origin: str  # what the user named: 5.15.180, debian:6.1 or "local"
+    digest: str  # of the archive, or of all files of a directory
+    page_alloc_blob: str  # git blob id of mm/page_alloc.c
+    page_alloc_upstream: bool | None  # None: no upstream blob known for this release
+    tree: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchedTree:
+    """Source plus series (or a prefix of it), in a directory of its own."""
+
+    source: KernelSource
+    series_name: str  # directory under patches/, e.g. linux-5.15
+    series_digest: str
+    patches: tuple[str, ...]  # names, in order; empty: the source itself
+    touched: tuple[str, ...]  # files the series adds or changes
+    key: str
+    tree: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelBuild:
+    """Image, module and what is needed to say which ones they are."""
+
+    tree: PatchedTree
+    flavour: str
+    config_digest: str
+    compiler: str
+    release: str  # make kernelrelease
+    vmlinux_digest: str
+    module_digest: str
+    module_srcversion: str
+    key: str
+    directory: Path  # holds vmlinux, bzImage, config, high_order_test.ko, gen_init_cpio
+
+    @property
+    def image(self) -> Path:
+        """What QEMU boots."""
+        return self.directory / "bzImage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestImage:
+    """The initramfs: our files and Debian's programs."""
+
+    digest: str
+    packages: tuple[str, ...]  # name=version of each Debian package a file came from
+    size_bytes: int  # uncompressed: what it occupies in the guest
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """One stage of an experiment, as the guest is told to run it."""
+
+    name: str
+    command: str
+    prepare: str  # shell text run before the `before` snapshot; may be empty
+    cleanup: str  # shell text run after the `after` snapshot; may be empty
+    deadline_s: int  # in guest seconds at reference speed
+    note: str  # why the stage is here; shown in the report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayKey:
+    """All that a repeatable run's bytes depend on."""
+
+    schema: int
+    harness_version: str
+    kernel_release: str
+    kernel_origin: str
+    source_digest: str
+    page_alloc_blob: str
+    page_alloc_upstream: bool | None
+    series_name: str
+    series_digest: str
+    patches: tuple[str, ...]
+    config_digest: str
+    compiler: str
+    vmlinux_digest: str
+    module_digest: str
+    module_srcversion: str
+    guest_digest: str
+    guest_size_bytes: int
+    mode: RunMode
+    accelerator: Accelerator
+    qemu_version: str
+    firmware_digest: str
+    machine: str  # QEMU arguments that shape the guest, without paths
+    memory_mib: int
+    cpus: int
+    icount_shift: int | None
+    scale: str
+    seed: int
+    kernel_command_line: str
+    stages: tuple[StagePlan, ...]
+    digest: str  # of all of the above
