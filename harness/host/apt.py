@@ -1,0 +1,138 @@
+"""Debian packages brought by apt's own verified download, without root.
+
+apt gets a state directory of its own below the cache and an empty list of installed
+packages, so that it resolves a package's whole dependency closure and never touches
+the machine's package database.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import HostError
+from harness.host.command import CommandFailedError, require, run
+from harness.host.deadline import Deadline
+from harness.workspace import Cache, atomic_write, sha256_text
+
+logger = logging.getLogger(__name__)
+
+LISTS_FRESH_S = 24 * 3600.0
+UPDATE_LIMIT_S = 300.0
+DOWNLOAD_LIMIT_S = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """One downloaded package."""
+
+    name: str
+    version: str
+    path: Path
+
+
+class Apt:
+    """apt-get with its state below the cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        """Nothing is written until something is downloaded."""
+        require("apt-get")
+        require("dpkg-deb")
+        self._cache = cache
+        self._root = cache.root / "apt"
+        self._archives = cache.root / "downloads" / "deb"
+        self._stamp = self._root / "updated"
+
+    def download(self, names: Sequence[str], *, with_dependencies: bool) -> tuple[Package, ...]:
+        """Bring the current versions of `names` (and all they depend on); sorted by name.
+
+        Raises HostError when apt cannot find or fetch them.
+        """
+        with self._cache.locked("apt"):
+            self._update()
+            files = self._resolved(names, with_dependencies=with_dependencies)
+            missing = [name for name in files if not (self._archives / name).exists()]
+            if missing:
+                logger.info("bringing %d packages", len(missing))
+                verb = (
+                    ["install", "--download-only", "--yes"] if with_dependencies else ["download"]
+                )
+                self._apt([*verb, *names], DOWNLOAD_LIMIT_S, archives=self._archives)
+            return tuple(_package(self._archives / name) for name in files)
+
+    def extract(self, packages: Sequence[Package], root: Path) -> None:
+        """Unpack `packages` below `root`."""
+        root.mkdir(parents=True, exist_ok=True)
+        deadline = Deadline.after(DOWNLOAD_LIMIT_S, "unpacking packages")
+        for package in packages:
+            run(["dpkg-deb", "--extract", str(package.path), str(root)], deadline=deadline)
+
+    def _options(self, archives: Path) -> list[str]:
+        options = {
+            "Dir::State": self._root / "state",
+            "Dir::State::status": self._root / "status",
+            "Dir::Cache": self._root / "cache",
+            "Dir::Cache::archives": archives,
+            "Debug::NoLocking": "1",
+            "APT::Install-Recommends": "0",
+            "APT::Sandbox::User": "",
+        }
+        return [f"-o{key}={value}" for key, value in options.items()]
+
+    def _update(self) -> None:
+        stamp = self._stamp
+        age_s = time.time() - stamp.stat().st_mtime if stamp.exists() else None
+        if age_s is not None and 0 <= age_s < LISTS_FRESH_S:
+            return
+        for directory in ("state/lists/partial", "cache"):
+            (self._root / directory).mkdir(parents=True, exist_ok=True)
+        (self._archives / "partial").mkdir(parents=True, exist_ok=True)
+        (self._root / "status").touch()
+        try:
+            self._apt(["--error-on=any", "update"], UPDATE_LIMIT_S, archives=self._archives)
+        except HostError as error:
+            if age_s is None:
+                raise
+            logger.warning("package lists are %.0f hours old: %s", age_s / 3600, error)
+            return
+        stamp.touch()
+
+    def _resolved(self, names: Sequence[str], *, with_dependencies: bool) -> list[str]:
+        """Return the file names apt would bring; asked once per package list."""
+        verb = "install" if with_dependencies else "download"
+        memory = self._root / "resolved" / f"{sha256_text(verb, *names)[:16]}.json"
+        if memory.exists() and memory.stat().st_mtime >= self._stamp.stat().st_mtime:
+            return msgspec.json.decode(memory.read_bytes(), type=list[str])
+        # apt names only what is not among its archives yet: show it none.
+        nothing = self._root / "nothing"
+        (nothing / "partial").mkdir(parents=True, exist_ok=True)
+        output = self._apt(
+            [verb, "--print-uris", "--yes", *names], UPDATE_LIMIT_S, archives=nothing
+        )
+        files = sorted(line.split()[1] for line in output.splitlines() if line.startswith("'"))
+        atomic_write(memory, msgspec.json.encode(files))
+        return files
+
+    def _apt(self, arguments: Sequence[str], limit_s: float, *, archives: Path) -> str:
+        argv = ["apt-get", "-q", *self._options(archives), *arguments]
+        deadline = Deadline.after(limit_s, "apt-get")
+        try:
+            return run(argv, deadline=deadline, cwd=archives).output
+        except CommandFailedError as error:
+            raise HostError(
+                f"apt-get cannot {' '.join(arguments)}: {_reason(error.tail)}; "
+                "check the package sources and the network"
+            ) from error
+
+
+def _reason(tail: str) -> str:
+    errors = [line for line in tail.splitlines() if line.startswith("E:")]
+    return "; ".join(errors) or tail
+
+
+def _package(path: Path) -> Package:
+    name, version, _ = path.name.split("_", 2)
+    return Package(name=name, version=version.replace("%3a", ":"), path=path)

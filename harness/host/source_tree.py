@@ -1,0 +1,173 @@
+"""Copies of kernel source trees: imports of a user's directory, trees to be patched.
+
+A copy shares unchanged files with an earlier one through hard links; files below the
+cache are never written in place, so a link never carries a change into another tree.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from harness.host.command import run
+from harness.host.deadline import Deadline
+from harness.host.progress import progress
+from harness.values import KernelSource
+from harness.workspace import Cache, atomic_write, encode, sha256_file, sha256_text
+
+logger = logging.getLogger("fetch")
+
+COPY_LIMIT_S = 600.0
+
+# What a build or a developer leaves in a source tree and a pristine one does not have.
+_LEFT_OUT_NAMES = frozenset(
+    {
+        ".git",
+        ".config",
+        ".config.old",
+        ".tmp_versions",
+        "Module.symvers",
+        "modules.order",
+        "modules.builtin",
+        "modules.builtin.modinfo",
+        "System.map",
+        "vmlinux",
+        "vmlinux.o",
+        "bzImage",
+        ".version",
+    }
+)
+_LEFT_OUT_SUFFIXES = (".o", ".ko", ".a", ".cmd", ".mod", ".mod.c", ".orig", ".rej", "~")
+_LEFT_OUT_DIRECTORIES = frozenset(
+    {"include/config", "include/generated", "arch/x86/include/generated"}
+)
+
+
+class Describe(Protocol):
+    """Makes the manifest of an imported tree."""
+
+    def __call__(self, tree: Path, *, origin: str, digest: str, final: Path) -> KernelSource:
+        """Read the tree's own statements."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One file or link of a directory, by what `stat` says."""
+
+    path: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Import:
+    """What is remembered of the last import of a directory."""
+
+    fingerprint: str
+    digest: str
+    stamps: dict[str, str]
+
+
+def import_directory(path: Path, cache: Cache, describe: Describe) -> KernelSource:
+    """Copy a user's source directory into the cache, unless it is there unchanged.
+
+    Only files whose size, times or inode changed since the last import are read again.
+    """
+    entries = sorted(_walk(path), key=lambda entry: entry.path)
+    fingerprint = sha256_text(*(f"{entry.path}\t{entry.stamp}" for entry in entries))
+    name = sha256_text(str(path))[:16]
+    last = cache.root / "imports" / f"{name}.json"
+    brief = cache.root / "imports" / f"{name}-{fingerprint[:16]}"
+    if brief.exists() and (known := cache.load("sources", brief.read_text(), KernelSource)):
+        return known
+    digest = _import(path, entries, _remembered(last), cache, describe)
+    stamps = {entry.path: entry.stamp for entry in entries}
+    atomic_write(last, encode(_Import(fingerprint=fingerprint, digest=digest, stamps=stamps)))
+    atomic_write(brief, digest)
+    source = cache.load("sources", digest, KernelSource)
+    assert source is not None  # noqa: S101 - just published
+    return source
+
+
+def _import(
+    path: Path, entries: list[_Entry], last: _Import | None, cache: Cache, describe: Describe
+) -> str:
+    previous = cache.entry("sources", last.digest) / "tree" if last else None
+    if previous is not None and not previous.is_dir():
+        previous = None
+    parts: list[str] = []
+    with (
+        cache.building("import") as scratch,
+        progress("fetch", total=len(entries), unit="files") as advance,
+    ):
+        for count, entry in enumerate(entries, start=1):
+            same = previous if last and last.stamps.get(entry.path) == entry.stamp else None
+            parts += [entry.path, _copy(path, entry.path, scratch / "tree", same)]
+            advance(count, entry.path)
+        digest = sha256_text(*parts)
+        final = cache.entry("sources", digest) / "tree"
+        source = describe(scratch / "tree", origin="local", digest=digest, final=final)
+        if cache.load("sources", digest, KernelSource) is None:
+            cache.publish(scratch, "sources", digest, source)
+    return digest
+
+
+def _copy(root: Path, name: str, target_root: Path, same: Path | None) -> str:
+    """Copy one file, linking to `same` tree's where it did not change; return its digest."""
+    source, target = root / name, target_root / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_symlink():
+        link = str(source.readlink())
+        target.symlink_to(link)
+        return f"-> {link}"
+    if same is not None and (same / name).is_file():
+        os.link(same / name, target)
+    else:
+        shutil.copy2(source, target)
+    executable = "x" if os.access(target, os.X_OK) else "-"
+    return f"{executable} {sha256_file(target)}"
+
+
+def _walk(root: Path) -> Iterator[_Entry]:
+    pending = [""]
+    while pending:
+        directory = pending.pop()
+        with os.scandir(root / directory) as found:
+            for item in found:
+                name = f"{directory}/{item.name}" if directory else item.name
+                if item.name in _LEFT_OUT_NAMES or item.name.endswith(_LEFT_OUT_SUFFIXES):
+                    continue
+                if item.is_dir(follow_symlinks=False):
+                    if name not in _LEFT_OUT_DIRECTORIES:
+                        pending.append(name)
+                    continue
+                stat = item.stat(follow_symlinks=False)
+                stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+                yield _Entry(name, stamp)
+
+
+def _remembered(path: Path) -> _Import | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Import)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def clone(tree: Path, target: Path, *, own: Mapping[str, bool]) -> None:
+    """Clone `tree` by hard links; the files in `own` (name -> exists) become real copies."""
+    target.mkdir(parents=True)
+    argv = ["cp", "--archive", "--link", f"{tree}/.", str(target)]
+    run(argv, deadline=Deadline.after(COPY_LIMIT_S, "cloning the source tree"))
+    for name, exists in own.items():
+        if exists:
+            file = target / name
+            content = file.read_bytes()
+            mode = file.stat().st_mode
+            file.unlink()
+            file.write_bytes(content)
+            file.chmod(mode)

@@ -1,0 +1,82 @@
+"""Every test has a cache and a home of its own, and no network but the loopback."""
+
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.workspace import Cache
+
+TESTS = Path(__file__).parent
+
+PATCH_MAIL = """From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: someone <someone@example.org>
+Subject: [PATCH] {subject}
+
+---
+ {path} | 2 +-
+
+diff --git a/{path} b/{path}
+--- a/{path}
++++ b/{path}
+@@ -{line},3 +{line},3 @@
+ {before}
+-{old}
++{new}
+ {after}
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """An empty cache, also for code that asks the environment."""
+    monkeypatch.setenv("BUDDYLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return Cache.default()
+
+
+@pytest.fixture
+def fake_kernel(tmp_path: Path) -> Path:
+    """A source tree that builds in no time and says it is 5.15.180."""
+    return shutil.copytree(TESTS / "fake_kernel", tmp_path / "linux-5.15.180")
+
+
+@pytest.fixture
+def archive(tmp_path: Path, fake_kernel: Path) -> Path:
+    """The fake kernel as a release archive."""
+    path = tmp_path / "linux-5.15.180.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(fake_kernel, arcname="linux-5.15.180")
+    return path
+
+
+@pytest.fixture
+def write_series(tmp_path: Path) -> Callable[..., Path]:
+    """Write a series of one-line changes to the fake page_alloc.c."""
+
+    def write(*changes: tuple[str, str, str, str]) -> Path:
+        directory = tmp_path / "series" / "linux-5.15"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        names = []
+        for number, (before, old, new, after) in enumerate(changes, start=1):
+            name = f"{number:04}-change.patch"
+            line = (TESTS / "fake_kernel/mm/page_alloc.c").read_text().split("\n").index(before) + 1
+            (directory / name).write_text(
+                PATCH_MAIL.format(
+                    subject=f"change {number}",
+                    path="mm/page_alloc.c",
+                    line=line,
+                    before=before,
+                    old=old,
+                    new=new,
+                    after=after,
+                )
+            )
+            names.append(name)
+        (directory / "series").write_text("# a test's series\n" + "\n".join(names) + "\n")
+        return directory
+
+    return write

@@ -1,0 +1,249 @@
+"""fetch: names, downloads, archives, directories; against a real HTTP server on the loopback."""
+
+import hashlib
+import http.server
+import io
+import logging
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Exit, HostError, UserError
+from harness.stages import fetch as stage
+from harness.stages.fetch import fetch
+from harness.workspace import Cache
+
+
+@dataclass
+class Server:
+    """A file server that can tear off, refuse ranges, or lie."""
+
+    content: bytes = b""
+    tear_after: int | None = None
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range")
+            state.requests.append((self.path, wanted))
+            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+            body = state.content[start:]
+            self.send_response(206 if wanted else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            cut, state.tear_after = state.tear_after, None
+            self.wfile.write(body[:cut])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        state.url = f"http://127.0.0.1:{httpd.server_address[1]}"
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield state
+        httpd.shutdown()
+
+
+@pytest.fixture
+def kernel_org(server: Server, archive: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server plays kernel.org and has the archive whose digest is pinned."""
+    server.content = archive.read_bytes()
+    digest = hashlib.sha256(server.content).hexdigest()
+    monkeypatch.setitem(stage.ARCHIVE_SHA256, "5.15.180", digest)
+    monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", server.url)
+    return server
+
+
+def test_release_is_downloaded_checked_and_unpacked(kernel_org: Server, cache: Cache) -> None:
+    source = fetch("5.15.180", cache)
+
+    assert source.release == "5.15.180"
+    assert source.origin == "5.15.180"
+    assert source.page_alloc_upstream is False
+    assert (source.tree / "mm/page_alloc.c").exists()
+    assert kernel_org.requests == [("/v5.x/linux-5.15.180.tar.gz", None)]
+
+
+def test_second_fetch_asks_nobody(kernel_org: Server, cache: Cache) -> None:
+    first = fetch("5.15.180", cache)
+    again = fetch("5.15.180", cache)
+
+    assert again == first
+    assert len(kernel_org.requests) == 1
+
+
+def test_torn_download_continues_where_it_stopped(kernel_org: Server, cache: Cache) -> None:
+    kernel_org.tear_after = 100
+
+    assert fetch("5.15.180", cache).release == "5.15.180"
+    assert kernel_org.requests[1][1] == "bytes=100-"
+
+
+def test_wrong_hash_is_refused_and_removed(kernel_org: Server, cache: Cache) -> None:
+    kernel_org.content += b"x"
+
+    with pytest.raises(HostError, match="sha256"):
+        fetch("5.15.180", cache)
+    assert not list((cache.root / "downloads").iterdir())
+
+
+def test_named_release_never_falls_back(
+    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
+    fetch(str(fake_kernel), cache)
+
+    with pytest.raises(HostError, match="cannot be had") as caught:
+        fetch("5.15.180", cache)
+    assert caught.value.exit_code == Exit.HOST
+
+
+def test_default_falls_back_on_a_cached_source_and_says_so_in_one_line(
+    cache: Cache,
+    fake_kernel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
+    local = fetch(str(fake_kernel), cache)
+
+    with caplog.at_level(logging.WARNING):
+        source = fetch(None, cache)
+
+    assert source == local
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("KERNEL.ORG IS OUT OF REACH")
+    assert "\n" not in line
+
+
+def test_default_falls_back_on_debian_with_an_empty_cache(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
+    monkeypatch.setattr(stage, "_debian", lambda _cache: "debian's")
+
+    assert fetch(None, cache) == "debian's"
+
+
+def test_debian_elsewhere_names_the_way_out(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoPackage:
+        def __init__(self, _cache: Cache) -> None:
+            pass
+
+        def download(self, *_: object, **__: object) -> None:
+            raise HostError("E: Unable to locate package linux-source-6.1")
+
+    monkeypatch.setattr(stage, "Apt", NoPackage)
+
+    with pytest.raises(HostError, match="--kernel PATH") as caught:
+        fetch("debian:6.1", cache)
+    assert caught.value.exit_code == Exit.HOST
+
+
+def test_unknown_kernel_names_what_there_is(cache: Cache) -> None:
+    with pytest.raises(UserError, match=r"5\.15\.180, debian:6\.1") as caught:
+        fetch("7.7", cache)
+    assert caught.value.exit_code == Exit.USAGE
+
+
+def _archive_with(path: Path, *members: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for member in members:
+            tar.addfile(member, io.BytesIO(b"x" * member.size))
+    return path
+
+
+def _member(name: str, **fields: object) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    for key, value in fields.items():
+        setattr(member, key, value)
+    return member
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        _member("linux/../../evil", size=1),
+        _member("/etc/evil", size=1),
+        _member("linux/link", type=tarfile.SYMTYPE, linkname="../../evil"),
+        _member("linux/link", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+        _member("linux/link", type=tarfile.LNKTYPE, linkname="../evil"),
+        _member("linux/device", type=tarfile.CHRTYPE),
+    ],
+    ids=["dotdot", "absolute", "symlink", "absolute symlink", "hard link", "device"],
+)
+def test_archive_that_leaves_its_root_writes_nothing(
+    member: tarfile.TarInfo, cache: Cache, tmp_path: Path
+) -> None:
+    path = _archive_with(tmp_path / "evil.tar", _member("linux/Makefile", size=1), member)
+
+    with pytest.raises(UserError):
+        fetch(str(path), cache)
+    assert not list(cache.root.glob("sources/*"))
+    assert not list(cache.root.glob("tmp/*"))
+    assert not (tmp_path / "evil").exists()
+
+
+def test_torn_archive(cache: Cache, archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes()[:-200])
+
+    with pytest.raises(UserError, match="torn"):
+        fetch(str(archive), cache)
+    assert not list(cache.root.glob("sources/*"))
+
+
+def test_directory_that_is_no_kernel(cache: Cache, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(UserError, match="not a kernel source"):
+        fetch(str(tmp_path / "empty"), cache)
+
+
+def test_kernel_of_another_version(cache: Cache, fake_kernel: Path) -> None:
+    makefile = fake_kernel / "Makefile"
+    makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 15", "PATCHLEVEL = 4"))
+
+    with pytest.raises(UserError, match=r"Linux 5\.4\.180; there are patch series for linux-5\.15"):
+        fetch(str(fake_kernel), cache)
+
+
+def test_directory_is_imported_and_an_edit_gives_another_digest(
+    cache: Cache, fake_kernel: Path
+) -> None:
+    first = fetch(str(fake_kernel), cache)
+    same = fetch(str(fake_kernel), cache)
+    (fake_kernel / "mm/page_alloc.c").write_text("int other;\n")
+    edited = fetch(str(fake_kernel), cache)
+
+    assert same == first
+    assert edited.digest != first.digest
+    assert (edited.tree / "mm/page_alloc.c").read_text() == "int other;\n"
+    assert "int one;" in (first.tree / "mm/page_alloc.c").read_text()
+
+
+def test_what_a_build_left_does_not_count(cache: Cache, fake_kernel: Path) -> None:
+    first = fetch(str(fake_kernel), cache)
+    (fake_kernel / "mm/page_alloc.o").write_text("object")
+    (fake_kernel / ".config").write_text("CONFIG_X=y\n")
+
+    assert fetch(str(fake_kernel), cache).digest == first.digest
+
+
+def test_upstream_file_is_recognised(
+    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = fetch(str(fake_kernel), cache).page_alloc_blob
+    monkeypatch.setitem(stage.is_upstream.__globals__["UPSTREAM_PAGE_ALLOC"], "5.15.180", blob)
+    (fake_kernel / "README").write_text("another tree, the same allocator\n")
+
+    assert fetch(str(fake_kernel), cache).page_alloc_upstream is True
