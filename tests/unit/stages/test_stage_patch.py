@@ -1,0 +1,110 @@
+"""patch: no fuzz, nothing in place, every touched file changed."""
+
+import subprocess  # noqa: TID251 - a git checkout to stand in
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import StageError, UserError
+from harness.stages.fetch import fetch
+from harness.stages.patch import patch, read_series
+from harness.values import KernelSource
+from harness.workspace import Cache, asset
+
+ONE = ("int one;", "int two;", "int TWO;", "int three;")
+TWO = ("int three;", "int four;", "int FOUR;", "int five;")
+
+
+@pytest.fixture
+def source(cache: Cache, fake_kernel: Path) -> KernelSource:
+    return fetch(str(fake_kernel), cache)
+
+
+def test_series_makes_a_new_tree_and_leaves_the_source(
+    source: KernelSource, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    tree = patch(source, cache, directory=write_series(ONE, TWO))
+
+    patched = (tree.tree / "mm/page_alloc.c").read_text()
+    assert "int TWO;" in patched
+    assert "int FOUR;" in patched
+    assert "int two;" in (source.tree / "mm/page_alloc.c").read_text()
+    assert tree.touched == ("mm/page_alloc.c",)
+
+
+def test_prefix_has_a_key_of_its_own(
+    source: KernelSource, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    directory = write_series(ONE, TWO)
+    whole = patch(source, cache, directory=directory)
+    first = patch(source, cache, directory=directory, upto="1")
+    none = patch(source, cache, directory=directory, upto="0")
+
+    assert len({whole.key, first.key, none.key}) == 3
+    assert "int four;" in (first.tree / "mm/page_alloc.c").read_text()
+    assert none.patches == ()
+
+
+def test_patch_that_does_not_apply_names_itself_and_leaves_no_tree(
+    source: KernelSource, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    directory = write_series(ONE, ("int three;", "int absent;", "int x;", "int five;"))
+
+    with pytest.raises(StageError, match="0002-change.patch does not apply; rebase"):
+        patch(source, cache, directory=directory)
+    assert not list(cache.root.glob("trees/*"))
+
+
+def test_context_must_agree_to_the_letter(
+    source: KernelSource, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    directory = write_series(ONE)
+    mail = directory / "0001-change.patch"
+    mail.write_text(mail.read_text().replace(" int three;", " int thrice;"))
+
+    with pytest.raises(StageError, match="does not apply"):
+        patch(source, cache, directory=directory)
+
+
+def test_patch_that_is_in_already_says_so(
+    source: KernelSource, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    with pytest.raises(StageError, match="has it already"):
+        patch(source, cache, directory=write_series(ONE, ONE))
+
+
+def test_cache_inside_a_git_checkout(
+    fake_kernel: Path,
+    tmp_path: Path,
+    write_series: Callable[..., Path],
+) -> None:
+    """Git apply would take the enclosing checkout, skip all files and exit 0."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    subprocess.run(["git", "init", "--quiet", str(checkout)], check=True)
+    cache = Cache(checkout / "cache")
+
+    tree = patch(fetch(str(fake_kernel), cache), cache, directory=write_series(ONE))
+
+    assert "int TWO;" in (tree.tree / "mm/page_alloc.c").read_text()
+
+
+@pytest.mark.parametrize("name", ["linux-5.15", "linux-6.1"])
+def test_our_series_are_whole_and_unsigned(name: str) -> None:
+    series = read_series(asset("patches") / name)
+
+    assert len(series) >= 6
+    assert [item.trailers for item in series] == [()] * len(series)
+    assert all(
+        item.subject.startswith(f"[PATCH {n}/{len(series)}] ")
+        for n, item in enumerate(series, start=1)
+    )
+
+
+def test_series_and_directory_must_agree(write_series: Callable[..., Path]) -> None:
+    directory = write_series(ONE)
+    (directory / "0009-stray.patch").write_text("")
+
+    with pytest.raises(UserError, match="0009-stray.patch"):
+        read_series(directory)
