@@ -1,0 +1,147 @@
+"""build: kernel image, modules and our module, kept under the digest of their inputs."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from harness.errors import StageError
+from harness.host.command import CommandFailedError, run
+from harness.host.deadline import Deadline
+from harness.host.elf import module_info
+from harness.host.make import Slot, slot_for
+from harness.host.progress import progress
+from harness.kernel.build_log import first_error
+from harness.stages.configure import configure, fragment_for
+from harness.values import KernelBuild, PatchedTree
+from harness.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
+
+logger = logging.getLogger("build")
+
+FLAVOUR = "guest"
+BUILD_LIMIT_S = 5400.0
+QUICK_LIMIT_S = 120.0
+MODULE = "high_order_test"
+RECIPE_VERSION = "1"  # raised when this file changes what a build leaves
+
+# Lines `make` prints for a build from nothing: the scale of the progress bar, no more.
+LINES_EXPECTED = 1500
+
+# What later stages use, below the slot's output directory.
+KEPT = ("vmlinux", "arch/x86/boot/bzImage", ".config", "Module.symvers", "usr/gen_init_cpio")
+
+
+def build(tree: PatchedTree, cache: Cache, *, flavour: str = FLAVOUR) -> KernelBuild:
+    """Configure and build `tree` with our module, or return the same build from the cache.
+
+    Raises StageError with the first real error line; what was built before stays.
+    """
+    compiler = _compiler()
+    fragment = fragment_for(tree, flavour)
+    kmod_digest = sha256_tree(asset("kmod"))
+    key = sha256_text("kernel", RECIPE_VERSION, tree.key, fragment, kmod_digest, compiler)
+    cached = cache.load("kernels", key, KernelBuild)
+    if cached:
+        return cached
+    slot = slot_for(tree, flavour, compiler, cache)
+    with cache.locked(f"slot-{slot.root.name}"):
+        slot.root.mkdir(parents=True, exist_ok=True)
+        slot.turn_to(tree, cache)
+        log_path = slot.root / f"build-{key[:8]}.log"
+        log_path.unlink(missing_ok=True)
+        config_digest = configure(slot, fragment, log_path=log_path)
+        _kernel(slot, log_path)
+        with cache.building("kernel") as scratch:
+            _module(slot, scratch, log_path)
+            _keep(slot, scratch)
+            value = _describe(
+                tree=tree,
+                slot=slot,
+                scratch=scratch,
+                flavour=flavour,
+                config_digest=config_digest,
+                compiler=compiler,
+                key=key,
+                cache=cache,
+            )
+            cache.publish(scratch, "kernels", key, value)
+    return value
+
+
+def _kernel(slot: Slot, log_path: Path) -> None:
+    deadline = Deadline.after(BUILD_LIMIT_S, "building the kernel")
+    logger.info("kernel image and modules; log in %s", log_path)
+    try:
+        with progress("build", total=LINES_EXPECTED, unit="steps") as advance:
+            lines = slot.make(["bzImage", "modules"], deadline=deadline, log_path=log_path)
+            for count, line in enumerate(lines, start=1):
+                advance(min(count, LINES_EXPECTED), line.strip()[:60])
+    except CommandFailedError as error:
+        raise _build_error(error, log_path) from error
+
+
+def _module(slot: Slot, scratch: Path, log_path: Path) -> None:
+    """Build the module in a copy: the project's own directory stays clean."""
+    work = scratch / "kmod"
+    shutil.copytree(asset("kmod"), work)
+    deadline = Deadline.after(QUICK_LIMIT_S, "building the module")
+    try:
+        list(slot.make([f"M={work}", "W=1", "modules"], deadline=deadline, log_path=log_path))
+    except CommandFailedError as error:
+        raise _build_error(error, log_path) from error
+    shutil.move(work / f"{MODULE}.ko", scratch / f"{MODULE}.ko")
+    shutil.rmtree(work)
+
+
+def _build_error(error: CommandFailedError, log_path: Path) -> StageError:
+    reason = first_error(error.completed.output)
+    if "No space left" in reason:
+        raise OSError(28, "No space left on device") from error
+    return StageError("build", reason, log_path=log_path)
+
+
+def _keep(slot: Slot, scratch: Path) -> None:
+    for name in KEPT:
+        target = scratch / (
+            Path(name).name.removeprefix(".") if name == ".config" else Path(name).name
+        )
+        shutil.copy2(slot.objects / name, target)
+
+
+def _describe(
+    *,
+    tree: PatchedTree,
+    slot: Slot,
+    scratch: Path,
+    flavour: str,
+    config_digest: str,
+    compiler: str,
+    key: str,
+    cache: Cache,
+) -> KernelBuild:
+    release = (slot.objects / "include/config/kernel.release").read_text().strip()
+    info = module_info(scratch / f"{MODULE}.ko")
+    if info["vermagic"].split()[0] != release:
+        raise StageError(
+            "build",
+            f"the module says it is for {info['vermagic']!r}, the kernel is {release}; "
+            "remove the slot below the cache's slots/ and build again",
+        )
+    return KernelBuild(
+        tree=tree,
+        flavour=flavour,
+        config_digest=config_digest,
+        compiler=compiler,
+        release=release,
+        vmlinux_digest=sha256_file(scratch / "vmlinux"),
+        module_digest=sha256_file(scratch / f"{MODULE}.ko"),
+        module_srcversion=info["srcversion"],
+        key=key,
+        directory=cache.entry("kernels", key),
+    )
+
+
+def _compiler() -> str:
+    deadline = Deadline.after(QUICK_LIMIT_S, "asking for versions")
+    gcc = run(["gcc", "--version"], deadline=deadline).output.splitlines()[0]
+    linker = run(["ld", "--version"], deadline=deadline).output.splitlines()[0]
+    return f"{gcc}; {linker}"

@@ -1,0 +1,64 @@
+"""configure: the fragment of vm/config on top of tinyconfig, and proof that it was kept."""
+
+import logging
+from pathlib import Path
+
+from harness.errors import StageError
+from harness.host.command import CommandFailedError, run
+from harness.host.deadline import Deadline
+from harness.host.make import Slot
+from harness.kernel.build_log import first_error
+from harness.kernel.kconfig import dropped, parse_config
+from harness.values import PatchedTree
+from harness.workspace import asset, sha256_file
+
+logger = logging.getLogger("configure")
+
+CONFIGURE_LIMIT_S = 300.0
+MONITOR_OPTION = "CONFIG_BUDDY_MONITOR"
+
+
+def fragment_for(tree: PatchedTree, flavour: str) -> str:
+    """Return the text of the flavour's fragment, less what an unpatched tree cannot know."""
+    text = (asset("vm") / "config" / f"{flavour}.config").read_text()
+    if tree.patches:
+        return text
+    return "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith(MONITOR_OPTION)
+    )
+
+
+def configure(slot: Slot, fragment: str, *, log_path: Path) -> str:
+    """Write `.config` in the slot and return its digest.
+
+    Raises StageError with the options that `make olddefconfig` did not keep.
+    """
+    config = slot.objects / ".config"
+    wanted = slot.objects / "fragment.config"
+    wanted.write_text(fragment)
+    deadline = Deadline.after(CONFIGURE_LIMIT_S, "configuring the kernel")
+    logger.info("tinyconfig and %d options", len(parse_config(fragment)))
+    try:
+        list(slot.make(["tinyconfig"], deadline=deadline, log_path=log_path))
+        merge = [
+            str(slot.source / "scripts/kconfig/merge_config.sh"),
+            "-m",
+            "-O",
+            str(slot.objects),
+            str(config),
+            str(wanted),
+        ]
+        run(merge, cwd=slot.objects, deadline=deadline, log_path=log_path)
+        list(slot.make(["olddefconfig"], deadline=deadline, log_path=log_path))
+    except CommandFailedError as error:
+        reason = first_error(error.completed.output)
+        raise StageError("configure", reason, log_path=log_path) from error
+    lost = dropped(parse_config(fragment), parse_config(config.read_text()))
+    if lost:
+        raise StageError(
+            "configure",
+            f"this kernel's Kconfig did not keep {', '.join(lost)}; look for a dependency "
+            f"that is off (make menuconfig, /), and add it to the fragment",
+            log_path=log_path,
+        )
+    return sha256_file(config)

@@ -1,0 +1,117 @@
+"""configure and build on the fake kernel: errors shown, slots incremental, cache intact."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HostError, StageError
+from harness.kernel.build_log import first_error
+from harness.stages.build import build
+from harness.stages.fetch import fetch
+from harness.stages.patch import patch
+from harness.values import PatchedTree
+from harness.workspace import Cache
+
+ONE = ("int one;", "int two;", "int TWO;", "int three;")
+TWO = ("int one;", "int two;", "int zwei;", "int three;")
+
+
+@pytest.fixture
+def tree(cache: Cache, fake_kernel: Path, write_series: Callable[..., Path]) -> PatchedTree:
+    return patch(fetch(str(fake_kernel), cache), cache, directory=write_series(ONE))
+
+
+def test_build_keeps_what_later_stages_use(tree: PatchedTree, cache: Cache) -> None:
+    kernel = build(tree, cache)
+
+    assert kernel.release == "5.15.180"
+    assert kernel.module_srcversion == "F00D"
+    assert {path.name for path in kernel.directory.iterdir()} >= {
+        "bzImage",
+        "vmlinux",
+        "config",
+        "Module.symvers",
+        "gen_init_cpio",
+        "high_order_test.ko",
+    }
+    assert build(tree, cache) == kernel
+
+
+def test_option_dropped_by_olddefconfig(
+    tree: PatchedTree, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROP", "CONFIG_COMPACTION")
+
+    with pytest.raises(StageError, match=r"CONFIG_COMPACTION=y \(is absent\)"):
+        build(tree, cache)
+    assert not list(cache.root.glob("kernels/*"))
+
+
+def test_first_real_error_line_is_shown(
+    tree: PatchedTree, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIL", "bzImage")
+    monkeypatch.setenv("FAIL_TEXT", "mm/page_alloc.c:7:1: error: expected ';'")
+
+    with pytest.raises(StageError, match=r"build: mm/page_alloc\.c:7:1: error: expected ';'"):
+        build(tree, cache)
+
+    monkeypatch.delenv("FAIL")
+    assert build(tree, cache).release == "5.15.180"
+
+
+def test_no_space_left_is_the_hosts_matter(
+    tree: PatchedTree, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIL", "modules")
+    monkeypatch.setenv("FAIL_TEXT", "ld: final link failed: No space left on device")
+
+    with pytest.raises(HostError, match="no space left"):
+        build(tree, cache)
+    assert not list(cache.root.glob("kernels/*"))
+    assert not list(cache.root.glob("tmp/*"))
+
+
+def test_slot_compiles_again_what_differs_also_when_it_turns_back(
+    fake_kernel: Path, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    source = fetch(str(fake_kernel), cache)
+    first = patch(source, cache, directory=write_series(ONE))
+    second = patch(source, cache, directory=write_series(TWO))
+
+    build(first, cache)
+    assert b"int zwei;" in (build(second, cache).directory / "vmlinux").read_bytes()
+    for entry in cache.root.glob("kernels/*/manifest.json"):
+        entry.unlink()
+    assert b"int TWO;" in (build(first, cache).directory / "vmlinux").read_bytes()
+
+
+def test_unpatched_tree_does_not_ask_for_the_monitor(
+    fake_kernel: Path, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    bare = patch(fetch(str(fake_kernel), cache), cache, directory=write_series(ONE), upto="0")
+
+    config = (build(bare, cache).directory / "config").read_text()
+    assert "CONFIG_BUDDY_MONITOR" not in config
+    assert "CONFIG_COMPACTION=y" in config
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (
+            "  CC a.o\nmm/a.c:1:2: warning: w\nmm/a.c:3:4: error: e\nmake: *** [a] Error 1\n",
+            "mm/a.c:3:4: error: e",
+        ),
+        (
+            "ld: mm/a.o: in function `f':\na.c:(.text+0x1): undefined reference to `g'\n",
+            "a.c:(.text+0x1): undefined reference to `g'",
+        ),
+        ('ERROR: modpost: "x" [m.ko] undefined!\n', 'ERROR: modpost: "x" [m.ko] undefined!'),
+        ("make[2]: *** No rule to make target 'x'\n", "make[2]: *** No rule to make target 'x'"),
+        ("", "no error line; see the end of the log"),
+    ],
+)
+def test_first_error(log: str, expected: str) -> None:
+    assert first_error(log) == expected
