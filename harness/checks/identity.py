@@ -1,0 +1,83 @@
+"""The right kernel and module ran, every command ended well, and nothing broke."""
+
+from collections.abc import Iterator
+
+from harness.checks.base import Check, Comparison
+from harness.kernel.kernel_log import KernelLog
+from harness.kernel.text import shown
+from harness.record import RunRecord
+
+_BUGS_SHOWN = 5
+# What vm/guest/scripts/run_stage.sh reports for a command it had to end.
+_DEADLINE_PASSED = 124
+
+
+def _right_release(run: RunRecord) -> Iterator[Comparison]:
+    yield Comparison(
+        holds=run.guest.uname_r == run.key.kernel_release,
+        text=f"uname -r says {run.guest.uname_r}, built was {run.key.kernel_release}",
+    )
+
+
+def _right_module(run: RunRecord) -> Iterator[Comparison]:
+    yield Comparison(
+        holds=run.guest.module_srcversion == run.key.module_srcversion,
+        text=f"the loaded module has srcversion {run.guest.module_srcversion}, built was "
+        f"{run.key.module_srcversion}",
+    )
+
+
+def _commands_ended_well(run: RunRecord) -> Iterator[Comparison]:
+    for stage in run.stages:
+        yield Comparison(
+            holds=stage.exit_status == 0,
+            text=f"{stage.name}: exit status {stage.exit_status}"
+            f"{' (its deadline passed)' if stage.exit_status == _DEADLINE_PASSED else ''} of "
+            f"{shown(stage.command)}",
+        )
+
+
+def _log_is_clean(run: RunRecord) -> Iterator[Comparison]:
+    logs = [(snapshot.label, snapshot.log) for snapshot in run.snapshots]
+    if run.console is not None:
+        logs.append(("console", run.console))
+    for label, log in logs:
+        yield from _judge_log(label, log)
+
+
+def _judge_log(label: str, log: KernelLog) -> Iterator[Comparison]:
+    for bug in log.bugs[:_BUGS_SHOWN]:
+        yield Comparison(
+            holds=False,
+            text=f"{label} line {bug.line_number}: {bug.kind}: {shown(bug.message)}",
+        )
+    beginning = "" if log.from_boot else " (its beginning is no longer there)"
+    yield Comparison(
+        holds=not log.bugs,
+        text=f"{label}: {log.line_count} lines{beginning}, {len(log.bugs)} bugs or warnings, "
+        f"{log.oom_kills} OOM kills, {log.allocation_failures} allocation failures reported",
+    )
+
+
+CHECKS = (
+    Check(
+        name="kernel-is-the-one-built",
+        why="numbers of another kernel say nothing about this one",
+        judge=_right_release,
+    ),
+    Check(
+        name="module-is-the-one-built",
+        why="a module of another build may count or ask differently",
+        judge=_right_module,
+    ),
+    Check(
+        name="every-command-ended-with-0",
+        why="a workload that failed did not do what its stage claims",
+        judge=_commands_ended_well,
+    ),
+    Check(
+        name="kernel-log-is-clean",
+        why="after an oops, a lockup or a warning no later number can be trusted",
+        judge=_log_is_clean,
+    ),
+)

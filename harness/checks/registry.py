@@ -1,0 +1,24 @@
+"""All checks, in the order a reader meets them, and the judging of a run."""
+
+from harness.checks import counters, headline, identity, memory, module, policy
+from harness.checks.base import Check, CheckResult, Status
+from harness.record import RunRecord
+
+CHECKS: tuple[Check, ...] = (
+    *identity.CHECKS,
+    *counters.CHECKS,
+    *memory.CHECKS,
+    *module.CHECKS,
+    *policy.CHECKS,
+    *headline.CHECKS,
+)
+
+
+def judge(run: RunRecord) -> tuple[CheckResult, ...]:
+    """Judge a run by every check; RecordError if data a check needs is absent."""
+    return tuple(check.result(run) for check in CHECKS)
+
+
+def all_hold(results: tuple[CheckResult, ...]) -> bool:
+    """Whether no check failed; the run's exit code is CHECK_FAILED otherwise."""
+    return all(result.status is not Status.FAILED for result in results)
