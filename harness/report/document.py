@@ -1,0 +1,153 @@
+"""run.json: a judged run, typed and versioned; no host path and no wall clock in it.
+
+Two runs with equal inputs in repeatable mode give the same bytes. Counts are per order,
+memory in pages or KiB, times in ns of the guest's clock.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from harness.checks.base import CheckResult
+from harness.checks.headline import Headline
+from harness.errors import RecordError
+from harness.kernel.buddy_monitor import MonitorDelta, MonitorRow
+from harness.kernel.buddyinfo import FreeArea
+from harness.kernel.pages import Order
+from harness.kernel.sysctl import Policy
+from harness.values import RUN_SCHEMA_VERSION, ReplayKey
+
+
+class Verdict(StrEnum):
+    """The run in one word."""
+
+    ALL_HOLD = "all_checks_hold"
+    FAILED = "a_check_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """Of all requests of a burst, in ns; percentiles are the nearest rank, never interpolated."""
+
+    min_ns: int
+    median_ns: int
+    p95_ns: int
+    p99_ns: int
+    max_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """The module's run in a stage: its parameters, its totals and its latencies."""
+
+    order: Order
+    requests: int
+    hold_ms: int
+    delay_ms: int
+    most_held: int
+    hold_until_fail: bool
+    gfp: str
+    stop_reason: str
+    attempted: int
+    succeeded: int
+    failed: int
+    held_peak: int
+    latencies: Latencies | None  # None: no request was made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionDelta:
+    """What the kernel's own compaction events rose by in a stage (/proc/vmstat)."""
+
+    stall: int
+    success: int
+    fail: int
+    migrate_scanned: int
+    free_scanned: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSnapshot:
+    """What the report needs of a snapshot; `frag_pct` is from buddyinfo with the policy's cutoff.
+
+    `monitor` is empty on a kernel without /proc/buddy_monitor.
+    """
+
+    monitor: tuple[MonitorRow, ...]
+    free: tuple[FreeArea, ...]
+    frag_pct: int
+    available_kib: int
+    oom_kills: int
+    allocation_failures: int
+    policy: Policy | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStage:
+    """One stage; `raw_digest` is sha256 over its raw texts' digests.
+
+    `prepare` is the shell text run before the first snapshot, empty if there was none.
+    """
+
+    name: str
+    command: str
+    prepare: str
+    note: str
+    exit_status: int
+    raw_digest: str
+    guest_ns: int  # between the snapshots
+    before: StageSnapshot
+    after: StageSnapshot
+    deltas: tuple[MonitorDelta, ...]  # empty without the monitor
+    compaction: CompactionDelta
+    burst: Burst | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything run.json says."""
+
+    schema: int
+    verdict: Verdict
+    raw_digest: str  # of all stages
+    key: ReplayKey
+    uname_r: str
+    module_srcversion: str
+    clocksource: str
+    clocksource_is_fine: bool  # False: latencies are multiples of a tick
+    memory_total_kib: int
+    stages: tuple[RunStage, ...]
+    headline: Headline | None
+    checks: tuple[CheckResult, ...]
+
+    def stage(self, name: str) -> RunStage | None:
+        """Return a stage by name, None if this run has none so named."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    schema: int
+
+
+def encode_run(run: Run) -> str:
+    """Return run.json: keys sorted, two spaces of indent, a newline at the end."""
+    compact = msgspec.json.encode(run, order="sorted")
+    return msgspec.json.format(compact, indent=2).decode() + "\n"
+
+
+def decode_run(text: str) -> Run:
+    """Read run.json; RecordError if it is cut short, of another schema or not what it claims."""
+    try:
+        schema = msgspec.json.decode(text, type=_Header).schema
+        if schema != RUN_SCHEMA_VERSION:
+            raise RecordError(
+                f"run.json: schema {schema}, this program reads {RUN_SCHEMA_VERSION}; "
+                "judge the run folder again with `buddylab check`"
+            )
+        return msgspec.json.decode(text, type=Run)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise RecordError(
+            f"run.json: {error}; judge the run folder again with `buddylab check`"
+        ) from error

@@ -1,0 +1,246 @@
+"""The view behind report.md.j2: every number already text, every section with its sentence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.checks.base import Status
+from harness.kernel.sysctl import Policy
+from harness.report.document import Burst, Run, RunStage, Verdict
+from harness.report.identity import kernel_sentence, kernel_warnings
+from harness.report.sections import Section, Table, cell, paper_sections, table
+
+TEMPLATE = "report.md.j2"
+_NS_PER_US = 1_000
+_NS_PER_S = 1_000_000_000
+_BYTES_PER_MIB = 1 << 20
+_PAGES_SCANNED = "pages scanned for migration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckView:
+    """One check's line and its numbers."""
+
+    name: str
+    why: str
+    status: str
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportView:
+    """All that report.md.j2 prints."""
+
+    verdict: str
+    warnings: tuple[str, ...]
+    facts: Table
+    headline: tuple[str, ...]
+    sections: tuple[Section, ...]
+    checks: tuple[CheckView, ...]
+    replay_key: Table
+    raw_digests: Table
+
+
+def report_view(run: Run) -> ReportView:
+    """Return the view of a run."""
+    return ReportView(
+        verdict=_verdict(run),
+        warnings=tuple(cell(warning) for warning in kernel_warnings(run)),
+        facts=_facts(run),
+        headline=_headline(run),
+        sections=(*_our_sections(run), *paper_sections(run)),
+        checks=tuple(
+            CheckView(
+                name=check.name,
+                why=check.why,
+                status=check.status.replace("_", " "),
+                details=tuple(cell(detail) for detail in check.details),
+            )
+            for check in run.checks
+        ),
+        replay_key=table(("part of the key", "value"), _key_rows(run)),
+        raw_digests=table(
+            ("stage", "sha256 of its raw texts"),
+            (
+                *((stage.name, stage.raw_digest) for stage in run.stages),
+                ("all stages", run.raw_digest),
+            ),
+        ),
+    )
+
+
+def _verdict(run: Run) -> str:
+    failed = [check.name for check in run.checks if check.status is Status.FAILED]
+    if run.verdict is Verdict.ALL_HOLD:
+        return "All checks hold."
+    return f"{len(failed)} of {len(run.checks)} checks failed: {', '.join(failed)}."
+
+
+def _facts(run: Run) -> Table:
+    key = run.key
+    footprint = key.guest_size_bytes / _BYTES_PER_MIB
+    return table(
+        ("what", "value"),
+        (
+            ("kernel really used", kernel_sentence(run)),
+            (
+                "patches",
+                f"{len(key.patches)} of series {key.series_name}" if key.patches else "none",
+            ),
+            ("compiler", key.compiler),
+            ("how it ran", f"{key.mode}, {key.accelerator}, QEMU {key.qemu_version}"),
+            ("guest", f"{key.memory_mib} MiB, {key.cpus} CPU(s), scale {key.scale}"),
+            ("memory the kernel manages", f"{run.memory_total_kib} KiB"),
+            (
+                "guest image",
+                f"{footprint:.1f} MiB unpacked: so much of the guest's memory it occupies",
+            ),
+            ("clocksource", run.clocksource),
+        ),
+    )
+
+
+def _headline(run: Run) -> tuple[str, ...]:
+    if run.headline is None:
+        return ("This run has no final burst with a monitor to read it by.",)
+    return run.headline.sentences
+
+
+def _our_sections(run: Run) -> tuple[Section, ...]:
+    return (
+        Section(
+            title="The stages",
+            shows="What was run, in order; each stage is measured by a snapshot of the kernel's "
+            "counters before and after it.",
+            tables=(
+                table(
+                    ("stage", "why", "prepared by", "command", "exit status", "guest s", "policy"),
+                    (
+                        (
+                            stage.name,
+                            stage.note,
+                            f"`{stage.prepare}`" if stage.prepare else "-",
+                            f"`{stage.command}`",
+                            stage.exit_status,
+                            f"{stage.guest_ns / _NS_PER_S:.3f}",
+                            _policy(stage.before.policy),
+                        )
+                        for stage in run.stages
+                    ),
+                ),
+            ),
+        ),
+        _latency_section(run),
+        Section(
+            title="The kernel's own compaction counters",
+            shows="What /proc/vmstat says each stage's compactions did, as a witness beside our "
+            "counters.",
+            tables=(table(_COMPACTION_HEAD, (_compaction_row(stage) for stage in run.stages)),),
+        ),
+    )
+
+
+_COMPACTION_HEAD = (
+    "stage",
+    "stalls",
+    "success",
+    "fail",
+    _PAGES_SCANNED,
+    "pages scanned for free space",
+    "frag_pct before",
+    "frag_pct after",
+)
+
+
+def _compaction_row(stage: RunStage) -> tuple[object, ...]:
+    compaction = stage.compaction
+    return (
+        stage.name,
+        compaction.stall,
+        compaction.success,
+        compaction.fail,
+        compaction.migrate_scanned,
+        compaction.free_scanned,
+        stage.before.frag_pct,
+        stage.after.frag_pct,
+    )
+
+
+def _policy(policy: Policy | None) -> str:
+    if policy is None:
+        return "none"
+    return (
+        f"{policy.mode.name.lower()}, above {policy.threshold_pct} % below order {policy.cutoff}, "
+        f"from order {policy.min_order}"
+    )
+
+
+def _latency_section(run: Run) -> Section:
+    return Section(
+        title="Latency of the bursts",
+        shows="How long a request of a burst took, in microseconds of the guest's own clock.",
+        tables=(
+            table(
+                ("stage", "order", "gfp", "requests", "min", "median", "p95", "p99", "max"),
+                (
+                    (stage.name, *_latency_cells(stage.burst))
+                    for stage in run.stages
+                    if stage.burst is not None
+                ),
+            ),
+        ),
+        notes=tuple(_latency_notes(run)),
+    )
+
+
+def _latency_cells(burst: Burst) -> tuple[object, ...]:
+    latencies = burst.latencies
+    if latencies is None:
+        return (burst.order, burst.gfp, burst.attempted, *("-",) * 5)
+    return (
+        burst.order,
+        burst.gfp,
+        burst.attempted,
+        *(
+            f"{value / _NS_PER_US:,.1f}"
+            for value in (
+                latencies.min_ns,
+                latencies.median_ns,
+                latencies.p95_ns,
+                latencies.p99_ns,
+                latencies.max_ns,
+            )
+        ),
+    )
+
+
+def _latency_notes(run: Run) -> Iterator[str]:
+    yield f"The guest's clocksource was {run.clocksource}; percentiles are the nearest rank."
+    if run.key.icount_shift is not None:
+        yield (
+            "In this mode the guest's clock counts instructions: a latency is exact and "
+            "repeatable, but it is not the time a real machine would need."
+        )
+
+
+def _key_rows(run: Run) -> Iterator[tuple[str, str]]:
+    key = run.key
+    yield "digest of all", key.digest
+    yield "buddylab", key.harness_version
+    yield "kernel", f"{key.kernel_release} from {key.kernel_origin}, source {key.source_digest}"
+    yield "series", f"{key.series_name} {key.series_digest}"
+    yield "patches", ", ".join(key.patches) or "none"
+    yield "configuration", key.config_digest
+    yield "compiler", key.compiler
+    yield "vmlinux", key.vmlinux_digest
+    yield "module", f"{key.module_digest}, srcversion {key.module_srcversion}"
+    yield "guest image", f"{key.guest_digest}, {key.guest_size_bytes} bytes"
+    yield "mode", f"{key.mode}, {key.accelerator}, icount shift {_or_none(key.icount_shift)}"
+    yield "QEMU and firmware", f"{key.qemu_version}, {key.firmware_digest}"
+    yield "machine", f"`{key.machine}`"
+    yield "kernel command line", f"`{key.kernel_command_line}`"
+    yield "memory and CPUs", f"{key.memory_mib} MiB, {key.cpus}"
+    yield "scale and seed", f"{key.scale}, {key.seed}"
+
+
+def _or_none(value: int | None) -> str:
+    return "none" if value is None else str(value)

@@ -1,0 +1,82 @@
+"""A short summary for the terminal: plain text, no line longer than 100 characters."""
+
+import textwrap
+from collections.abc import Iterator
+
+from harness.checks.base import Status
+from harness.report.document import Run, RunStage
+from harness.report.identity import kernel_warnings
+from harness.report.paper import HIGH_ORDER
+
+_WIDTH = 100
+_MARKS = {Status.HELD: "ok", Status.FAILED: "FAILED", Status.NOT_APPLICABLE: "n/a"}
+_DETAILS_SHOWN = 3
+_NAME_WIDTH = 17
+_NS_PER_S = 1_000_000_000
+
+
+def terminal_summary(run: Run) -> str:
+    """Return the summary; ends with a newline."""
+    return "".join(f"{line}\n" for line in _lines(run))
+
+
+def _lines(run: Run) -> Iterator[str]:
+    for warning in kernel_warnings(run):
+        yield from _wrap(f"WARNING: {warning}", indent="  ")
+    yield from _wrap(
+        f"kernel {run.uname_r} ({run.key.kernel_origin}), {run.key.mode} with "
+        f"{run.key.accelerator}, {run.key.cpus} CPU(s), {run.key.memory_mib} MiB, "
+        f"scale {run.key.scale}, seed {run.key.seed}"
+    )
+    yield ""
+    yield _row(("stage", "guest s", "slowpath", "compact", "adaptive")) + "  of order >= 3"
+    for stage in run.stages:
+        yield _stage_line(stage)
+    if run.headline is not None:
+        yield ""
+        for sentence in run.headline.sentences:
+            yield from _wrap(sentence)
+    yield ""
+    yield from _check_lines(run)
+    yield ""
+    yield from _wrap(f"replay key {run.key.digest}")
+    yield from _wrap(f"raw texts  {run.raw_digest}")
+    counts = {status: sum(check.status is status for check in run.checks) for status in Status}
+    yield (
+        f"verdict: {run.verdict.replace('_', ' ')} ({counts[Status.HELD]} held, "
+        f"{counts[Status.FAILED]} failed, {counts[Status.NOT_APPLICABLE]} not applicable)"
+    )
+
+
+def _stage_line(stage: RunStage) -> str:
+    high = [delta for delta in stage.deltas if delta.order >= HIGH_ORDER]
+    name = textwrap.shorten(stage.name, width=_NAME_WIDTH, placeholder="...")
+    counts = (
+        (
+            sum(delta.slowpath for delta in high),
+            sum(delta.compact for delta in high),
+            sum(delta.adaptive for delta in high),
+        )
+        if high
+        else ("-", "-", "-")
+    )
+    return _row((name, f"{stage.guest_ns / _NS_PER_S:.1f}", *(str(count) for count in counts)))
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"{cells[0]:<18}" + "".join(f"{cell:>10}" for cell in cells[1:])
+
+
+def _check_lines(run: Run) -> Iterator[str]:
+    for check in run.checks:
+        yield from _wrap(f"{_MARKS[check.status]:>6}  {check.name}", indent=" " * 8)
+        if check.status is Status.FAILED:
+            broken = [detail for detail in check.details if detail.startswith("broken: ")]
+            for detail in broken[:_DETAILS_SHOWN]:
+                yield from _wrap(f"        {detail}", indent=" " * 10)
+            if len(broken) > _DETAILS_SHOWN:
+                yield f"        and {len(broken) - _DETAILS_SHOWN} more, see report.md"
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, width=_WIDTH, subsequent_indent=indent, break_on_hyphens=False)

@@ -1,0 +1,22 @@
+"""report: write a judged run as run.json, report.md and junit.xml into its folder."""
+
+from pathlib import Path
+
+from harness.host.templates import render
+from harness.report import markdown
+from harness.report.document import Run, encode_run
+from harness.report.junit import junit
+from harness.report.markdown import report_view
+from harness.workspace import atomic_write
+
+RUN_DOCUMENT = "run.json"
+REPORT = "report.md"
+JUNIT = "junit.xml"
+
+
+def report(run: Run, folder: Path) -> None:
+    """Write all three; each file appears whole."""
+    template = Path(markdown.__file__).with_name("report.md.j2")
+    atomic_write(folder / REPORT, render(template, run=run, view=report_view(run)))
+    atomic_write(folder / JUNIT, junit(run))
+    atomic_write(folder / RUN_DOCUMENT, encode_run(run))

@@ -1,0 +1,237 @@
+"""Reports of a judged run: complete, deterministic, and loud where they must be."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.checks.base import CheckResult, Status
+from harness.errors import RecordError
+from harness.host.templates import render
+from harness.report.document import Run, Verdict, decode_run, encode_run
+from harness.report.junit import junit
+from harness.report.markdown import TEMPLATE, report_view
+from harness.report.sections import cell
+from harness.report.summary import latencies
+from harness.report.terminal import terminal_summary
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = (ROOT / "tests" / "data" / "run-small.json").read_text()
+BROKEN = CheckResult(
+    name="req-is-success-plus-fail",
+    why="each request ends once",
+    status=Status.FAILED,
+    details=("broken: order 10: req 3 - success 1 | \x00 - fail 1 = 1", "verify: fine"),
+)
+
+
+@pytest.fixture
+def run() -> Run:
+    return decode_run(DOCUMENT)
+
+
+def failed(run: Run) -> Run:
+    checks = tuple(BROKEN if check.name == BROKEN.name else check for check in run.checks)
+    return replace(run, verdict=Verdict.FAILED, checks=checks)
+
+
+def markdown(run: Run) -> str:
+    template = ROOT / "harness" / "report" / TEMPLATE
+    return render(template, run=run, view=report_view(run))
+
+
+def test_document_round_trips_to_the_byte(run: Run) -> None:
+    assert encode_run(run) == DOCUMENT
+    assert decode_run(encode_run(failed(run))) == failed(run)
+
+
+def test_document_names_no_path_of_the_host(run: Run) -> None:
+    assert not re.search(r'"/(?!\*)', encode_run(run))
+
+
+@given(cut=st.integers(0, len(DOCUMENT) - 3))
+def test_document_cut_short_is_an_error(cut: int) -> None:
+    with pytest.raises(RecordError):
+        decode_run(DOCUMENT[:cut])
+
+
+@given(text=st.text())
+def test_any_text_is_a_run_or_a_record_error(text: str) -> None:
+    with pytest.raises(RecordError):
+        decode_run(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"schema": 1', '"schema": 2', "schema 2"),
+        ('"schema": 1', '"schema": "1"', "Expected `int`"),
+        ('"all_checks_hold"', '"probably_fine"', "probably_fine"),
+        ('"uname_r"', '"uname"', "uname_r"),
+    ],
+)
+def test_document_of_another_kind_is_an_error(old: str, new: str, message: str) -> None:
+    assert old in DOCUMENT
+
+    with pytest.raises(RecordError, match=message):
+        decode_run(DOCUMENT.replace(old, new))
+
+
+def test_deep_nesting_is_an_error() -> None:
+    with pytest.raises(RecordError):
+        decode_run('{"x":' * 100000)
+
+
+def test_junit_has_a_case_per_check(run: Run) -> None:
+    suite = ET.fromstring(junit(failed(run))).find("testsuite")  # noqa: S314 - our own
+
+    assert suite is not None
+    cases = {case.get("name"): case for case in suite.iter("testcase")}
+    assert len(cases) == len(run.checks) == int(suite.get("tests", ""))
+    assert (suite.get("failures"), suite.get("skipped")) == ("1", "1")
+    failure = cases["req-is-success-plus-fail"].find("failure")
+    assert failure is not None
+    assert "req 3" in failure.get("message", "")
+    assert cases["policy-off-changes-nothing"].find("skipped") is not None
+    assert "timestamp" not in junit(run)
+    assert "time=" not in junit(run)
+
+
+def test_reports_are_deterministic(run: Run) -> None:
+    again = decode_run(DOCUMENT)
+
+    assert junit(run) == junit(again)
+    assert terminal_summary(run) == terminal_summary(again)
+    assert markdown(run) == markdown(again)
+
+
+def test_terminal_lines_fit(run: Run) -> None:
+    long = replace(
+        failed(run),
+        uname_r="9" * 200,
+        stages=tuple(replace(stage, name=stage.name * 9) for stage in run.stages),
+    )
+
+    for each in (run, failed(run), long):
+        text = terminal_summary(each)
+        assert max(len(line) for line in text.splitlines()) <= 100
+    assert "verdict: all checks hold (16 held, 0 failed, 1 not applicable)" in terminal_summary(run)
+    assert "FAILED  req-is-success-plus-fail" in terminal_summary(failed(run))
+    assert "broken: order 10" in terminal_summary(failed(run))
+
+
+def test_markdown_sets_the_papers_tables_beside_ours(run: Run) -> None:
+    text = markdown(run)
+
+    for expected in (
+        "All checks hold.",
+        "| 0 | 3,337,544 | 3,337,544 | 0 | 0 | 0 | 300,000 | 299,999 | 0 | 0 | 0 |",
+        "| 9 | paper, Table I | 2 | 990 | 7 | 7 | 0 |",
+        "| 9 | paper, Table II | 2,199 | 2 | 2 | 0 | 2 |",
+        "| high_order_final | paper's text | 897 | - | 0 | 86 | 86 | 86 |",
+        "| high_order_final | ours | 128 | 128 | 0 | 40 | 40 | 38 |",
+        "missing from our copy",
+        "does not follow from its command",
+        "| final aggressive high_order_test | paper | 86 | 86 | 86 |",
+        "| high_order_final | 10 | kernel | 128 | 1.0 | 1.1 | 1.1 | 1.1 | 1.1 |",
+        "clocksource was tsc",
+        "30.0 MiB unpacked",
+        "is upstream's own file",
+        run.key.digest,
+        run.raw_digest,
+    ):
+        assert expected in text
+    assert "WARNING:" not in text
+    assert "\n\n\n" not in text
+
+
+def test_markdown_tables_are_rectangular(run: Run) -> None:
+    width = 0
+    for line in markdown(failed(run)).splitlines():
+        columns = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert not columns or not width or columns == width, line
+        width = columns
+
+
+@pytest.mark.parametrize(
+    ("uname_r", "upstream", "clocksource_is_fine", "warnings"),
+    [
+        ("5.15.180", True, True, 0),
+        ("5.15.180-buddylab", True, True, 0),
+        ("5.15.1800", True, True, 1),
+        ("6.1.192", None, True, 2),
+        ("5.15.180", False, True, 1),
+        ("6.1.192", False, False, 3),
+    ],
+)
+def test_another_kernel_is_loud(
+    run: Run,
+    uname_r: str,
+    upstream: bool | None,  # noqa: FBT001
+    clocksource_is_fine: bool,  # noqa: FBT001
+    warnings: int,
+) -> None:
+    other = replace(
+        run,
+        uname_r=uname_r,
+        key=replace(run.key, page_alloc_upstream=upstream),
+        clocksource_is_fine=clocksource_is_fine,
+    )
+
+    assert markdown(other).count("> **WARNING:") == warnings
+    assert terminal_summary(other).count("WARNING:") == warnings
+
+
+def test_a_run_of_few_stages_without_monitor_is_reported(run: Run) -> None:
+    stage = run.stages[0]
+    bare = replace(
+        stage,
+        before=replace(stage.before, monitor=(), policy=None),
+        after=replace(stage.after, monitor=(), policy=None),
+        deltas=(),
+    )
+
+    text = markdown(replace(run, stages=(bare,), headline=None))
+
+    assert "This run has no stage stress_ng." in text
+    assert "no final burst" in text
+    assert terminal_summary(replace(run, stages=(bare,), headline=None))
+
+
+def test_a_failed_check_is_in_the_verdict(run: Run) -> None:
+    text = markdown(failed(run))
+
+    assert "1 of 17 checks failed: req-is-success-plus-fail." in text
+    assert "- broken: order 10: req 3" in text
+
+
+@given(values=st.lists(st.integers(0, 10**12), min_size=1))
+def test_latencies_are_values_that_occurred_in_order(values: list[int]) -> None:
+    found = latencies(tuple(values))
+
+    assert found is not None
+    ranks = [found.min_ns, found.median_ns, found.p95_ns, found.p99_ns, found.max_ns]
+    assert ranks == sorted(ranks)
+    assert set(ranks) <= set(values)
+    assert (ranks[0], ranks[-1]) == (min(values), max(values))
+
+
+def test_latencies_are_the_nearest_rank() -> None:
+    found = latencies(tuple(range(1, 101)))
+
+    assert found is not None
+    assert (found.median_ns, found.p95_ns, found.p99_ns) == (50, 95, 99)
+    assert latencies(()) is None
+
+
+@given(text=st.text())
+def test_a_cell_never_breaks_its_table(text: str) -> None:
+    found = cell(text)
+
+    assert found
+    assert "\n" not in found
+    assert not re.search(r"(?<!\\)\|", found)
