@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.host import source_tree
 from harness.host.command import lines_of
 from harness.host.deadline import Deadline
 from harness.values import PatchedTree
@@ -27,6 +28,9 @@ REPRODUCIBLE = {
     "SOURCE_DATE_EPOCH": "0",
 }
 _TREE_FILE = "tree-key"
+# tools/ asks the shell where it is and would see behind a link: objtool, and with it every
+# object, would be built again for each tree. It gets a directory of the slot's own.
+_TOOLS = "tools"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,10 @@ class Slot:
         remove_tree(self.source)
         self.source.mkdir(parents=True)
         for item in tree.iterdir():
-            (self.source / item.name).symlink_to(item)
+            if item.name == _TOOLS:
+                source_tree.clone(item, self.source / item.name, own={})
+            else:
+                (self.source / item.name).symlink_to(item)
 
     def make(self, targets: Sequence[str], *, deadline: Deadline, log_path: Path) -> Iterator[str]:
         """Run make and yield its lines; CommandFailedError when it fails."""

@@ -1,6 +1,7 @@
 """How long jobs show themselves: a bar when a person watches, plain lines when not."""
 
 import contextlib
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,8 +29,10 @@ def watched() -> bool:
     return sys.stderr.isatty()
 
 
-def log_handler() -> RichHandler:
-    """Give logging a handler that does not tear a progress bar apart."""
+def log_handler() -> logging.Handler:
+    """Give logging a handler that does not tear a progress bar apart, or plain lines."""
+    if not watched():
+        return logging.StreamHandler()
     return RichHandler(console=console, show_path=False, show_level=False, show_time=False)
 
 
@@ -66,8 +69,6 @@ def _lines(stage: str, total: int | None, unit: str) -> Advance:
         if time.monotonic() - last_s >= LINE_EVERY_S:
             last_s = time.monotonic()
             of = f" of {total}" if total else ""
-            console.print(
-                f"{stage}: {done}{of} {unit} {now}".rstrip(), highlight=False, markup=False
-            )
+            logging.getLogger(stage).info("%d%s %s %s", done, of, unit, now)
 
     return advance

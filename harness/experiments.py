@@ -1,0 +1,137 @@
+"""The paper's staged experiments, as data: what each stage runs, and why it is there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.values import StagePlan
+
+
+class Scale(StrEnum):
+    """How large the guest and its workloads are."""
+
+    PAPER = "paper"
+    SMALL = "small"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Size:
+    """The numbers in which the two scales differ."""
+
+    memory_mib: int
+    stress_s: int
+    fragment_mib: int
+    final_blocks: int
+    # Memory that is filled, and then given back but for every `keep_one_in`-th page: with
+    # what stays free beside it, less than `final_blocks` of order 10 are left whole.
+    hold_mib: int
+    keep_one_in: int
+
+
+_SIZES = {
+    Scale.PAPER: _Size(
+        memory_mib=4096,
+        stress_s=60,
+        fragment_mib=3072,
+        final_blocks=512,
+        hold_mib=2800,
+        keep_one_in=4,
+    ),
+    Scale.SMALL: _Size(
+        memory_mib=1024,
+        stress_s=5,
+        fragment_mib=700,
+        final_blocks=128,
+        hold_mib=740,
+        keep_one_in=4,
+    ),
+}
+
+# Loads the module with the least it can do, to ask the kernel which module it took.
+_VERIFY = (
+    'echo "uname_r=$(uname -r)"'
+    " && insmod kmod/high_order_test.ko order=0 requests=1"
+    ' && echo "module_srcversion=$(cat /sys/module/high_order_test/srcversion)"'
+    " && rmmod high_order_test"
+    " && cat /proc/buddy_monitor"
+)
+
+
+def memory_mib(scale: Scale) -> int:
+    """Return the guest's memory at `scale`."""
+    return _SIZES[scale].memory_mib
+
+
+def stages(scale: Scale) -> tuple[StagePlan, ...]:
+    """Return all stages in the paper's order."""
+    size = _SIZES[scale]
+    return (*_quiet_stages(), *_workloads(size), *_high_order(size))
+
+
+def _quiet_stages() -> tuple[StagePlan, ...]:
+    return (
+        StagePlan(
+            name="verify",
+            command=_VERIFY,
+            prepare="",
+            cleanup="",
+            deadline_s=60,
+            note="The booted kernel and the loaded module are the ones just built, "
+            "and the monitor's file is there.",
+        ),
+        StagePlan(
+            name="baseline",
+            command="sleep 2",
+            prepare="",
+            cleanup="",
+            deadline_s=60,
+            note="What an idle guest and the taking of snapshots themselves add to the counters.",
+        ),
+    )
+
+
+def _workloads(size: _Size) -> tuple[StagePlan, ...]:
+    return (
+        StagePlan(
+            name="stress_ng",
+            command=f"stress-ng --vm 4 --vm-bytes 70% --timeout {size.stress_s}s",
+            prepare="",
+            cleanup="",
+            deadline_s=240,
+            note="The paper's memory pressure: four workers that touch 70 % of the memory "
+            "between them.",
+        ),
+        StagePlan(
+            name="fragment_stress",
+            command=f"bash scripts/run_fragment_experiment.sh {size.fragment_mib} 2",
+            prepare="",
+            cleanup="",
+            deadline_s=300,
+            note="The paper's user-space fragmenter: scattered pages are freed and "
+            "allocated again.",
+        ),
+    )
+
+
+def _high_order(size: _Size) -> tuple[StagePlan, ...]:
+    blocks = size.final_blocks
+    return (
+        StagePlan(
+            name="high_order_early",
+            command="bash scripts/run_high_order_module_test.sh 10 64 0 0 8 0",
+            prepare="",
+            cleanup="",
+            deadline_s=120,
+            note="64 requests of order 10, at most 8 held, while memory is not fragmented: "
+            "the fast path should serve them. The paper does not give its own arguments.",
+        ),
+        StagePlan(
+            name="high_order_final",
+            command=f"bash scripts/run_high_order_module_test.sh 10 {blocks} 5000 0 {blocks} 1",
+            prepare=f"bash scripts/hold_fragmented.sh start {size.keep_one_in} {size.hold_mib}",
+            cleanup="bash scripts/hold_fragmented.sh stop",
+            deadline_s=300,
+            note=f"{blocks} blocks of order 10, all held at once, from memory of which "
+            f"{size.hold_mib} MiB were touched and only every {size.keep_one_in}th page kept: "
+            "the blocks are not there at first and compaction can make them.",
+        ),
+    )

@@ -1,0 +1,191 @@
+"""What executes a guest here, proved by booting one, and how fast it is.
+
+/dev/kvm can open and still never run a guest (nested machines), so only a boot counts.
+What was found out is remembered for this QEMU, host kernel, /dev/kvm and guest kernel.
+"""
+
+import errno
+import logging
+import os
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import HarnessError, HostError, UserError
+from harness.host import qemu, status_channel
+from harness.host.deadline import Deadline
+from harness.values import Accelerator, RunMode
+from harness.workspace import Cache, atomic_write, sha256_text
+
+logger = logging.getLogger(__name__)
+
+# A two-core machine under TCG, from QEMU's start to the probe's end.
+REFERENCE_BOOT_S = 1.5
+MEMORY_FILE = "accelerators.json"
+
+# A working KVM prints the kernel's first line within half a second.
+_KVM_SILENCE_S = 4.0
+_KVM_LIMIT_S = 10.0
+_TCG_LIMIT_S = 180.0
+_PROBE_MEMORY_MIB = 512
+_PROBE_CPUS = 2
+_MOST_REMEMBERED = 64
+_KVM_DEVICE = Path("/dev/kvm")
+
+
+class AcceleratorChoice(StrEnum):
+    """What the user asks for."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """An accelerator that booted our guest, and how long that took."""
+
+    accelerator: Accelerator
+    boot_s: float
+    why: str
+
+    @property
+    def slowdown(self) -> float:
+        """By what every deadline is multiplied."""
+        return max(1.0, self.boot_s / REFERENCE_BOOT_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The guest to boot: what the probe's result depends on."""
+
+    kernel: Path
+    kernel_key: str
+    initrd: Path
+
+
+def measure(
+    subject: Subject, cache: Cache, *, choice: AcceleratorChoice, mode: RunMode, seed: int = 0
+) -> Speed:
+    """Decide on the accelerator by booting it, or recall what an earlier boot showed."""
+    if mode is RunMode.REPEATABLE and choice is AcceleratorChoice.KVM:
+        raise UserError(
+            "a repeatable run counts instructions, which KVM cannot; "
+            "drop --accelerator kvm, or use --mode live"
+        )
+    if mode is RunMode.REPEATABLE:
+        hurdle = "a repeatable run counts instructions"
+    elif choice is AcceleratorChoice.TCG:
+        hurdle = "it was asked for"
+    else:
+        hurdle = kvm_hurdle()
+    key = _memory_key(subject, choice, hurdle)
+    origin = "remembered"
+    speed = _recall(cache).get(key)
+    if speed is None:
+        # One at a time: two probes beside each other would measure each other.
+        with cache.locked("probe"):
+            speed = _recall(cache).get(key)
+            if speed is None:
+                origin = "measured"
+                speed = _decide(subject, cache, hurdle, choice, seed)
+                _remember(cache, key, speed)
+    logger.info(
+        "accelerator: %s, %s; a boot takes %.1f s (%s), deadlines x%.1f",
+        speed.accelerator, speed.why, speed.boot_s, origin, speed.slowdown,
+    )  # fmt: skip
+    return speed
+
+
+def kvm_hurdle() -> str:
+    """Say why /dev/kvm is not even worth a try; empty when it opens."""
+    try:
+        os.close(os.open(_KVM_DEVICE, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return f"this host has no {_KVM_DEVICE}"
+        return f"{_KVM_DEVICE} does not open ({os.strerror(error.errno or 0)})"
+    return ""
+
+
+def _decide(
+    subject: Subject, cache: Cache, hurdle: str, choice: AcceleratorChoice, seed: int
+) -> Speed:
+    if not hurdle:
+        try:
+            boot_s = _boot(subject, cache, Accelerator.KVM, seed)
+        except HarnessError as error:
+            hurdle = f"{_KVM_DEVICE} opens but boots nothing ({_in_short(error)})"
+        else:
+            why = "proved by a boot"
+            return Speed(accelerator=Accelerator.KVM, boot_s=boot_s, why=why)
+    if choice is AcceleratorChoice.KVM:
+        raise HostError(
+            f"no KVM here: {hurdle}; use --accelerator tcg, or a host with a working KVM"
+        )
+    boot_s = _boot(subject, cache, Accelerator.TCG, seed)
+    return Speed(accelerator=Accelerator.TCG, boot_s=boot_s, why=f"because {hurdle}")
+
+
+def _in_short(error: HarnessError) -> str:
+    return str(error).splitlines()[0].partition(";")[0]
+
+
+def _boot(subject: Subject, cache: Cache, accelerator: Accelerator, seed: int) -> float:
+    """Boot to the probe's `done`; return the seconds it took."""
+    is_kvm = accelerator is Accelerator.KVM
+    limit_s = _KVM_LIMIT_S if is_kvm else _TCG_LIMIT_S
+    # Not a temporary directory: after a failure the console can be read there.
+    folder = cache.root / "probe"
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = qemu.GuestSpec(
+        mode=qemu.GuestMode.PROBE,
+        accelerator=accelerator,
+        memory_mib=_PROBE_MEMORY_MIB,
+        cpus=_PROBE_CPUS,
+        icount_shift=None,
+        kernel=subject.kernel,
+        initrd=subject.initrd,
+        seed=seed,
+        ports=qemu.Ports(
+            console=folder / "console.log",
+            results=folder / "results.tar",
+            status=folder / "status.log",
+        ),
+    )
+    started_s = time.monotonic()
+    limits = status_channel.Limits(
+        whole=Deadline.after(limit_s, "the probe"),
+        silence_s=_KVM_SILENCE_S if is_kvm else limit_s,
+    )
+    with qemu.launched(spec, log_path=folder / "qemu.log") as guest:
+        end = status_channel.follow(guest, limits, until=status_channel.Done)
+        if isinstance(end, status_channel.Failed):
+            raise status_channel.lost(guest, "exit", f"the probe failed in {end.stage}")
+        return round(time.monotonic() - started_s, 2)
+
+
+def _memory_key(subject: Subject, choice: AcceleratorChoice, hurdle: str) -> str:
+    host = os.uname()
+    asked = choice if not hurdle else "tcg"
+    return sha256_text(
+        qemu.qemu_version(), host.release, host.machine, hurdle, asked, subject.kernel_key
+    )
+
+
+def _recall(cache: Cache) -> dict[str, Speed]:
+    """Return what is remembered; a file that cannot be read is as good as none."""
+    try:
+        raw = (cache.root / MEMORY_FILE).read_bytes()
+        return msgspec.json.decode(raw, type=dict[str, Speed])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def _remember(cache: Cache, key: str, speed: Speed) -> None:
+    memory = _recall(cache) | {key: speed}
+    kept = dict(list(memory.items())[-_MOST_REMEMBERED:])
+    atomic_write(cache.root / MEMORY_FILE, msgspec.json.encode(kept))

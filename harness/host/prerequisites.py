@@ -1,0 +1,126 @@
+"""doctor: what the host must have, and how it gets it on Debian and Ubuntu."""
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import Exit, HostError
+from harness.host.command import CommandFailedError, run
+from harness.host.deadline import Deadline
+
+logger = logging.getLogger("doctor")
+
+INSTALL_LIMIT_S = 1200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One thing the host must have: a program or a header, and its Debian package."""
+
+    package: str
+    program: str = ""
+    header: str = ""
+    why: str
+
+    def met(self) -> bool:
+        """Whether it is there."""
+        if self.program:
+            return shutil.which(self.program) is not None
+        places = ("/usr/include", "/usr/include/x86_64-linux-gnu")
+        return any(Path(place, self.header).exists() for place in places)
+
+
+NEEDS = (
+    Need(package="gcc", program="gcc", why="compiles the kernel and the guest's tools"),
+    Need(package="libc6-dev", header="stdio.h", why="static tools for the guest"),
+    Need(package="make", program="make", why="kbuild"),
+    Need(package="flex", program="flex", why="kconfig"),
+    Need(package="bison", program="bison", why="kconfig"),
+    Need(package="bc", program="bc", why="kbuild's timeconst.h"),
+    Need(package="perl", program="perl", why="kbuild's scripts"),
+    Need(package="libelf-dev", header="libelf.h", why="objtool"),
+    Need(package="lz4", program="lz4", why="compresses the kernel image"),
+    Need(package="xz-utils", program="xz", why="unpacks Debian's kernel source"),
+    Need(package="git", program="git", why="applies the patch series"),
+    Need(package="qemu-system-x86", program="qemu-system-x86_64", why="runs the guest"),
+    Need(package="openssh-client", program="ssh-keygen", why="a key for each live run"),
+    # ccache is used where present and not asked for: a first build is slower with it.
+)
+
+
+# What a reviewer's look at the series needs on top (nox -s kernel-style).
+REVIEW_NEEDS = (
+    Need(package="sparse", program="sparse", why="checks the kernel's annotations"),
+    Need(package="unifdef", program="unifdef", why="takes an option out of a source"),
+    Need(package="binutils", program="objcopy", why="compares objects"),
+)
+
+
+def missing(*, review: bool = False) -> tuple[Need, ...]:
+    """Return what this host lacks."""
+    wanted = (*NEEDS, *REVIEW_NEEDS) if review else NEEDS
+    return tuple(need for need in wanted if not need.met())
+
+
+def install_line(needs: tuple[Need, ...]) -> str:
+    """Return the command that a person would type."""
+    return "apt-get install --no-install-recommends " + " ".join(need.package for need in needs)
+
+
+def doctor(*, install: bool, review: bool = False) -> int:
+    """Report what is missing; with `install`, get it. Returns an exit code."""
+    needs = missing(review=review)
+    if not needs:
+        logger.info("this machine has all that is needed")
+        return Exit.OK
+    for need in needs:
+        logger.info("missing: %s (%s)", need.package, need.why)
+    if not install:
+        logger.info("as root: %s", install_line(needs))
+        return Exit.HOST
+    _install(needs)
+    if still := missing(review=review):
+        names = ", ".join(need.package for need in still)
+        raise HostError(f"still missing after the installation: {names}; install them by hand")
+    return Exit.OK
+
+
+def _install(needs: tuple[Need, ...]) -> None:
+    """Install `needs` when we are root or have sudo without a password.
+
+    Raises HostError with the line to type otherwise.
+    """
+    prefix = _privilege()
+    if prefix is None or shutil.which("apt-get") is None:
+        raise HostError(f"{len(needs)} system packages are missing; as root: {install_line(needs)}")
+    logger.info("installing: %s", " ".join(need.package for need in needs))
+    deadline = Deadline.after(INSTALL_LIMIT_S, "installing packages")
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run([*prefix, "apt-get", "-q", "update"], deadline=deadline, env=env)
+        run(
+            [*prefix, *install_line(needs).replace("install", "install --yes -q", 1).split()],
+            deadline=deadline,
+            env=env,
+        )
+    except CommandFailedError as error:
+        raise HostError(
+            f"packages cannot be installed: {error.tail}\nas root: {install_line(needs)}"
+        ) from error
+
+
+def _privilege() -> tuple[str, ...] | None:
+    """Return how to become root without a question, or None."""
+    if os.geteuid() == 0:
+        return ()
+    if shutil.which("sudo") is None:
+        return None
+    # -n: a password prompt in a job that nobody watches would wait for ever.
+    deadline = Deadline.after(10.0, "asking sudo")
+    try:
+        status = run(["sudo", "-n", "true"], deadline=deadline, ok=None).returncode
+    except CommandFailedError:
+        return None
+    return ("sudo", "-n") if status == 0 else None

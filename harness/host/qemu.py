@@ -1,0 +1,265 @@
+"""The QEMU command line as a pure function of a frozen value, and what QEMU brings along.
+
+Serial ports of a guest: ttyS0 its console, ttyS1 results (a tar stream), ttyS2 status.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from harness.errors import HostError
+from harness.host import command, status_channel
+from harness.host.deadline import Deadline
+from harness.values import Accelerator, RunMode
+from harness.workspace import sha256_file, sha256_text
+
+PROGRAM = "qemu-system-x86_64"
+
+# What SeaBIOS, QEMU's loaders for -kernel, and the APIC helper of KVM guests consist of.
+# A file that one QEMU build lacks is part of the digest as "absent".
+_FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "pvh.bin")
+
+_COMMAND_LINE = (
+    "console=ttyS0",
+    # A panic ends QEMU at once (-no-reboot turns the reset into an exit), an oops is a panic.
+    "panic=-1",
+    "oops=panic",
+    # Random addresses differ from boot to boot; results must not.
+    "nokaslr",
+    "norandmaps",
+    # An emulated TSC drifts against the emulated timers it is judged by; when the kernel drops
+    # it, latencies become multiples of a timer tick.
+    "tsc=reliable",
+)
+
+
+class GuestMode(StrEnum):
+    """What the guest's init does, told through fw_cfg."""
+
+    REPEATABLE = "repeatable"  # run the plan, send the results, power off
+    LIVE = "live"  # network, ssh on request, a shell on the console
+    PROBE = "probe"  # say `done` and power off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the guest's serial ports lead."""
+
+    console: Path  # a file: the console, whole
+    results: Path
+    status: Path
+    dialogue: Path | None = None  # a unix socket that gives the console to a reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestSpec:
+    """All that QEMU is told."""
+
+    mode: GuestMode
+    accelerator: Accelerator
+    memory_mib: int
+    cpus: int
+    icount_shift: int | None  # None: the guest's clock follows the host's
+    kernel: Path
+    initrd: Path
+    seed: int
+    ports: Ports
+    plan: Path | None = None
+    authorized_key: Path | None = None
+    ssh_port: int | None = None  # on the host's loopback; None: no network card
+
+
+def guest_mode(mode: RunMode) -> GuestMode:
+    """Tell the guest's name for a way to run."""
+    return GuestMode.REPEATABLE if mode is RunMode.REPEATABLE else GuestMode.LIVE
+
+
+def kernel_command_line(spec: GuestSpec) -> str:
+    """Return what the kernel is told; no host path, no host time."""
+    # The kernel ignores the unknown module parameter but mixes its command line into its
+    # random pool, which is how the seed reaches a guest without a random number generator.
+    words = [*_COMMAND_LINE, f"buddylab.seed={spec.seed}"]
+    if spec.mode is not GuestMode.REPEATABLE:
+        # Else sshd waits until enough interrupts have come to seed the random pool.
+        words.append("random.trust_cpu=on")
+    return " ".join(words)
+
+
+def qemu_argv(spec: GuestSpec) -> tuple[str, ...]:
+    """Return the command line of QEMU for `spec`."""
+    return (
+        PROGRAM,
+        *_machine(spec),
+        *("-kernel", str(spec.kernel)),
+        *("-initrd", str(spec.initrd)),
+        *("-append", kernel_command_line(spec)),
+        *_serial(spec.ports),
+        *_firmware_items(spec),
+        *_network(spec),
+    )
+
+
+def machine_text(spec: GuestSpec) -> str:
+    """Return the arguments that shape the guest, without any path or port of the host."""
+    nowhere = Ports(
+        console=Path("CONSOLE"),
+        results=Path("RESULTS"),
+        status=Path("STATUS"),
+        dialogue=Path("DIALOGUE") if spec.ports.dialogue else None,
+    )
+    neutral = replace(
+        spec,
+        kernel=Path("KERNEL"),
+        initrd=Path("INITRD"),
+        ports=nowhere,
+        plan=Path("PLAN") if spec.plan else None,
+        authorized_key=Path("KEY") if spec.authorized_key else None,
+        ssh_port=0 if spec.ssh_port is not None else None,
+    )
+    return " ".join(qemu_argv(neutral)[1:])
+
+
+@contextlib.contextmanager
+def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Guest]:
+    """Run a guest; on leaving, however that happens, its QEMU is gone."""
+    ports = spec.ports
+    for stale in (ports.console, ports.results, ports.status, log_path):
+        # The `done` of an earlier guest must not be read before QEMU empties the file.
+        stale.unlink(missing_ok=True)
+    with command.started(qemu_argv(spec), log_path=log_path) as process:
+        yield status_channel.Guest(
+            exit_status=process.poll,
+            console=spec.ports.console,
+            results=spec.ports.results,
+            emulator_log=log_path,
+            reader=status_channel.StatusReader(spec.ports.status),
+        )
+
+
+def _machine(spec: GuestSpec) -> tuple[str, ...]:
+    return (
+        # Only what is named below exists, whatever the host's QEMU is configured to add.
+        "-nodefaults",
+        "-no-user-config",
+        # q35: microvm hangs now and then with two CPUs under TCG. Without the controllers that
+        # nothing is attached to, the firmware and the kernel have less to search.
+        *("-machine", "q35,sata=off,smbus=off,usb=off,vmport=off"),
+        *_execution(spec),
+        *("-m", str(spec.memory_mib)),
+        *("-display", "none"),
+        *("-monitor", "none"),
+        # With panic=-1 on the kernel's command line a panic ends QEMU.
+        "-no-reboot",
+        # QEMU's own random choices.
+        *("-seed", str(spec.seed)),
+    )
+
+
+def _execution(spec: GuestSpec) -> tuple[str, ...]:
+    if spec.mode is not GuestMode.REPEATABLE:
+        thread = ",thread=multi" if spec.accelerator is Accelerator.TCG else ""
+        model = "host" if spec.accelerator is Accelerator.KVM else "max"
+        return (
+            *("-accel", f"{spec.accelerator}{thread}"),
+            *("-smp", str(spec.cpus)),
+            *("-cpu", model),
+        )
+    return (
+        # One thread that counts instructions: the clock is a function of what was executed.
+        # sleep=off lets an idle guest's clock jump to its next timer instead of waiting.
+        *("-accel", "tcg,thread=single"),
+        *("-icount", f"shift={spec.icount_shift},sleep=off"),
+        *("-smp", "1"),
+        # Every run begins at the same moment, and time passes as the guest executes.
+        *("-rtc", "base=2026-01-01,clock=vm"),
+        # The two instructions that return the host's randomness.
+        *("-cpu", "max,rdrand=off,rdseed=off"),
+    )
+
+
+def _serial(ports: Ports) -> tuple[str, ...]:
+    if ports.dialogue is None:
+        console = f"file,id=console,path={_escaped(ports.console)}"
+    else:
+        # QEMU itself keeps the console (logfile), so nothing is lost while nobody listens; a
+        # pseudo-terminal that nobody reads would stall the guest.
+        console = (
+            f"socket,id=console,path={_escaped(ports.dialogue)},server=on,wait=off,"
+            f"logfile={_escaped(ports.console)}"
+        )
+    return (
+        *("-chardev", console),
+        *("-device", "isa-serial,chardev=console,index=0"),
+        *("-chardev", f"file,id=results,path={_escaped(ports.results)}"),
+        *("-device", "isa-serial,chardev=results,index=1"),
+        *("-chardev", f"file,id=status,path={_escaped(ports.status)}"),
+        # By default ttyS2 shares ttyS0's edge-triggered interrupt: one port's interrupt could
+        # hide the other's. The kernel learns of line 5 from the ACPI tables.
+        *("-device", "isa-serial,chardev=status,index=2,iobase=0x3e8,irq=5"),
+    )
+
+
+def _firmware_items(spec: GuestSpec) -> tuple[str, ...]:
+    items = ["-fw_cfg", f"name=opt/buddylab/mode,string={spec.mode}"]
+    if spec.plan is not None:
+        items += ["-fw_cfg", f"name=opt/buddylab/plan,file={_escaped(spec.plan)}"]
+    if spec.authorized_key is not None:
+        key = _escaped(spec.authorized_key)
+        items += ["-fw_cfg", f"name=opt/buddylab/authorized_key,file={key}"]
+    return tuple(items)
+
+
+def _network(spec: GuestSpec) -> tuple[str, ...]:
+    if spec.ssh_port is None:
+        return ("-nic", "none")
+    forward = f"hostfwd=tcp:127.0.0.1:{spec.ssh_port}-10.0.2.15:22"
+    return (
+        # restrict=on: the guest reaches nothing, not even the host; only the forwarded port
+        # comes in, and only from this machine.
+        *("-netdev", f"user,id=net0,restrict=on,{forward}"),
+        # No boot ROM: the firmware would search the network for something to start.
+        *("-device", "e1000,netdev=net0,romfile="),
+    )
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace(",", ",,")  # QEMU's own quoting in its option lists
+
+
+def qemu_version() -> str:
+    """Return what QEMU calls itself, with the distribution's package version."""
+    text = _ask("--version")
+    match = re.search(r"version (.+)", text)
+    if match is None:
+        raise HostError(f"{PROGRAM} --version said {text[:200]!r}; reinstall qemu-system-x86")
+    return match[1].strip()
+
+
+def firmware_digest() -> str:
+    """Digest the firmware files that QEMU loads into the guest, by name and content."""
+    folders = [Path(line) for line in _ask("-L", "help").splitlines() if line.startswith("/")]
+    parts = []
+    for name in _FIRMWARE:
+        path = _first_existing(folders, name)
+        parts += [name, "absent" if path is None else sha256_file(path)]
+    if all(part == "absent" for part in parts[1::2]):
+        looked = ", ".join(map(str, folders)) or "no directory"
+        raise HostError(
+            f"{PROGRAM} finds no firmware (looked in {looked}); install qemu-system-x86 and seabios"
+        )
+    return sha256_text(*parts)
+
+
+def _first_existing(folders: Sequence[Path], name: str) -> Path | None:
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def _ask(*arguments: str) -> str:
+    deadline = Deadline.after(30.0, f"{PROGRAM} {arguments[0]}")
+    try:
+        return command.run([PROGRAM, *arguments], deadline=deadline).output
+    except command.CommandFailedError as error:
+        raise HostError(f"{error}; reinstall qemu-system-x86") from error

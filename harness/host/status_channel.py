@@ -1,0 +1,312 @@
+"""What a guest says of itself on ttyS2, and what its silence means.
+
+The verdict on a guest comes from these lines and from QEMU's life alone; the console
+is read only to explain a loss that is already certain.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import GuestLostError, HostError, RecordError
+from harness.host.deadline import Deadline
+
+PROTOCOL = 1
+CONSOLE_TAIL_LINES = 40
+_POLL_S = 0.02
+# The serial port is slow and the console small; anything beyond is a guest gone mad.
+_MAX_STATUS_BYTES = 1 << 20
+_CONSOLE_TAIL_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first line: which protocol follows."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """User space is up."""
+
+    uptime_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageBegin:
+    """A stage of the plan starts."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnd:
+    """A stage is over and its results are sent."""
+
+    name: str
+    exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The whole plan is through."""
+
+    exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The guest gives up in a stage."""
+
+    stage: str
+    exit: int
+
+
+Event = Hello | Ready | StageBegin | StageEnd | Done | Failed
+
+_NAME = r"[A-Za-z0-9_-]{1,64}"
+_PREFIX = "buddylab "
+_LINES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Event]], ...] = (
+    (re.compile(r"status (\d{1,9})"), lambda m: Hello(int(m[1]))),
+    (re.compile(r"ready uptime_s=(\d{1,9}(?:\.\d{1,9})?)"), lambda m: Ready(float(m[1]))),
+    (re.compile(rf"stage ({_NAME}) begin"), lambda m: StageBegin(m[1])),
+    (re.compile(rf"stage ({_NAME}) end exit=(\d{{1,3}})"), lambda m: StageEnd(m[1], int(m[2]))),
+    (re.compile(r"done exit=(\d{1,3})"), lambda m: Done(int(m[1]))),
+    (re.compile(rf"failed stage=({_NAME}) exit=(\d{{1,3}})"), lambda m: Failed(m[1], int(m[2]))),
+)
+
+
+def parse_line(line: str) -> Event:
+    """Parse one status line; what is not exactly one of the known lines is an error."""
+    said = line.removeprefix(_PREFIX) if line.startswith(_PREFIX) else ""
+    for pattern, build in _LINES:
+        match = pattern.fullmatch(said)
+        if match is not None:
+            event = build(match)
+            if isinstance(event, Hello) and event.version != PROTOCOL:
+                raise RecordError(
+                    f"the guest speaks status version {event.version}, this harness {PROTOCOL}; "
+                    "rebuild the guest image with this harness"
+                )
+            return event
+    raise RecordError(
+        f"the guest's status channel carries {line[:200]!r}, which is no status line; "
+        "the guest image is damaged or not ours, rebuild it"
+    )
+
+
+@dataclass(slots=True)
+class StatusReader:
+    """Reads a growing status file; a line counts once its newline is there."""
+
+    path: Path
+    _read: int = 0
+    _partial: bytes = b""
+    _greeted: bool = False
+
+    def new_events(self) -> Iterator[Event]:
+        """Yield what was added since the last call."""
+        for line in self._new_lines():
+            event = parse_line(line)
+            if isinstance(event, Hello) == self._greeted:
+                raise RecordError(
+                    f"the guest's status channel carries {line!r} "
+                    f"{'a second time' if self._greeted else 'before its version line'}; "
+                    "rebuild the guest image"
+                )
+            self._greeted = True
+            yield event
+
+    def _new_lines(self) -> Iterator[str]:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._read)
+                chunk = file.read(_MAX_STATUS_BYTES)
+        except FileNotFoundError:  # QEMU creates it when it starts
+            return
+        self._read += len(chunk)
+        if self._read >= _MAX_STATUS_BYTES:
+            raise RecordError(
+                f"the guest wrote {self._read} bytes of status, more than {_MAX_STATUS_BYTES}; "
+                f"see {self.path}"
+            )
+        *lines, self._partial = (self._partial + chunk).split(b"\n")
+        for line in lines:
+            yield line.rstrip(b"\r").decode("ascii", errors="backslashreplace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """A running guest as seen from outside."""
+
+    exit_status: Callable[[], int | None]  # QEMU's, None while it runs
+    console: Path
+    results: Path
+    emulator_log: Path  # what QEMU itself had to say
+    reader: StatusReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long to wait, in host seconds, already scaled to the measured speed."""
+
+    whole: Deadline
+    silence_s: float  # outside of stages: nothing on any port for so long is a hang
+    stage_s: Mapping[str, float] = field(default_factory=dict)
+
+
+def follow(
+    guest: Guest,
+    limits: Limits,
+    *,
+    until: type[Ready] | type[Done],
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> Done | Failed | Ready:
+    """Wait for `until` (or `Failed`); raise GuestLostError when it cannot come any more."""
+    watch = _Watch(guest, limits)
+    while True:
+        # Asked before reading: what a guest wrote before it ended is in the file by then.
+        ended = guest.exit_status()
+        for event in guest.reader.new_events():
+            watch.note(event)
+            on_event(event)
+            if isinstance(event, until | Failed):
+                return event
+            if isinstance(event, Done):
+                raise lost(guest, "exit", f"it said done (exit {event.exit}) before it was ready")
+        if ended is not None:
+            raise lost_by_exit(guest, ended, watch.doing)
+        watch.check()
+        time.sleep(_POLL_S)
+
+
+class _Watch:
+    """Knows since when nothing has moved and how long that may last."""
+
+    def __init__(self, guest: Guest, limits: Limits) -> None:
+        self._guest = guest
+        self._limits = limits
+        self._sizes: tuple[int, ...] = ()
+        self._stage: Deadline | None = None
+        self._silence = self._fresh_silence()
+        self.doing = "before it was ready"
+
+    def note(self, event: Event) -> None:
+        """Take in where the guest is."""
+        self._silence = self._fresh_silence()
+        if isinstance(event, StageBegin):
+            limit_s = self._limits.stage_s.get(event.name)
+            if limit_s is None:
+                raise RecordError(
+                    f"the guest began stage {event.name!r}, which is not in the plan; "
+                    "rebuild the guest image"
+                )
+            self._stage = Deadline.after(limit_s, f"stage {event.name}")
+            self.doing = f"in stage {event.name}"
+        elif isinstance(event, StageEnd):
+            self._stage = None
+            self.doing = f"after stage {event.name}"
+        elif isinstance(event, Ready):
+            self.doing = "after it was ready"
+
+    def check(self) -> None:
+        """Raise when a limit has passed."""
+        sizes = tuple(map(_size, (self._guest.console, self._guest.results)))
+        if sizes != self._sizes:
+            self._sizes = sizes
+            self._silence = self._fresh_silence()
+        if self._limits.whole.expired:
+            limit_s = self._limits.whole.limit_s
+            raise lost(self._guest, "deadline", f"not done within {limit_s:.0f} s, {self.doing}")
+        if self._stage is not None:  # a workload may be silent as long as its stage may last
+            if self._stage.expired:
+                limit_s = self._stage.limit_s
+                message = f"{self._stage.what} not over within {limit_s:.0f} s"
+                raise lost(self._guest, "deadline", message)
+        elif self._silence.expired:
+            limit_s = self._silence.limit_s
+            message = f"no sign of life for {limit_s:.0f} s, {self.doing}"
+            raise lost(self._guest, "hang", message)
+
+    def _fresh_silence(self) -> Deadline:
+        return Deadline.after(self._limits.silence_s, "a sign of life")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def lost_by_exit(guest: Guest, status: int, doing: str) -> GuestLostError | HostError:
+    """Describe a QEMU that ended before its guest was done."""
+    said = console_tail(guest.emulator_log).strip()
+    last = said.splitlines()[-1] if said else ""
+    if status > 0 and last and _size(guest.console) == 0:
+        return HostError(
+            f"QEMU did not start (exit {status}): {last}; "
+            "`buddylab doctor` tells what this host lacks"
+        )
+    why = f" ({last})" if last else ""
+    return lost(guest, "exit", f"QEMU ended with status {status} {doing}{why}")
+
+
+def lost(guest: Guest, reason: str, message: str) -> GuestLostError:
+    """Describe a loss; what the console says about its cause goes into the message."""
+    tail = console_tail(guest.console)
+    cause = classify(tail)
+    if cause is not None:
+        kind, line = cause
+        if kind == "panic":
+            reason = "panic"
+        message = f"{message}; console: {line}"
+    last = "\n".join(tail.splitlines()[-CONSOLE_TAIL_LINES:])
+    return GuestLostError(
+        reason, f"{message}; the whole console is in {guest.console}", console_tail=last
+    )
+
+
+# Ordered by how much each explains; an oops comes before the panic that it causes.
+_CAUSES = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        ("panic", r"Oops: .*"),
+        ("panic", r"kernel BUG at .*"),
+        ("panic", r"BUG: unable to handle .*"),
+        ("panic", r"general protection fault.*"),
+        ("panic", r"Kernel panic - not syncing.*"),
+        ("hang", r"watchdog: BUG: soft lockup.*"),
+        ("hang", r"INFO: rcu_\w+ (?:self-)?detected .*stall.*"),
+        ("hang", r"INFO: task .* blocked for more than .*"),
+        ("memory", r"Out of memory: Killed process .*"),
+    )
+)
+
+
+def classify(console: str) -> tuple[str, str] | None:
+    """Return the kind and the line of the first known trouble in a console text."""
+    if "Kernel panic" not in console:  # without one, an oops or BUG line was survived
+        known = [cause for cause in _CAUSES if cause[0] != "panic"]
+    else:
+        known = list(_CAUSES)
+    for kind, pattern in known:
+        match = pattern.search(console)
+        if match is not None:
+            return kind, match[0].strip()
+    return None
+
+
+def console_tail(path: Path) -> str:
+    """Return the end of a console, printable."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _CONSOLE_TAIL_BYTES))
+            raw = file.read()
+    except FileNotFoundError:
+        return ""
+    text = raw.decode("utf-8", errors="replace").replace("\r", "")
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)

@@ -1,0 +1,227 @@
+"""Power-on: from a built kernel and a guest image to a guest that says it is ready."""
+
+import contextlib
+import logging
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import GuestLostError, HostError
+from harness.host import accelerator, console, qemu, ssh, status_channel
+from harness.host.accelerator import AcceleratorChoice, Speed, Subject
+from harness.host.deadline import Deadline
+from harness.values import GuestImage, KernelBuild, RunMode
+from harness.workspace import Cache
+
+logger = logging.getLogger(__name__)
+
+CONSOLE_LOG = "console.log"
+STATUS_LOG = "status.log"
+QEMU_LOG = "qemu.log"
+RESULTS = "results.tar"
+
+# In host seconds at reference speed.
+READY_LIMIT_S = 60.0
+SILENCE_S = 30.0
+_DIALOGUE_LIMIT_S = 30.0
+_POWER_OFF_LIMIT_S = 15.0
+_PORT_ATTEMPTS = 5
+# What QEMU itself and its translation buffers take beside the guest's memory.
+_EMULATOR_MIB = 320
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How to run, as the user chose it."""
+
+    mode: RunMode
+    memory_mib: int
+    cpus: int  # a repeatable run always has one
+    seed: int
+    scale: str
+    # Virtual nanoseconds per instruction, as a power of two: 3 makes virtual and real time
+    # run about alike on a two-core machine.
+    icount_shift: int = 3
+    accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveGuest:
+    """A live guest that is ready, and how to reach it."""
+
+    guest: status_channel.Guest
+    spec: qemu.GuestSpec
+    speed: Speed
+    dialogue: Path
+    address: ssh.Address
+
+
+def kernel_of(build: KernelBuild) -> Path:
+    """Name what QEMU boots: the ELF image, by its PVH entry.
+
+    It spares the guest the decompressor (0.2 s under TCG), and it is the very file
+    whose digest the build and the replay key carry.
+    """
+    return build.directory / "vmlinux"
+
+
+def measured_speed(
+    build: KernelBuild, image: GuestImage, settings: RunSettings, cache: Cache
+) -> Speed:
+    """Find the accelerator for this run, and how fast it boots."""
+    subject = Subject(
+        kernel=kernel_of(build), kernel_key=f"{build.key} {image.digest}", initrd=image.path
+    )
+    return accelerator.measure(
+        subject, cache, choice=settings.accelerator, mode=settings.mode, seed=settings.seed
+    )
+
+
+def spec_of(
+    build: KernelBuild, image: GuestImage, settings: RunSettings, speed: Speed, folder: Path
+) -> qemu.GuestSpec:
+    """Describe the guest whose console and status are kept in `folder`."""
+    is_repeatable = settings.mode is RunMode.REPEATABLE
+    return qemu.GuestSpec(
+        mode=qemu.guest_mode(settings.mode),
+        accelerator=speed.accelerator,
+        memory_mib=settings.memory_mib,
+        cpus=1 if is_repeatable else settings.cpus,
+        icount_shift=settings.icount_shift if is_repeatable else None,
+        kernel=kernel_of(build).absolute(),
+        initrd=image.path.absolute(),
+        seed=settings.seed,
+        ports=qemu.Ports(
+            console=folder.absolute() / CONSOLE_LOG,
+            results=folder.absolute() / RESULTS,
+            status=folder.absolute() / STATUS_LOG,
+        ),
+    )
+
+
+def require_memory(memory_mib: int) -> None:
+    """Refuse a guest that this host would have to kill half-way."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            available_mib = int(line.split()[1]) >> 10
+            needed_mib = memory_mib + _EMULATOR_MIB
+            if available_mib < needed_mib:
+                raise HostError(
+                    f"a guest of {memory_mib} MiB needs about {needed_mib} MiB, this host has "
+                    f"{available_mib} MiB available; free some, or use --scale small"
+                )
+            return
+
+
+def wait_for_power_off(guest: status_channel.Guest, speed: Speed) -> bool:
+    """Give QEMU time to end by itself; return whether it did."""
+    deadline = Deadline.after(_POWER_OFF_LIMIT_S * speed.slowdown, "power-off")
+    while guest.exit_status() is None:
+        if deadline.expired:
+            logger.warning(
+                "the guest was done but did not power off within %.0f s; ended", deadline.limit_s
+            )
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@contextlib.contextmanager
+def live_guest(
+    build: KernelBuild, image: GuestImage, settings: RunSettings, speed: Speed, folder: Path
+) -> Iterator[LiveGuest]:
+    """Run a live guest with its ssh server started; on leaving its QEMU is gone."""
+    require_memory(settings.memory_mib)
+    with contextlib.ExitStack() as stack:
+        # Keys and the console's socket: readable by this user alone, gone with the run. A
+        # socket's path is short by law (108 bytes), a run folder's is not.
+        private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="buddylab-")))
+        private_key = ssh.make_key(private)
+        dialogue = private / "console.sock"
+        spec = _with_dialogue(spec_of(build, image, settings, speed, folder), dialogue, private_key)
+        spec, guest = stack.enter_context(_ready_guest(spec, speed, folder / QEMU_LOG))
+        try:
+            host_key = _start_sshd(dialogue, speed)
+        except GuestLostError as error:
+            raise explained(guest, error) from error
+        assert spec.ssh_port is not None  # noqa: S101 - _ready_guest sets it
+        address = ssh.Address(port=spec.ssh_port, private_key=private_key, host_key=host_key)
+        yield LiveGuest(guest=guest, spec=spec, speed=speed, dialogue=dialogue, address=address)
+
+
+def explained(guest: status_channel.Guest, error: GuestLostError) -> GuestLostError | HostError:
+    """Say of a broken dialogue what QEMU and the console know about its cause."""
+    message = str(error).partition(": ")[2].splitlines()[0]
+    status = guest.exit_status()
+    if status is not None:
+        return status_channel.lost_by_exit(guest, status, f"while {message}")
+    return status_channel.lost(guest, error.reason, message)
+
+
+def power_off(live: LiveGuest) -> bool:
+    """Ask the guest's own shell to power off; return whether QEMU ended."""
+    deadline = Deadline.after(_DIALOGUE_LIMIT_S * live.speed.slowdown, "the console")
+    try:
+        with console.attached(live.dialogue, deadline) as shell:
+            shell.wait_for_shell(deadline)
+            shell.tell("sync; poweroff -f")
+            return wait_for_power_off(live.guest, live.speed)
+    except GuestLostError as error:
+        logger.warning("the guest could not be asked to power off (%s); ended", error)
+        return False
+
+
+def _with_dialogue(spec: qemu.GuestSpec, dialogue: Path, private_key: Path) -> qemu.GuestSpec:
+    return replace(
+        spec,
+        ports=replace(spec.ports, dialogue=dialogue),
+        authorized_key=private_key.with_suffix(".pub"),
+    )
+
+
+@contextlib.contextmanager
+def _ready_guest(
+    spec: qemu.GuestSpec, speed: Speed, log_path: Path
+) -> Iterator[tuple[qemu.GuestSpec, status_channel.Guest]]:
+    """Launch until a port was free: between our look and QEMU's, anyone may take it."""
+    with contextlib.ExitStack() as stack:
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            log_path.unlink(missing_ok=True)
+            spec = replace(spec, ssh_port=ssh.free_port())
+            guest = stack.enter_context(qemu.launched(spec, log_path=log_path))
+            limits = status_channel.Limits(
+                whole=Deadline.after(READY_LIMIT_S * speed.slowdown, "the boot"),
+                silence_s=SILENCE_S * speed.slowdown,
+            )
+            ssh.load()
+            try:
+                status_channel.follow(guest, limits, until=status_channel.Ready)
+            except HostError:
+                taken = "host forwarding" in status_channel.console_tail(log_path)
+                if not taken or attempt == _PORT_ATTEMPTS:
+                    raise
+                logger.info("port %s was taken meanwhile; trying another", spec.ssh_port)
+                stack.close()
+            else:
+                yield spec, guest
+                return
+
+
+def _start_sshd(dialogue: Path, speed: Speed) -> ssh.HostKey:
+    """Start the guest's ssh server and read its new host key from the console."""
+    deadline = Deadline.after(_DIALOGUE_LIMIT_S * speed.slowdown, "the console")
+    with console.attached(dialogue, deadline) as shell:
+        shell.wait_for_shell(deadline)
+        while True:
+            status, text = shell.run("bash scripts/start_sshd.sh", deadline)
+            key = re.search(r"^hostkey (ssh-ed25519) ([A-Za-z0-9+/]{68})$", text, re.MULTILINE)
+            if key is not None:
+                return ssh.HostKey(kind=key[1], base64=key[2])
+            # A kernel message may have fallen into the line: the script prints it again.
+            if status != 0 or deadline.expired:
+                raise GuestLostError(
+                    "exit", f"start_sshd.sh gave no host key (exit {status}): {text[-300:]!r}"
+                )

@@ -1,0 +1,401 @@
+"""Run a plan in a guest and bring home what it recorded, complete or not at all."""
+
+import datetime as dt
+import hashlib
+import io
+import json
+import logging
+import re
+import shlex
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+import harness
+from harness.errors import GuestLostError, RecordError, StageError
+from harness.host import qemu, ssh, status_channel
+from harness.host.accelerator import Speed
+from harness.host.deadline import Deadline
+from harness.stages import boot
+from harness.stages.boot import RunSettings
+from harness.values import (
+    RUN_SCHEMA_VERSION,
+    GuestImage,
+    KernelBuild,
+    ReplayKey,
+    RunMode,
+    StagePlan,
+)
+from harness.workspace import Cache, atomic_write, encode, sha256_file
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+
+RAW = "raw"
+HOST_FACTS = "host.json"
+SUMS = "sha256sums"
+
+# The guest ends an overdue command itself; the host only backs it, for a guest that cannot.
+_BACKSTOP_FACTOR = 2.0
+_COLLECT_S = 120.0
+_CONNECT_LIMIT_S = 30.0
+
+_MAX_FILE_BYTES = 128 << 20
+_MAX_STREAM_BYTES = 1 << 30
+_MAX_FILES = 10_000
+_MAX_DEPTH = 4
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(slots=True)
+class HostFacts:
+    """What varies from run to run; never part of run.json."""
+
+    started_at: str
+    accelerator_why: str
+    boot_s: float
+    slowdown: float
+    ready_s: float = 0.0
+    total_s: float = 0.0
+    stage_s: dict[str, float] = field(default_factory=dict)
+    stage_limit_s: dict[str, float] = field(default_factory=dict)
+
+
+def run(
+    build: KernelBuild,
+    image: GuestImage,
+    plan: tuple[StagePlan, ...],
+    settings: RunSettings,
+    *,
+    folder: Path,
+    cache: Cache,
+    progress: Progress = lambda _name, _index, _count: None,
+) -> ReplayKey:
+    """Boot, run all stages, and leave folder/raw/<stage>/ complete and checked."""
+    text = plan_text(plan)
+    folder.mkdir(parents=True, exist_ok=True)
+    speed = boot.measured_speed(build, image, settings, cache)
+    facts = HostFacts(
+        started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        accelerator_why=speed.why,
+        boot_s=speed.boot_s,
+        slowdown=speed.slowdown,
+        stage_limit_s={stage.name: _limit_s(stage, speed) for stage in plan},
+    )
+    job = _Job(build, image, plan, settings, folder, speed, facts, _Clock(plan, facts, progress))
+    try:
+        is_repeatable = settings.mode is RunMode.REPEATABLE
+        spec = _run_repeatable(job, text) if is_repeatable else _run_live(job)
+    finally:
+        facts.total_s = job.clock.elapsed_s
+        atomic_write(folder / HOST_FACTS, encode(facts))
+        _remove_if_empty(folder / boot.QEMU_LOG)
+    return replay_key(build, image, plan, settings, spec)
+
+
+def plan_text(plan: Sequence[StagePlan]) -> str:
+    """Write the plan as the guest reads it: one line per stage, fields between tabs."""
+    lines = []
+    for stage in plan:
+        if not _STAGE_NAME.fullmatch(stage.name):
+            raise StageError("run", f"stage name {stage.name!r} is not letters, digits, _ and -")
+        fields = (
+            stage.name,
+            stage.prepare or "-",  # the guest's shell takes two tabs for one
+            stage.cleanup or "-",
+            str(stage.deadline_s),
+            stage.command,
+        )
+        if not stage.command or any("\t" in part or "\n" in part for part in fields):
+            raise StageError(
+                "run", f"stage {stage.name}: an empty command, a tab or a line break in {fields!r}"
+            )
+        lines.append("\t".join(fields) + "\n")
+    return "".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    build: KernelBuild
+    image: GuestImage
+    plan: tuple[StagePlan, ...]
+    settings: RunSettings
+    folder: Path
+    speed: Speed
+    facts: HostFacts
+    clock: "_Clock"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(stage.name for stage in self.plan)
+
+
+class _Clock:
+    """Notes how long each stage takes on the host and tells who watches."""
+
+    def __init__(self, plan: Sequence[StagePlan], facts: HostFacts, progress: Progress) -> None:
+        self._names = [stage.name for stage in plan]
+        self._facts = facts
+        self._progress = progress
+        self._start_s = self._stage_start_s = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        return round(time.monotonic() - self._start_s, 3)
+
+    def note(self, event: status_channel.Event) -> None:
+        match event:
+            case status_channel.Ready():
+                self._facts.ready_s = self.elapsed_s
+            case status_channel.StageBegin(name):
+                self._stage_start_s = time.monotonic()
+                self._progress(name, self._names.index(name) + 1, len(self._names))
+            case status_channel.StageEnd(name, status):
+                self._facts.stage_s[name] = round(time.monotonic() - self._stage_start_s, 3)
+                if status != 0:
+                    logger.warning("stage %s: its command ended with exit %d", name, status)
+            case _:
+                pass
+
+    def restart(self) -> None:
+        self._start_s = time.monotonic()
+
+
+def _limit_s(stage: StagePlan, speed: Speed) -> float:
+    return round((stage.deadline_s * _BACKSTOP_FACTOR + _COLLECT_S) * speed.slowdown, 1)
+
+
+def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
+    boot.require_memory(job.settings.memory_mib)
+    whole_s = sum(job.facts.stage_limit_s.values()) + boot.READY_LIMIT_S * job.speed.slowdown
+    limits = status_channel.Limits(
+        whole=Deadline.after(whole_s, "the run"),
+        silence_s=boot.SILENCE_S * job.speed.slowdown,
+        stage_s=job.facts.stage_limit_s,
+    )
+    with tempfile.TemporaryDirectory(prefix="buddylab-") as private:
+        plan_path = Path(private, "plan")
+        plan_path.write_text(plan)
+        spec = replace(
+            boot.spec_of(job.build, job.image, job.settings, job.speed, job.folder),
+            plan=plan_path,
+        )
+        job.clock.restart()
+        with qemu.launched(spec, log_path=job.folder / boot.QEMU_LOG) as guest:
+            end = status_channel.follow(
+                guest, limits, until=status_channel.Done, on_event=job.clock.note
+            )
+            boot.wait_for_power_off(guest, job.speed)
+    if isinstance(end, status_channel.Failed):
+        raise _stage_failed(job, end.stage, f"exit {end.exit}")
+    if isinstance(end, status_channel.Done) and end.exit != 0:
+        raise _stage_failed(job, "run", f"the guest was done with exit {end.exit}")
+    stream = job.folder / boot.RESULTS
+    with stream.open("rb") as file:
+        unpack(file, job.names, job.folder / RAW)
+    check_complete(job.folder / RAW, job.names)
+    stream.unlink()
+    return spec
+
+
+def _stage_failed(job: _Job, stage: str, fact: str) -> StageError:
+    console = job.folder / boot.CONSOLE_LOG
+    lines = status_channel.console_tail(console).splitlines()[-status_channel.CONSOLE_TAIL_LINES :]
+    said = "\n".join(lines)
+    return StageError(stage, f"failed in the guest: {fact}; its console:\n{said}", log_path=console)
+
+
+def _run_live(job: _Job) -> qemu.GuestSpec:
+    job.clock.restart()
+    with boot.live_guest(job.build, job.image, job.settings, job.speed, job.folder) as live:
+        job.clock.note(status_channel.Ready(0.0))
+        connect = Deadline.after(_CONNECT_LIMIT_S * job.speed.slowdown, "ssh")
+        try:
+            with ssh.connected(live.address, connect) as session:
+                for stage in job.plan:
+                    _run_stage_live(job, session, stage)
+        except GuestLostError as error:
+            raise boot.explained(live.guest, error) from error
+        boot.power_off(live)
+    check_complete(job.folder / RAW, job.names)
+    (job.folder / boot.RESULTS).unlink(missing_ok=True)  # the port is not used in live mode
+    return live.spec
+
+
+def _run_stage_live(job: _Job, session: ssh.Session, stage: StagePlan) -> None:
+    limit = Deadline.after(job.facts.stage_limit_s[stage.name], f"stage {stage.name}")
+    words = (stage.name, stage.prepare, stage.cleanup, str(stage.deadline_s), stage.command)
+    job.clock.note(status_channel.StageBegin(stage.name))
+    answer = session.run(f"bash -l scripts/run_stage.sh {shlex.join(words)}", limit)
+    if answer.exit != 0:
+        said = answer.complaint.strip() or answer.output.decode(errors="replace").strip()
+        raise _stage_failed(job, stage.name, f"exit {answer.exit}: {said[-2000:]}")
+    copy = Deadline.after(_COLLECT_S * job.speed.slowdown, f"the results of {stage.name}")
+    archive = session.run(f"tar -C run -cf - {stage.name} && rm -rf run/{stage.name}", copy)
+    if archive.exit != 0:
+        raise _stage_failed(job, stage.name, f"tar: {archive.complaint.strip()[-2000:]}")
+    unpack(io.BytesIO(archive.output), (stage.name,), job.folder / RAW)
+    check_complete(job.folder / RAW, (stage.name,))
+    status = (job.folder / RAW / stage.name / "exit_status").read_text().strip()
+    job.clock.note(status_channel.StageEnd(stage.name, int(status) if status.isdigit() else -1))
+
+
+def unpack(stream: BinaryIO, stages: Sequence[str], target: Path) -> None:
+    """Unpack concatenated tar archives of a guest, which is not trusted.
+
+    Only regular files below the name of a stage are written, and only into an absent
+    or empty directory of that name.
+    """
+    for name in stages:
+        shutil.rmtree(target / name, ignore_errors=True)
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if size > _MAX_STREAM_BYTES:
+        raise RecordError(f"the guest sent {size} bytes of results, more than {_MAX_STREAM_BYTES}")
+    if size == 0:
+        raise RecordError("the guest said done but sent no results; its image is damaged")
+    try:
+        # ignore_zeros: the archives follow each other. It also skips what is no header; the
+        # checksums tell whether anything of worth was skipped.
+        with tarfile.open(fileobj=stream, mode="r:", ignore_zeros=True) as archive:
+            for count, member in enumerate(archive):
+                if count >= _MAX_FILES:
+                    raise RecordError(f"the guest sent more than {_MAX_FILES} files")
+                _unpack_member(archive, member, stages, target)
+    except tarfile.TarError as error:
+        raise RecordError(
+            f"the guest's results are cut short or damaged ({error}); "
+            "the stream is kept beside the console log; run again"
+        ) from error
+
+
+def _unpack_member(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, stages: Sequence[str], target: Path
+) -> None:
+    parts = member.name.split("/")
+    if parts[0] not in stages or len(parts) > _MAX_DEPTH or not all(map(_is_safe, parts)):
+        raise RecordError(
+            f"the guest's results hold {member.name!r}, outside of its stages; refused"
+        )
+    if member.isdir():
+        return
+    if not member.isreg() or len(parts) == 1 or member.size > _MAX_FILE_BYTES:
+        raise RecordError(
+            f"the guest's results hold {member.name!r} of type {member.type!r} and "
+            f"{member.size} bytes; only regular files up to {_MAX_FILE_BYTES} bytes are taken"
+        )
+    content = archive.extractfile(member)
+    path = target.joinpath(*parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("xb") as file:
+            shutil.copyfileobj(content, file) if content else None
+    except FileExistsError:
+        raise RecordError(f"the guest sent {member.name!r} twice; refused") from None
+
+
+def _is_safe(part: str) -> bool:
+    return _SAFE_NAME.fullmatch(part) is not None
+
+
+def check_complete(raw: Path, stages: Sequence[str]) -> None:
+    """Compare each stage's files with its own checksums, both ways."""
+    for name in stages:
+        folder = raw / name
+        expected = _read_sums(folder)
+        present = {
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        } - {SUMS}
+        if missing := sorted(expected.keys() - present):
+            raise RecordError(f"stage {name} lacks {', '.join(missing[:5])}; run again")
+        if extra := sorted(present - expected.keys()):
+            raise RecordError(f"stage {name} holds {', '.join(extra[:5])}, not in its {SUMS}")
+        for relative, digest in expected.items():
+            if sha256_file(folder / relative) != digest:
+                raise RecordError(
+                    f"stage {name}: {relative} is not what its {SUMS} says; run again"
+                )
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    try:
+        text = (folder / SUMS).read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordError(
+            f"stage {folder.name} has no {SUMS}: its results did not arrive whole; run again"
+        ) from None
+    sums = {}
+    for line in text.splitlines():
+        digest, separator, relative = line.partition("  ")
+        if not separator or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise RecordError(f"stage {folder.name}: {SUMS} holds {line[:120]!r}; run again")
+        sums[relative] = digest
+    if not sums or not text.endswith("\n"):
+        raise RecordError(f"stage {folder.name}: {SUMS} is empty or cut short; run again")
+    return sums
+
+
+def replay_key(
+    build: KernelBuild,
+    image: GuestImage,
+    plan: tuple[StagePlan, ...],
+    settings: RunSettings,
+    spec: qemu.GuestSpec,
+) -> ReplayKey:
+    """Name all that the run's bytes depend on."""
+    source = build.tree.source
+    key = ReplayKey(
+        schema=RUN_SCHEMA_VERSION,
+        harness_version=harness.__version__,
+        kernel_release=build.release,
+        kernel_origin=source.origin,
+        source_digest=source.digest,
+        page_alloc_blob=source.page_alloc_blob,
+        page_alloc_upstream=source.page_alloc_upstream,
+        series_name=build.tree.series_name,
+        series_digest=build.tree.series_digest,
+        patches=build.tree.patches,
+        config_digest=build.config_digest,
+        compiler=build.compiler,
+        vmlinux_digest=build.vmlinux_digest,
+        module_digest=build.module_digest,
+        module_srcversion=build.module_srcversion,
+        guest_digest=image.digest,
+        guest_size_bytes=image.size_bytes,
+        mode=settings.mode,
+        accelerator=spec.accelerator,
+        qemu_version=qemu.qemu_version(),
+        firmware_digest=qemu.firmware_digest(),
+        machine=qemu.machine_text(spec),
+        memory_mib=spec.memory_mib,
+        cpus=spec.cpus,
+        icount_shift=spec.icount_shift,
+        scale=settings.scale,
+        seed=settings.seed,
+        kernel_command_line=qemu.kernel_command_line(spec),
+        stages=plan,
+        digest="",
+    )
+    return replace(key, digest=replay_digest(key))
+
+
+def replay_digest(key: ReplayKey) -> str:
+    """Digest all fields of a key but the digest itself, in canonical JSON."""
+    fields = msgspec.to_builtins(key)
+    del fields["digest"]
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _remove_if_empty(path: Path) -> None:
+    if path.exists() and path.stat().st_size == 0:
+        path.unlink()

@@ -1,0 +1,230 @@
+"""Stands in for qemu-system-x86_64: writes what a guest would, or fails as one does.
+
+The scenario is in $FAKE_QEMU; $FAKE_QEMU_LOG gets one line per start (argv, own pid).
+"""
+
+import hashlib
+import io
+import json
+import os
+import signal
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PANIC = """[    1.0] BUG: unable to handle page fault for address: 0000000000001000
+[    1.0] Oops: 0002 [#1] SMP
+[    1.0] RIP: 0010:buddy_monitor_count+0x12/0x30
+[    1.1] Kernel panic - not syncing: Fatal exception
+[    1.1] Rebooting in 1 seconds..
+"""
+
+
+def main() -> int:
+    """Answer the questions, or be a guest."""
+    if "--version" in sys.argv:
+        sys.stdout.write("QEMU emulator version 7.2.22 (Fake 1:7.2)\nCopyright (c)\n")
+        return 0
+    if sys.argv[1:3] == ["-L", "help"]:
+        sys.stdout.write(os.environ.get("FAKE_QEMU_FIRMWARE", "/nonexistent") + "\n")
+        return 0
+    if log := os.environ.get("FAKE_QEMU_LOG"):
+        with Path(log).open("a") as file:
+            file.write(json.dumps({"argv": sys.argv[1:], "pid": os.getpid()}) + "\n")
+    return Guest(sys.argv[1:]).play(os.environ["FAKE_QEMU"])
+
+
+class Guest:
+    """The serial ports of a pretended guest, and its habits."""
+
+    def __init__(self, argv: list[str]) -> None:
+        """Find out where the ports lead and what the plan is."""
+        self.argv = argv
+        self.console, self.results, self.status = (
+            Path(self._option(f"id={name}", "path")).open("wb", buffering=0)  # noqa: SIM115
+            for name in ("console", "results", "status")
+        )
+        plan = [item for item in argv if item.startswith("name=opt/buddylab/plan,file=")]
+        self.plan = Path(plan[0].partition("file=")[2]).read_text() if plan else ""
+
+    def _option(self, marker: str, name: str) -> str:
+        option = next(item for item in self.argv if marker in item.split(","))
+        return next(
+            part.partition("=")[2] for part in option.split(",") if part.startswith(f"{name}=")
+        )
+
+    def play(self, scenario: str) -> int:
+        """Do what `scenario` says."""
+        if scenario.startswith("kvm-"):  # only that accelerator is in trouble
+            scenario = scenario.removeprefix("kvm-") if "kvm" in self.argv else "good"
+        method = getattr(self, "play_" + scenario.replace("-", "_"))
+        status: int = method()
+        return status
+
+    def say(self, line: str) -> None:
+        """Write a status line."""
+        self.status.write(f"buddylab {line}\n".encode())
+
+    def be_ready(self) -> None:
+        """Boot."""
+        self.console.write(b"[    0.0] Linux version 5.15.180\n")
+        self.say("status 1")
+        self.say("ready uptime_s=1.25")
+
+    def stages(self) -> Iterator[tuple[str, str]]:
+        """Give the plan's names and commands."""
+        for line in self.plan.splitlines():
+            name, _prepare, _cleanup, _deadline, command = line.split("\t")
+            yield name, command
+
+    def archive(self, name: str, *, wrong_sum: bool = False, lacking: bool = False) -> bytes:
+        """Make the archive of one stage."""
+        files = {"output": f"output of {name}\n".encode(), "before/vmstat": b"x 1\n" * 3000}
+        digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+        if wrong_sum:
+            digests["output"] = "0" * 64
+        if lacking:
+            digests["after/vmstat"] = "1" * 64
+        sums = "".join(f"{digest}  {path}\n" for path, digest in digests.items())
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for path, content in {**files, "sha256sums": sums.encode()}.items():
+                member = tarfile.TarInfo(f"{name}/{path}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        return buffer.getvalue()
+
+    def run_plan(self, *, wrong_sum: bool = False, lacking: bool = False) -> None:
+        """Run all stages well, or almost."""
+        for name, _ in self.stages():
+            self.say(f"stage {name} begin")
+            self.results.write(self.archive(name, wrong_sum=wrong_sum, lacking=lacking))
+            self.say(f"stage {name} end exit=0")
+
+    def play_good(self) -> int:
+        """All is well."""
+        self.be_ready()
+        self.run_plan()
+        self.say("done exit=0")
+        return 0
+
+    def play_lingers(self) -> int:
+        """Done, but the power-off does not come."""
+        self.play_good()
+        return forever()
+
+    def play_panic(self) -> int:
+        """Panic in the first stage; -no-reboot ends QEMU with status 0."""
+        self.be_ready()
+        name, _ = next(self.stages())
+        self.say(f"stage {name} begin")
+        self.console.write(PANIC.encode())
+        return 0
+
+    def play_panic_and_hang(self) -> int:
+        """Panic before user space, and QEMU stays."""
+        self.console.write(PANIC.encode())
+        return forever()
+
+    def play_silent(self) -> int:
+        """Nothing at all, as with a KVM that opens and never boots."""
+        return forever()
+
+    def play_hang(self) -> int:
+        """Ready, then nothing more."""
+        self.be_ready()
+        return forever()
+
+    def play_chatty(self) -> int:
+        """The console goes on for ever, the plan does not."""
+        self.be_ready()
+        while True:
+            self.console.write(b"[    2.0] still here\n")
+            time.sleep(0.05)
+
+    def play_stage_hang(self) -> int:
+        """A stage without an end."""
+        self.be_ready()
+        self.say(f"stage {next(self.stages())[0]} begin")
+        return forever()
+
+    def play_exit(self) -> int:
+        """QEMU ends early and quietly."""
+        self.be_ready()
+        return 3
+
+    def play_refuses(self) -> int:
+        """QEMU does not start."""
+        sys.stderr.write("qemu-system-x86_64: cannot set up guest memory\n")
+        return 1
+
+    def play_failed(self) -> int:
+        """The guest gives up in a stage and says so."""
+        self.be_ready()
+        name, _ = next(self.stages())
+        self.say(f"stage {name} begin")
+        self.console.write(b"run_stage.sh: prepare failed\n")
+        self.say(f"failed stage={name} exit=3")
+        return 0
+
+    def play_truncated(self) -> int:
+        """The results break off in a file, yet the guest says done."""
+        self.be_ready()
+        for name, _ in self.stages():
+            self.say(f"stage {name} begin")
+            self.results.write(self.archive(name)[:4000])
+            self.say(f"stage {name} end exit=0")
+        self.say("done exit=0")
+        return 0
+
+    def play_no_results(self) -> int:
+        """Done, and nothing to show."""
+        self.be_ready()
+        self.say("done exit=0")
+        return 0
+
+    def play_garbage(self) -> int:
+        """Noise on the status port."""
+        self.be_ready()
+        self.status.write(b"\xff\x00stage done exit=0\n")
+        return forever()
+
+    def play_noise_in_results(self) -> int:
+        """Noise between two archives: skipped, everything else is there."""
+        self.be_ready()
+        self.results.write(os.urandom(512 * 3))
+        self.run_plan()
+        self.say("done exit=0")
+        return 0
+
+    def play_wrong_sum(self) -> int:
+        """A file is not what its checksum says."""
+        self.be_ready()
+        self.run_plan(wrong_sum=True)
+        self.say("done exit=0")
+        return 0
+
+    def play_lacking(self) -> int:
+        """A file of the checksums did not arrive."""
+        self.be_ready()
+        self.run_plan(lacking=True)
+        self.say("done exit=0")
+        return 0
+
+    def play_ignores_term(self) -> int:
+        """Does not listen to SIGTERM."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.be_ready()
+        return forever()
+
+
+def forever() -> int:
+    """Stay until ended."""
+    while True:
+        time.sleep(60)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

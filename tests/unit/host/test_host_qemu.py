@@ -1,0 +1,143 @@
+"""The QEMU command line: a pure function, and nothing of the host in what is digested."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import fake_guest
+import pytest
+
+from harness.errors import HostError
+from harness.host import qemu
+from harness.host.qemu import GuestMode, GuestSpec, Ports
+from harness.values import Accelerator, RunMode
+
+REPEATABLE = GuestSpec(
+    mode=GuestMode.REPEATABLE,
+    accelerator=Accelerator.TCG,
+    memory_mib=1024,
+    cpus=1,
+    icount_shift=3,
+    kernel=Path("/cache/kernels/1/vmlinux"),
+    initrd=Path("/cache/guests/1/initramfs.cpio"),
+    seed=7,
+    ports=Ports(
+        console=Path("/runs/a/console.log"),
+        results=Path("/runs/a/results.tar"),
+        status=Path("/runs/a/status.log"),
+    ),
+    plan=Path("/tmp/x/plan"),
+)
+LIVE = replace(
+    REPEATABLE,
+    mode=GuestMode.LIVE,
+    cpus=2,
+    icount_shift=None,
+    plan=None,
+    ports=replace(REPEATABLE.ports, dialogue=Path("/tmp/x/console.sock")),
+    authorized_key=Path("/tmp/x/id.pub"),
+    ssh_port=40123,
+)
+
+
+def value_after(argv: tuple[str, ...], flag: str) -> str:
+    return argv[argv.index(flag) + 1]
+
+
+def test_same_spec_gives_same_argv() -> None:
+    assert qemu.qemu_argv(REPEATABLE) == qemu.qemu_argv(replace(REPEATABLE))
+
+
+def test_repeatable_guest_has_no_source_of_change() -> None:
+    argv = qemu.qemu_argv(REPEATABLE)
+    assert value_after(argv, "-accel") == "tcg,thread=single"
+    assert value_after(argv, "-icount") == "shift=3,sleep=off"
+    assert value_after(argv, "-smp") == "1"
+    assert value_after(argv, "-rtc") == "base=2026-01-01,clock=vm"
+    assert value_after(argv, "-cpu") == "max,rdrand=off,rdseed=off"
+    assert value_after(argv, "-nic") == "none"
+    assert value_after(argv, "-seed") == "7"
+    assert "virtio" not in " ".join(argv)
+    assert "socket" not in " ".join(argv)
+
+
+def test_live_guest_reaches_nothing_and_listens_on_the_loopback_only() -> None:
+    netdev = value_after(qemu.qemu_argv(LIVE), "-netdev")
+    assert netdev == "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:40123-10.0.2.15:22"
+
+
+@pytest.mark.parametrize("spec", [REPEATABLE, LIVE])
+def test_panic_ends_qemu(spec: GuestSpec) -> None:
+    argv = qemu.qemu_argv(spec)
+    assert "-no-reboot" in argv
+    assert {"panic=-1", "oops=panic"} <= set(value_after(argv, "-append").split())
+
+
+def test_kvm_uses_the_host_cpu() -> None:
+    argv = qemu.qemu_argv(replace(LIVE, accelerator=Accelerator.KVM))
+    assert value_after(argv, "-accel") == "kvm"
+    assert value_after(argv, "-cpu") == "host"
+
+
+def test_machine_text_has_no_path_and_no_port() -> None:
+    for spec in (REPEATABLE, LIVE):
+        text = qemu.machine_text(spec)
+        assert "/" not in text.replace("opt/buddylab/", "")
+        assert "40123" not in text
+
+
+def test_machine_text_is_the_same_wherever_the_files_are() -> None:
+    moved = replace(
+        REPEATABLE,
+        kernel=Path("/else/vmlinux"),
+        initrd=Path("/else/i"),
+        plan=Path("/else/p"),
+        ports=Ports(console=Path("/e/c"), results=Path("/e/r"), status=Path("/e/s")),
+    )
+    assert qemu.machine_text(moved) == qemu.machine_text(REPEATABLE)
+    assert qemu.machine_text(replace(LIVE, ssh_port=5)) == qemu.machine_text(LIVE)
+
+
+@pytest.mark.parametrize(
+    "change", [{"memory_mib": 2048}, {"seed": 8}, {"icount_shift": 4}, {"plan": None}]
+)
+def test_machine_text_tells_what_shapes_the_guest(change: dict[str, int]) -> None:
+    changed = replace(REPEATABLE, **change)  # type: ignore[arg-type]
+    assert qemu.machine_text(changed) != qemu.machine_text(REPEATABLE)
+
+
+def test_comma_in_a_path_stays_in_the_path() -> None:
+    spec = replace(REPEATABLE, ports=replace(REPEATABLE.ports, console=Path("/runs/a,b/c")))
+    assert "file,id=console,path=/runs/a,,b/c" in qemu.qemu_argv(spec)
+
+
+def test_seed_reaches_the_guest() -> None:
+    assert "buddylab.seed=7" in qemu.kernel_command_line(REPEATABLE).split()
+
+
+def test_guest_mode() -> None:
+    assert qemu.guest_mode(RunMode.REPEATABLE) is GuestMode.REPEATABLE
+    assert qemu.guest_mode(RunMode.LIVE) is GuestMode.LIVE
+
+
+def test_version_and_firmware_are_asked_of_qemu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    assert qemu.qemu_version() == "7.2.22 (Fake 1:7.2)"
+    before = qemu.firmware_digest()
+    assert qemu.firmware_digest() == before
+    (tmp_path / "firmware" / "pvh.bin").write_bytes(b"another")
+    assert qemu.firmware_digest() != before
+
+
+def test_no_firmware_is_the_hosts_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    monkeypatch.setenv("FAKE_QEMU_FIRMWARE", str(tmp_path / "nowhere"))
+    with pytest.raises(HostError, match="finds no firmware"):
+        qemu.firmware_digest()
+
+
+def test_absent_qemu_is_the_hosts_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(HostError, match="qemu-system-x86_64 is not installed"):
+        qemu.qemu_version()

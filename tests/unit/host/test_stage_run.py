@@ -1,0 +1,331 @@
+"""A run against a pretended QEMU: good, and every way in which a guest gets lost."""
+
+import dataclasses
+import io
+import json
+import os
+import signal
+import subprocess  # noqa: TID251 - a harness of its own, to be interrupted
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import fake_guest
+import pytest
+from fake_guest import Bench, FakeQemu
+
+from harness import experiments
+from harness.errors import GuestLostError, HostError, RecordError, StageError
+from harness.stages import boot
+from harness.stages import run as run_stage
+from harness.values import ReplayKey
+
+Start = Callable[..., tuple[Bench, FakeQemu]]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
+    """Return a function that installs a scenario and makes all waits short."""
+
+    def prepare(scenario: str) -> tuple[Bench, FakeQemu]:
+        monkeypatch.setattr(boot, "SILENCE_S", 0.6)
+        monkeypatch.setattr(boot, "_POWER_OFF_LIMIT_S", 0.3)
+        monkeypatch.setattr(run_stage, "_COLLECT_S", -1.4)
+        bench = fake_guest.make_bench(tmp_path)
+        fake = fake_guest.install(monkeypatch, tmp_path, "good")
+        boot.measured_speed(bench.build, bench.image, fake_guest.make_settings(), bench.cache)
+        fake.log.unlink()
+        monkeypatch.setenv("FAKE_QEMU", scenario)
+        return bench, fake
+
+    return prepare
+
+
+def go(bench: Bench, *names: str) -> ReplayKey:
+    return run_stage.run(
+        bench.build,
+        bench.image,
+        fake_guest.make_plan(*(names or ("one", "two"))),
+        fake_guest.make_settings(),
+        folder=bench.folder,
+        cache=bench.cache,
+    )
+
+
+def test_a_good_run_brings_everything_home(start: Start) -> None:
+    bench, fake = start("good")
+    seen: list[tuple[str, int, int]] = []
+    key = run_stage.run(
+        bench.build,
+        bench.image,
+        fake_guest.make_plan("one", "two"),
+        fake_guest.make_settings(),
+        folder=bench.folder,
+        cache=bench.cache,
+        progress=lambda *step: seen.append(step),
+    )
+    assert seen == [("one", 1, 2), ("two", 2, 2)]
+    assert (bench.folder / "raw/two/output").read_text() == "output of two\n"
+    assert (bench.folder / "console.log").read_text().startswith("[    0.0] Linux")
+    assert not (bench.folder / "results.tar").exists()
+    assert not (bench.folder / "qemu.log").exists()
+    assert json.loads((bench.folder / "host.json").read_text())["stage_s"].keys() == {"one", "two"}
+    assert key.digest == run_stage.replay_digest(key)
+    assert fake.survivors() == []
+
+
+def test_the_replay_key_depends_on_the_inputs_alone(start: Start, tmp_path: Path) -> None:
+    bench, _ = start("good")
+    first = go(bench)
+    again = go(dataclasses.replace(bench, folder=tmp_path / "elsewhere"))
+    assert again == first
+    assert go(bench, "one", "three").digest != first.digest
+    assert str(tmp_path) not in json.dumps(dataclasses.asdict(first), default=str)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "reason", "text"),
+    [
+        ("panic", "panic", r"in stage one; console: Oops: 0002"),
+        ("panic-and-hang", "panic", r"no sign of life .* before it was ready; console: Oops"),
+        ("silent", "hang", r"no sign of life for 1 s, before it was ready"),
+        ("hang", "hang", r"no sign of life for 1 s, after it was ready"),
+        ("stage-hang", "deadline", r"stage one not over within 1 s"),
+        ("exit", "exit", r"QEMU ended with status 3 after it was ready"),
+        ("ignores-term", "hang", r"no sign of life"),
+    ],
+)
+def test_a_lost_guest_is_told_and_gone(
+    start: Start, monkeypatch: pytest.MonkeyPatch, scenario: str, reason: str, text: str
+) -> None:
+    monkeypatch.setattr("harness.host.command.KILL_GRACE_S", 0.3)
+    bench, fake = start(scenario)
+    with pytest.raises(GuestLostError, match=text) as error:
+        go(bench)
+    assert error.value.reason == reason
+    assert error.value.exit_code == 5
+    assert fake.survivors() == []
+    assert (bench.folder / "host.json").exists()
+
+
+def test_a_chatty_guest_meets_the_whole_deadline(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, fake = start("chatty")
+    monkeypatch.setattr(boot, "READY_LIMIT_S", 0.5)
+    with pytest.raises(GuestLostError, match="not done within") as error:
+        go(bench)
+    assert error.value.reason == "deadline"
+    assert fake.survivors() == []
+
+
+def test_qemu_that_does_not_start_is_the_hosts_fault(start: Start) -> None:
+    bench, _ = start("refuses")
+    with pytest.raises(HostError, match="cannot set up guest memory"):
+        go(bench)
+
+
+def test_a_stage_that_fails_in_the_guest_is_a_stage_error(start: Start) -> None:
+    bench, _ = start("failed")
+    with pytest.raises(StageError, match=r"(?s)one: failed in the guest: exit 3.*prepare failed"):
+        go(bench)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "text"),
+    [
+        ("truncated", r"cut short|did not arrive whole"),
+        ("no-results", "sent no results"),
+        ("wrong-sum", "output is not what its sha256sums says"),
+        ("lacking", "stage one lacks after/vmstat"),
+        ("garbage", "no status line"),
+    ],
+)
+def test_bad_records_are_never_a_pass(start: Start, scenario: str, text: str) -> None:
+    bench, fake = start(scenario)
+    with pytest.raises(RecordError, match=text):
+        go(bench)
+    assert fake.survivors() == []
+
+
+def test_noise_between_archives_is_harmless(start: Start) -> None:
+    bench, _ = start("noise-in-results")
+    go(bench)
+    assert (bench.folder / "raw/one/output").exists()
+
+
+def test_a_guest_that_does_not_power_off_is_ended(start: Start) -> None:
+    bench, fake = start("lingers")
+    go(bench)
+    assert fake.survivors() == []
+
+
+def test_a_second_run_into_the_same_folder_replaces_the_first(start: Start) -> None:
+    bench, _ = start("good")
+    go(bench)
+    go(bench)
+    assert (bench.folder / "raw/one/output").read_text() == "output of one\n"
+
+
+def test_too_little_memory_is_the_hosts_fault() -> None:
+    with pytest.raises(HostError, match="use --scale small"):
+        boot.require_memory(1 << 30)
+
+
+_HARNESS = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+import fake_guest
+from harness.stages import run
+bench = fake_guest.make_bench(Path({tmp!r}))
+run.run(bench.build, bench.image, fake_guest.make_plan("one"), fake_guest.make_settings(),
+        folder=bench.folder, cache=bench.cache)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_qemu_survives_its_harness(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+    _, fake = start("stage-hang")
+    here = Path(__file__).parent
+    text = _HARNESS.format(paths=[str(here), str(here.parents[2])], tmp=str(tmp_path))
+    harness = subprocess.Popen(
+        [sys.executable, "-c", text], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_for(lambda: bool(fake.survivors()))
+    os.kill(harness.pid, number)
+    harness.wait(timeout=20)
+    wait_for(lambda: not fake.survivors())
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_plan_text() -> None:
+    stages = fake_guest.make_plan("one", "two")
+    full = dataclasses.replace(stages[1], prepare="p 1", cleanup="c")
+    assert run_stage.plan_text((stages[0], full)) == (
+        "one\t-\t-\t1\techo one\ntwo\tp 1\tc\t1\techo two\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"command": "a\nb"}, {"prepare": "a\tb"}, {"name": "a b"}, {"command": ""}]
+)
+def test_plan_text_refuses_what_would_tear_its_lines(change: dict[str, str]) -> None:
+    (stage,) = fake_guest.make_plan("one")
+    with pytest.raises(StageError):
+        run_stage.plan_text((dataclasses.replace(stage, **change),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scale", list(experiments.Scale))
+def test_the_papers_stages_can_be_told_to_a_guest(scale: experiments.Scale) -> None:
+    stages = experiments.stages(scale)
+    assert [stage.name for stage in stages] == [
+        "verify", "baseline", "stress_ng", "fragment_stress", "high_order_early",
+        "high_order_final",
+    ]  # fmt: skip
+    assert run_stage.plan_text(stages).count("\n") == 6
+    assert all(stage.note for stage in stages)
+
+
+def archive(*members: tuple[tarfile.TarInfo, bytes]) -> io.BytesIO:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for member, content in members:
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    buffer.seek(0)
+    return buffer
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.linkname = "/etc/passwd" if kind in {tarfile.SYMTYPE, tarfile.LNKTYPE} else ""
+    return info
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        member("/etc/passwd"),
+        member("one/../../x"),
+        member("../x"),
+        member("two/x"),
+        member("one"),
+        member("one/.hidden"),
+        member("one/a/b/c/d"),
+        member("one/x y"),
+        member("one/x", tarfile.SYMTYPE),
+        member("one/x", tarfile.LNKTYPE),
+        member("one/x", tarfile.CHRTYPE),
+        member("one/x", tarfile.FIFOTYPE),
+    ],
+    ids=lambda info: f"{info.name}-{info.type!r}",
+)
+def test_unpack_refuses(tmp_path: Path, info: tarfile.TarInfo) -> None:
+    with pytest.raises(RecordError):
+        run_stage.unpack(archive((info, b"")), ("one",), tmp_path / "raw")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_unpack_refuses_a_name_twice(tmp_path: Path) -> None:
+    twice = archive((member("one/x"), b"1"), (member("one/x"), b"2"))
+    with pytest.raises(RecordError, match="twice"):
+        run_stage.unpack(twice, ("one",), tmp_path)
+
+
+def test_unpack_limits_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_stage, "_MAX_FILE_BYTES", 10)
+    with pytest.raises(RecordError, match="up to 10 bytes"):
+        run_stage.unpack(archive((member("one/x"), b"1" * 11)), ("one",), tmp_path)
+    monkeypatch.setattr(run_stage, "_MAX_STREAM_BYTES", 100)
+    with pytest.raises(RecordError, match="more than 100"):
+        run_stage.unpack(archive((member("one/x"), b"")), ("one",), tmp_path)
+
+
+@pytest.mark.parametrize("cut", [1, 511, 513, 1500, 3000])
+def test_a_cut_stream_is_never_complete(tmp_path: Path, cut: int) -> None:
+    digest = "a" * 64
+    whole = archive(
+        (member("one/x"), b"1" * 3000), (member("one/sha256sums"), f"{digest}  x\n".encode())
+    ).getvalue()
+    content = 512 + 3072 + 512 + 67
+    with pytest.raises(RecordError):
+        unpack_and_check(whole[: content - cut], tmp_path)
+
+
+def unpack_and_check(content: bytes, raw: Path) -> None:
+    run_stage.unpack(io.BytesIO(content), ("one",), raw)
+    run_stage.check_complete(raw, ("one",))
+
+
+@pytest.mark.parametrize("sums", ["", "nonsense\n", "a" * 64 + "  x", "a" * 63 + "  x\n"])
+def test_damaged_sums_are_an_error(tmp_path: Path, sums: str) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/x").write_text("x")
+    (tmp_path / "one/sha256sums").write_text(sums)
+    with pytest.raises(RecordError, match="sha256sums"):
+        run_stage.check_complete(tmp_path, ("one",))
+
+
+def test_a_file_without_a_sum_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"holds extra, not in"):
+        unpack_and_check(
+            archive(
+                (member("one/extra"), b""),
+                (member("one/x"), b""),
+                (
+                    member("one/sha256sums"),
+                    b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  x\n",
+                ),
+            ).getvalue(),
+            tmp_path,
+        )
