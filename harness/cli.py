@@ -1,0 +1,229 @@
+"""The `buddylab` command: words to requests, errors to exit codes. No logic of its own."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from harness import __version__
+from harness.errors import Exit, HarnessError
+from harness.values import RunMode
+
+if TYPE_CHECKING:
+    from harness import pipeline
+
+logger = logging.getLogger("buddylab")
+
+EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
+4 a stage failed, 5 the guest was lost. The cache is $BUDDYLAB_CACHE, else the platform's."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code; expected failures are one message, no traceback."""
+    arguments = _parser().parse_args(argv)
+    _configure_logging(verbose=arguments.verbose)
+    # A killed harness cleans up as an interrupted one does: no QEMU stays behind.
+    signal.signal(signal.SIGTERM, _interrupt)
+    verb: Callable[[argparse.Namespace], int] = arguments.verb
+    try:
+        return verb(arguments)
+    except HarnessError as error:
+        logger.error("%s", error)  # noqa: TRY400 - the message is the whole story
+        return error.exit_code
+    except KeyboardInterrupt:
+        logger.error("interrupted; what was complete is kept")  # noqa: TRY400
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return Exit.STAGE
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _configure_logging(*, verbose: bool) -> None:
+    from harness.host.progress import log_handler  # noqa: PLC0415 - not for --help
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(name)s: %(message)s",
+        handlers=[log_handler()],
+    )
+    for noisy in ("paramiko", "fabric", "invoke", "filelock", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="buddylab",
+        description="Patch, build and boot a Linux page allocator; run, judge and report.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"buddylab {__version__}")
+    parser.add_argument("--verbose", action="store_true", help="show every command")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_doctor(verbs)
+    _add_stages(verbs)
+    _add_run(verbs)
+    _add_shell(verbs)
+    _add_saved(verbs)
+    return parser
+
+
+Verbs = argparse._SubParsersAction  # noqa: SLF001 - argparse names the type nowhere else
+
+
+def _add_verb(
+    verbs: "Verbs[argparse.ArgumentParser]",
+    name: str,
+    text: str,
+    verb: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(verb=verb)
+    return parser
+
+
+def _kernel_options(parser: argparse.ArgumentParser, *, patched: bool) -> None:
+    parser.add_argument(
+        "--kernel",
+        metavar="NAME|PATH",
+        help="5.15.180 (default), debian:6.1, or a source directory or archive",
+    )
+    if patched:
+        parser.add_argument(
+            "--upto", metavar="PATCH", help="apply the series up to this patch; 0 for none of it"
+        )
+
+
+def _add_doctor(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    doctor = _add_verb(verbs, "doctor", "say what this machine lacks", _doctor)
+    doctor.add_argument("--install", action="store_true", help="install it, as root or with sudo")
+    doctor.add_argument("--review", action="store_true", help="also what `review` needs")
+
+
+def _add_stages(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    texts = {
+        "fetch": "bring the kernel source",
+        "patch": "apply the patch series to a copy",
+        "build": "configure and build kernel and module",
+        "guest": "make the guest's initramfs",
+    }
+    for name, text in texts.items():
+        parser = _add_verb(verbs, name, text, _stage)
+        parser.set_defaults(stage=name)
+        _kernel_options(parser, patched=name != "fetch")
+
+
+def _guest_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accelerator",
+        choices=("auto", "kvm", "tcg"),
+        default="auto",
+        help="default: KVM in live mode if it boots a guest here, else TCG",
+    )
+    parser.add_argument("--cpus", type=_positive, default=2, help="of a live guest (default 2)")
+    parser.add_argument("--memory", type=_positive, metavar="MIB", help="default: the scale's")
+
+
+def _add_run(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    run = _add_verb(verbs, "run", "the main job: source to verdict", _run)
+    _kernel_options(run, patched=True)
+    run.add_argument("--scale", choices=("paper", "small"), default="paper")
+    run.add_argument("--mode", choices=[mode.value for mode in RunMode], default="repeatable")
+    run.add_argument("--seed", type=int, default=1)
+    run.add_argument(
+        "--policy", choices=("off", "late", "early"), help="default: the kernel's own (early)"
+    )
+    run.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/...)")
+    _guest_options(run)
+
+
+def _add_shell(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    shell = _add_verb(verbs, "shell", "open a live guest for a person", _shell)
+    _kernel_options(shell, patched=True)
+    _guest_options(shell)
+
+
+def _add_saved(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    for name, text in (
+        ("check", "judge a saved run folder again"),
+        ("report", "judge a saved run folder and write its reports"),
+    ):
+        parser = _add_verb(verbs, name, text, _saved)
+        parser.set_defaults(write=name == "report")
+        parser.add_argument("folder", type=Path, metavar="RUN")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from harness.host import prerequisites  # noqa: PLC0415 - each verb loads what it needs
+
+    return prerequisites.doctor(install=arguments.install, review=arguments.review)
+
+
+def _kernel(arguments: argparse.Namespace) -> "pipeline.KernelRequest":
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.KernelRequest(kernel=arguments.kernel, upto=getattr(arguments, "upto", None))
+
+
+def _guest(arguments: argparse.Namespace) -> "pipeline.GuestRequest":
+    from harness import pipeline  # noqa: PLC0415
+    from harness.host.accelerator import AcceleratorChoice  # noqa: PLC0415
+
+    return pipeline.GuestRequest(
+        accelerator=AcceleratorChoice(arguments.accelerator),
+        cpus=arguments.cpus,
+        memory_mib=arguments.memory,
+    )
+
+
+def _stage(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    print(pipeline.upto_stage(arguments.stage, _kernel(arguments)))  # noqa: T201
+    return Exit.OK
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.run_experiments(
+        pipeline.RunRequest(
+            kernel=_kernel(arguments),
+            guest=_guest(arguments),
+            scale=arguments.scale,
+            mode=RunMode(arguments.mode),
+            seed=arguments.seed,
+            policy=arguments.policy,
+            folder=arguments.output,
+        )
+    )
+
+
+def _shell(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.open_shell(_kernel(arguments), _guest(arguments))
+
+
+def _saved(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.judge_folder(arguments.folder, write=arguments.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The stages in order, and nothing else.
+
+fetch -> patch -> build -> guest -> run -> check -> report
+"""
+
+import datetime as dt
+import itertools
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import Exit, UserError
+from harness.experiments import Scale, memory_mib, stages
+from harness.host.accelerator import AcceleratorChoice
+from harness.host.console import require_terminal
+from harness.host.progress import progress
+from harness.report.document import Verdict
+from harness.report.terminal import terminal_summary
+from harness.stages.boot import RunSettings
+from harness.stages.build import build
+from harness.stages.check import check, save_key
+from harness.stages.fetch import fetch
+from harness.stages.guest import guest
+from harness.stages.patch import patch
+from harness.stages.report import report
+from harness.stages.run import run
+from harness.stages.shell import shell
+from harness.values import GuestImage, KernelBuild, RunMode
+from harness.workspace import Cache
+
+logger = logging.getLogger("buddylab")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelRequest:
+    """Which kernel: a source and how much of the series."""
+
+    kernel: str | None = None
+    upto: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestRequest:
+    """What the guest is given; None leaves it to the scale."""
+
+    accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
+    cpus: int = 2
+    memory_mib: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """The main job as the user asks for it."""
+
+    kernel: KernelRequest
+    guest: GuestRequest
+    scale: str
+    mode: RunMode
+    seed: int = 1
+    policy: str | None = None  # off, late or early; None: the kernel's default
+    folder: Path | None = None
+
+
+def open_cache() -> Cache:
+    """Open the cache and clear away what killed runs left."""
+    cache = Cache.default()
+    cache.sweep()
+    return cache
+
+
+def upto_stage(stage: str, request: KernelRequest) -> Path:
+    """Run the stages up to `stage` and return where its result lies."""
+    cache = open_cache()
+    source = fetch(request.kernel, cache)
+    if stage == "fetch":
+        return source.tree
+    tree = patch(source, cache, upto=request.upto)
+    if stage == "patch":
+        return tree.tree
+    kernel = build(tree, cache)
+    return kernel.directory if stage == "build" else guest(kernel, cache).path
+
+
+def run_experiments(request: RunRequest) -> int:
+    """Do the main job and return the exit code of its verdict."""
+    cache = open_cache()
+    folder = _new_folder(request)
+    kernel, image = _bootable(request.kernel, cache)
+    settings = _settings(request)
+    plan = stages(Scale(request.scale))
+    logger.info("run folder: %s", folder)
+    with progress("run", total=len(plan), unit="stages") as advance:
+        key = run(
+            kernel,
+            image,
+            plan,
+            settings,
+            folder=folder,
+            cache=cache,
+            progress=lambda name, number, _count: advance(number - 1, name),
+        )
+    save_key(folder, key)
+    return judge_folder(folder, write=True)
+
+
+def judge_folder(folder: Path, *, write: bool) -> int:
+    """Judge a run folder, write its reports if asked to, and print the summary."""
+    judged = check(folder)
+    if write:
+        report(judged, folder)
+    print(terminal_summary(judged))  # noqa: T201 - the command's answer
+    return Exit.OK if judged.verdict is Verdict.ALL_HOLD else Exit.CHECK_FAILED
+
+
+def open_shell(kernel_request: KernelRequest, guest_request: GuestRequest) -> int:
+    """Open a live guest for a person."""
+    require_terminal()
+    cache = open_cache()
+    kernel, image = _bootable(kernel_request, cache)
+    request = RunRequest(
+        kernel=kernel_request, guest=guest_request, scale=Scale.SMALL, mode=RunMode.LIVE
+    )
+    shell(kernel, image, _settings(request), cache)
+    return Exit.OK
+
+
+def _settings(request: RunRequest) -> RunSettings:
+    return RunSettings(
+        mode=request.mode,
+        memory_mib=request.guest.memory_mib or memory_mib(Scale(request.scale)),
+        cpus=request.guest.cpus,
+        seed=request.seed,
+        scale=request.scale,
+        accelerator=request.guest.accelerator,
+    )
+
+
+def _new_folder(request: RunRequest) -> Path:
+    """Make the run's folder; two runs at once never share one."""
+    if request.folder is not None:
+        if request.folder.exists() and any(request.folder.iterdir()):
+            raise UserError(f"{request.folder} is not empty; name a new folder with --output")
+        request.folder.mkdir(parents=True, exist_ok=True)
+        return request.folder
+    now = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    for number in itertools.count(1):
+        folder = Path("runs") / f"{now}-{request.scale}-{request.mode}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError
+
+
+def _bootable(request: KernelRequest, cache: Cache) -> tuple[KernelBuild, GuestImage]:
+    tree = patch(fetch(request.kernel, cache), cache, upto=request.upto)
+    kernel = build(tree, cache)
+    return kernel, guest(kernel, cache)
