@@ -21,6 +21,7 @@ class _Size:
     stress_s: int
     fragment_mib: int
     final_blocks: int
+    final_hold_ms: int
     # Memory that is filled, and then given back but for every `keep_one_in`-th page: with
     # what stays free beside it, less than `final_blocks` of order 10 are left whole.
     hold_mib: int
@@ -33,6 +34,7 @@ _SIZES = {
         stress_s=60,
         fragment_mib=3072,
         final_blocks=512,
+        final_hold_ms=5000,
         hold_mib=2800,
         keep_one_in=4,
     ),
@@ -41,6 +43,7 @@ _SIZES = {
         stress_s=5,
         fragment_mib=700,
         final_blocks=128,
+        final_hold_ms=0,
         hold_mib=740,
         keep_one_in=4,
     ),
@@ -114,6 +117,7 @@ def _workloads(size: _Size) -> tuple[StagePlan, ...]:
 
 def _high_order(size: _Size) -> tuple[StagePlan, ...]:
     blocks = size.final_blocks
+    final = f"10 {blocks} {size.final_hold_ms} 0 {blocks} 1"
     return (
         StagePlan(
             name="high_order_early",
@@ -126,7 +130,7 @@ def _high_order(size: _Size) -> tuple[StagePlan, ...]:
         ),
         StagePlan(
             name="high_order_final",
-            command=f"bash scripts/run_high_order_module_test.sh 10 {blocks} 5000 0 {blocks} 1",
+            command=f"bash scripts/run_high_order_module_test.sh {final}",
             prepare=f"bash scripts/hold_fragmented.sh start {size.keep_one_in} {size.hold_mib}",
             cleanup="bash scripts/hold_fragmented.sh stop",
             deadline_s=300,

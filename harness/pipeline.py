@@ -16,7 +16,7 @@ from harness.host.console import require_terminal
 from harness.host.progress import progress
 from harness.report.document import Verdict
 from harness.report.terminal import terminal_summary
-from harness.stages.boot import RunSettings
+from harness.stages.boot import Policy, RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, save_key
 from harness.stages.fetch import fetch
@@ -132,6 +132,7 @@ def _settings(request: RunRequest) -> RunSettings:
         seed=request.seed,
         scale=request.scale,
         accelerator=request.guest.accelerator,
+        policy=None if request.policy is None else Policy[request.policy.upper()],
     )
 
 

@@ -28,7 +28,7 @@ import platformdirs
 
 from harness.errors import HostError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("buddylab")
 
 MANIFEST = "manifest.json"
 Value = TypeVar("Value")

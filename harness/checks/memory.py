@@ -28,22 +28,23 @@ def _free_pages_agree(run: RunRecord) -> Iterator[Comparison]:
                 holds=difference <= bound,
                 text=f"{snapshot.label} node {area.node} zone {area.zone}: buddyinfo "
                 f"{area.free_pages} pages, nr_free_pages {zone.nr_free_pages}, apart by "
-                f"{difference}, allowed {bound} (counters {zone.counter_drift}, CPU lists "
-                f"{_list_pages(zone)}, others {READER_PAGES})",
+                f"{difference}, allowed {bound} (counters {zone.counter_drift}, a batch "
+                f"for each CPU {_batch_pages(zone)}, others {READER_PAGES})",
             )
 
 
 def free_pages_bound(zone: Zone) -> PageCount:
     """Return by how many pages the two counts may differ.
 
-    nr_free_pages lags by each CPU's threshold (mm/vmstat.c calculate_normal_threshold);
-    a per-CPU list may have filled or emptied, and others have allocated, in between.
+    nr_free_pages lags by each CPU's threshold (mm/vmstat.c calculate_normal_threshold).
+    Pages on per-CPU lists are in neither count, but a CPU may refill or drain a list by
+    one batch between the two readings, and others may have allocated.
     """
-    return PageCount(zone.counter_drift + _list_pages(zone) + READER_PAGES)
+    return PageCount(zone.counter_drift + _batch_pages(zone) + READER_PAGES)
 
 
-def _list_pages(zone: Zone) -> PageCount:
-    return PageCount(sum(max(pageset.high, pageset.count) for pageset in zone.pagesets))
+def _batch_pages(zone: Zone) -> PageCount:
+    return PageCount(sum(pageset.batch for pageset in zone.pagesets))
 
 
 def _compaction_agrees(run: RunRecord) -> Iterator[Comparison]:

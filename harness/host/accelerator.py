@@ -20,7 +20,7 @@ from harness.host.deadline import Deadline
 from harness.values import Accelerator, RunMode
 from harness.workspace import Cache, atomic_write, sha256_text
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("run")
 
 # A two-core machine under TCG, from QEMU's start to the probe's end.
 REFERENCE_BOOT_S = 1.5

@@ -18,7 +18,7 @@ from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
 from harness.workspace import Cache, atomic_write, sha256_text
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("fetch")
 
 LISTS_FRESH_S = 24 * 3600.0
 UPDATE_LIMIT_S = 300.0

@@ -19,7 +19,7 @@ from pathlib import Path
 from harness.errors import HarnessError, HostError
 from harness.host.deadline import Deadline
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("buddylab")
 
 TAIL_LINES = 20
 KILL_GRACE_S = 5.0

@@ -15,7 +15,7 @@ from harness.host.deadline import Deadline
 from harness.host.progress import progress
 from harness.workspace import sha256_file
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("fetch")
 
 CONNECT_TIMEOUT_S = 15.0
 CHUNK_BYTES = 1 << 18

@@ -16,7 +16,7 @@ from harness.errors import GuestLostError
 from harness.host import command
 from harness.host.deadline import Deadline
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("run")
 
 LOOPBACK = "127.0.0.1"
 _USER = "root"

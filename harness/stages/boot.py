@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from pathlib import Path
 
 from harness.errors import GuestLostError, HostError
@@ -16,7 +17,7 @@ from harness.host.deadline import Deadline
 from harness.values import GuestImage, KernelBuild, RunMode
 from harness.workspace import Cache
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("run")
 
 CONSOLE_LOG = "console.log"
 STATUS_LOG = "status.log"
@@ -29,8 +30,24 @@ SILENCE_S = 30.0
 _DIALOGUE_LIMIT_S = 30.0
 _POWER_OFF_LIMIT_S = 15.0
 _PORT_ATTEMPTS = 5
+# The CPUs that the kernel left out under TCG (see qemu.kernel_command_line).
+_BRING_UP_CPUS = (
+    "(cd /sys/devices/system/cpu && for cpu in cpu[1-9]*/online; do"
+    ' [ ! -f "$cpu" ] || [ "$(cat "$cpu")" = 1 ] || echo 1 > "$cpu"; done; cmp online present)'
+)
 # What QEMU itself and its translation buffers take beside the guest's memory.
 _EMULATOR_MIB = 320
+
+
+class Policy(IntEnum):
+    """Modes of adaptive compaction, as the sysctl has them."""
+
+    OFF = 0
+    LATE = 1  # only the compaction after direct reclaim
+    EARLY = 2  # that, and the one before it
+
+
+POLICY_SYSCTL = "vm.adaptive_compaction_mode"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +63,7 @@ class RunSettings:
     # run about alike on a two-core machine.
     icount_shift: int = 3
     accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
+    policy: Policy | None = None  # None: the kernel's own default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +112,7 @@ def spec_of(
         kernel=kernel_of(build).absolute(),
         initrd=image.path.absolute(),
         seed=settings.seed,
+        sysctls=() if settings.policy is None else (f"{POLICY_SYSCTL}={settings.policy.value}",),
         ports=qemu.Ports(
             console=folder.absolute() / CONSOLE_LOG,
             results=folder.absolute() / RESULTS,
@@ -144,7 +163,7 @@ def live_guest(
         spec = _with_dialogue(spec_of(build, image, settings, speed, folder), dialogue, private_key)
         spec, guest = stack.enter_context(_ready_guest(spec, speed, folder / QEMU_LOG))
         try:
-            host_key = _start_sshd(dialogue, speed)
+            host_key = _prepare(dialogue, speed)
         except GuestLostError as error:
             raise explained(guest, error) from error
         assert spec.ssh_port is not None  # noqa: S101 - _ready_guest sets it
@@ -210,11 +229,14 @@ def _ready_guest(
                 return
 
 
-def _start_sshd(dialogue: Path, speed: Speed) -> ssh.HostKey:
-    """Start the guest's ssh server and read its new host key from the console."""
+def _prepare(dialogue: Path, speed: Speed) -> ssh.HostKey:
+    """Bring up all CPUs, start the ssh server, read its new host key from the console."""
     deadline = Deadline.after(_DIALOGUE_LIMIT_S * speed.slowdown, "the console")
     with console.attached(dialogue, deadline) as shell:
         shell.wait_for_shell(deadline)
+        status, text = shell.run(_BRING_UP_CPUS, deadline)
+        if status != 0:
+            raise GuestLostError("exit", f"a CPU did not come up (exit {status}): {text[-300:]!r}")
         while True:
             status, text = shell.run("bash scripts/start_sshd.sh", deadline)
             key = re.search(r"^hostkey (ssh-ed25519) ([A-Za-z0-9+/]{68})$", text, re.MULTILINE)

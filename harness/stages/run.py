@@ -35,7 +35,7 @@ from harness.values import (
 )
 from harness.workspace import Cache, atomic_write, encode, sha256_file
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("run")
 
 Progress = Callable[[str, int, int], None]
 

@@ -114,6 +114,13 @@ def test_seed_reaches_the_guest() -> None:
     assert "buddylab.seed=7" in qemu.kernel_command_line(REPEATABLE).split()
 
 
+def test_tcg_boots_on_one_cpu_and_kvm_on_all() -> None:
+    kvm = replace(LIVE, accelerator=Accelerator.KVM)
+    assert "maxcpus=1" in qemu.kernel_command_line(LIVE).split()
+    assert "maxcpus=1" not in qemu.kernel_command_line(kvm).split()
+    assert "maxcpus=1" not in qemu.kernel_command_line(REPEATABLE).split()
+
+
 def test_guest_mode() -> None:
     assert qemu.guest_mode(RunMode.REPEATABLE) is GuestMode.REPEATABLE
     assert qemu.guest_mode(RunMode.LIVE) is GuestMode.LIVE

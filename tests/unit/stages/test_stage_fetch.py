@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Exit, HostError, UserError
+from harness.kernel import tree as kernel_tree
 from harness.stages import fetch as stage
 from harness.stages.fetch import fetch
 from harness.workspace import Cache
@@ -130,9 +131,12 @@ def test_default_falls_back_on_debian_with_an_empty_cache(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
-    monkeypatch.setattr(stage, "_debian", lambda _cache: "debian's")
+    asked: list[Cache] = []
+    monkeypatch.setattr(stage, "_debian", asked.append)
 
-    assert fetch(None, cache) == "debian's"
+    fetch(None, cache)
+
+    assert asked == [cache]
 
 
 def test_debian_elsewhere_names_the_way_out(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +247,7 @@ def test_upstream_file_is_recognised(
     cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blob = fetch(str(fake_kernel), cache).page_alloc_blob
-    monkeypatch.setitem(stage.is_upstream.__globals__["UPSTREAM_PAGE_ALLOC"], "5.15.180", blob)
+    monkeypatch.setitem(kernel_tree.UPSTREAM_PAGE_ALLOC, "5.15.180", blob)
     (fake_kernel / "README").write_text("another tree, the same allocator\n")
 
     assert fetch(str(fake_kernel), cache).page_alloc_upstream is True

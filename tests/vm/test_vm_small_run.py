@@ -1,0 +1,100 @@
+"""The main job on a real kernel: source to verdict, small, repeatable, twice.
+
+This is the regression of req == success + fail: whatever kernel this machine can get is
+patched, built, booted, put through the paper's stages and judged by every check.
+"""
+
+import filecmp
+import os
+import subprocess  # noqa: TID251 - the command as a user types it
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from harness.report.document import Run, Verdict, decode_run
+
+pytestmark = pytest.mark.vm
+
+LIMIT_S = 2900
+
+
+def buddylab(*arguments: str, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
+    """Run the command; its progress goes where pytest's output goes."""
+    kernel = os.environ.get("BUDDYLAB_TEST_KERNEL")
+    which = ("--kernel", kernel) if kernel and arguments[0] == "run" else ()
+    argv = [sys.executable, "-m", "harness", *arguments, *which]
+    return subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True, timeout=limit_s)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "first"
+    done = buddylab("run", "--scale", "small", "--output", str(path))
+    sys.stdout.write(done.stdout)
+    assert done.returncode == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    return decode_run((folder / "run.json").read_text())
+
+
+def test_every_check_holds(run: Run) -> None:
+    assert run.verdict is Verdict.ALL_HOLD
+    assert len([check for check in run.checks if check.status == "held"]) >= 16
+
+
+def test_headline_is_slowpath_compact_adaptive(run: Run) -> None:
+    headline = run.headline
+
+    assert headline is not None
+    assert headline.success == headline.req == 128
+    assert headline.adaptive >= 8
+    assert headline.slowpath == headline.compact == headline.adaptive
+
+
+def test_junit_has_a_case_for_each_check(folder: Path, run: Run) -> None:
+    cases = ET.parse(folder / "junit.xml").getroot().iter("testcase")  # noqa: S314 - ours
+
+    assert len(list(cases)) == len(run.checks)
+
+
+def test_second_run_is_the_same_to_the_byte(folder: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    assert buddylab("run", "--scale", "small", "--output", str(again)).returncode == 0
+
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    assert names == sorted(
+        p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file()
+    )
+    # host.json is what the host saw: times, and why it chose the accelerator.
+    differing = [
+        name
+        for name in names
+        if name != "host.json" and not filecmp.cmp(folder / name, again / name, shallow=False)
+    ]
+    assert differing == []
+
+
+def test_saved_folder_is_judged_again_without_a_guest(folder: Path) -> None:
+    before = (folder / "report.md").read_bytes()
+
+    assert buddylab("check", str(folder)).returncode == 0
+    assert buddylab("report", str(folder)).returncode == 0
+    assert (folder / "report.md").read_bytes() == before
+
+
+def test_policy_off_never_raises_a_priority(tmp_path: Path) -> None:
+    path = tmp_path / "off"
+    done = buddylab("run", "--scale", "small", "--policy", "off", "--output", str(path))
+    sys.stdout.write(done.stdout)
+    run = decode_run((path / "run.json").read_text())
+
+    # The stock ladder may or may not get all blocks; that is what a finding is for.
+    assert done.returncode in (0, 1)
+    assert sum(delta.adaptive for stage in run.stages for delta in stage.deltas) == 0
+    failed = {check.name for check in run.checks if check.status == "failed"}
+    assert failed <= {"headline-burst-is-served-by-compaction"}
