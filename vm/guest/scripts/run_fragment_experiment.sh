@@ -6,6 +6,7 @@
 #
 # fragment_stress comes with the guest, so nothing is compiled here. Under
 # run_stage.sh, which sets BUDDYLAB_STAGE, the stage takes the metrics.
+# Without SEED it is the run's, from the kernel's command line, else 1.
 set -eu
 
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
@@ -21,6 +22,7 @@ collect() {
 
 collect fragment_before
 status=0
-fragment_stress --seed "${3:-1}" "$1" "$2" || status=$?
+seed=$(sed -n 's/.*buddylab\.seed=\([0-9]*\).*/\1/p' /proc/cmdline)
+fragment_stress --seed "${3:-${seed:-1}}" "$1" "$2" || status=$?
 collect fragment_after
 exit "$status"
