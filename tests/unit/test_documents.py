@@ -1,0 +1,44 @@
+"""What the documents promise is what the project does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.checks.registry import CHECKS
+from harness.cli import main
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    commands = re.findall(r"^    (python3 -m venv .*)$", README, re.MULTILINE)
+
+    assert [command.split()[-1] for command in commands] == ["vm-experiments", "tests"]
+    assert commands[1] in (ROOT / ".ci/run").read_text().splitlines()
+
+
+def test_readme_counts_the_checks() -> None:
+    assert f"{len(CHECKS)} checks" in README
+
+
+def test_readme_names_every_verb(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    verbs = re.findall(r"^    (\w+) +\w", capsys.readouterr().out, re.MULTILINE)
+
+    assert len(verbs) >= 10
+    assert [verb for verb in verbs if f"`{verb}" not in README] == []
+
+
+def test_links_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_no_path_of_a_machine_is_tracked() -> None:
+    home = re.compile(r"(?<![\w.])/(root/\.|home/\w)")
+    for path in [*ROOT.glob("harness/**/*.py"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]:
+        assert not home.search(path.read_text()), path
