@@ -1,6 +1,7 @@
 """What ELF files say of themselves: a module's .modinfo, a program's libraries."""
 
 from pathlib import Path
+from typing import Any
 
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
@@ -16,6 +17,33 @@ def module_info(module: Path) -> dict[str, str]:
             raise HarnessError(f"{module} has no .modinfo; it is no kernel module")
         pairs = (item.decode().partition("=") for item in section.data().split(b"\0") if item)
         return {key: value for key, _, value in pairs}
+
+
+def asked_of(program: Path, library: Path) -> dict[str, str]:
+    """Return the symbols that `program` takes from `library`, each with its version or ""."""
+    with program.open("rb") as user, library.open("rb") as provider:
+        offered = {symbol.name for symbol in _dynamic_symbols(ELFFile(provider), defined=True)}
+        elf = ELFFile(user)
+        versions = _versions_needed(elf)
+        marks = elf.get_section_by_name(".gnu.version")
+        wanted = {}
+        for number, symbol in enumerate(elf.get_section_by_name(".dynsym").iter_symbols()):
+            if symbol.entry.st_shndx == "SHN_UNDEF" and symbol.name in offered:
+                index = marks.get_symbol(number).entry["ndx"] if marks else 0
+                wanted[symbol.name] = versions.get(index, "")
+        return wanted
+
+
+def _dynamic_symbols(elf: ELFFile, *, defined: bool) -> list[Any]:
+    section = elf.get_section_by_name(".dynsym")
+    symbols = section.iter_symbols() if section else ()
+    return [one for one in symbols if (one.entry.st_shndx != "SHN_UNDEF") == defined]
+
+
+def _versions_needed(elf: ELFFile) -> dict[int, str]:
+    section = elf.get_section_by_name(".gnu.version_r")
+    pairs = (aux for _, entries in section.iter_versions() for aux in entries) if section else ()
+    return {aux.entry.vna_other: aux.name for aux in pairs}
 
 
 def needed(program: Path) -> tuple[str, ...]:

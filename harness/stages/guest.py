@@ -14,7 +14,7 @@ from harness.errors import StageError
 from harness.host.apt import Apt, Package
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
-from harness.host.elf import needed
+from harness.host.elf import asked_of, needed
 from harness.values import GuestImage, KernelBuild
 from harness.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
 
@@ -32,8 +32,12 @@ PROGRAMS = {
         "/usr/sbin/dropbear": "usr/sbin/dropbear",
         "/usr/bin/dropbearkey": "usr/bin/dropbearkey",
     },
-    "openssh-sftp-server": {"/usr/lib/openssh/sftp-server": "usr/lib/openssh/sftp-server"},
 }
+# Libraries of stress-ng's stressors for graphics, kernel modules and one vendor's cryptography:
+# two thirds of the image, and nothing of them is called here. Their places are taken by stubs
+# with the same names and versions, which trap when called.
+STUBBED = ("libIPSec_MB.so.1", "libEGL.so.1", "libGLESv2.so.2", "libgbm.so.1", "libkmod.so.2")
+STUBBED_FOR = "/usr/bin/stress-ng"
 C_TOOLS = ("fragment_stress", "snapshot")
 DIRECTORIES = (
     "/dev",
@@ -93,7 +97,8 @@ def _files(root: Path, scratch: Path, build: KernelBuild) -> dict[str, Path]:
     programs = {
         target: root / source for table in PROGRAMS.values() for target, source in table.items()
     }
-    files = {**programs, **_libraries(list(programs.values()), root)}
+    stubs = _stubs(programs[STUBBED_FOR], root, scratch)
+    files = {**programs, **_libraries(list(programs.values()), root, stubs)}
     ours = asset("vm") / "guest"
     for path in sorted((ours / "scripts").iterdir()):
         files[f"/root/scripts/{path.name}"] = path
@@ -106,9 +111,46 @@ def _files(root: Path, scratch: Path, build: KernelBuild) -> dict[str, Path]:
     return files
 
 
-def _libraries(programs: list[Path], root: Path) -> dict[str, Path]:
-    """Follow DT_NEEDED from `programs` through the extracted packages."""
-    places = [root / name for name in ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64")]
+def _places(root: Path) -> tuple[Path, ...]:
+    names = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64")
+    return tuple(root / name for name in names)
+
+
+def _library(base: str, root: Path) -> Path:
+    path = next((place / base for place in _places(root) if (place / base).exists()), None)
+    if path is None:
+        raise StageError("guest", f"no downloaded package holds the library {base}")
+    return path.resolve()
+
+
+def _stubs(program: Path, root: Path, scratch: Path) -> dict[str, Path]:
+    """Make the libraries of STUBBED: all symbols that `program` asks of them, and no more."""
+    stubs = {}
+    for base in STUBBED:
+        symbols = asked_of(program, _library(base, root))
+        code = "".join(f"void {name}(void) {{ __builtin_trap(); }}\n" for name in sorted(symbols))
+        script = _version_script(symbols)
+        source = scratch / f"{base}.c"
+        source.write_text(code)
+        source.with_suffix(".map").write_text(script)
+        stubs[base] = scratch / base
+        flags = ["-shared", "-nostdlib", f"-Wl,-soname,{base}"]
+        flags += [f"-Wl,--version-script={source.with_suffix('.map')}"] if script else []
+        _gcc(source, stubs[base], *flags)
+    return stubs
+
+
+def _version_script(symbols: dict[str, str]) -> str:
+    """Give symbols their versions back; empty where there are none."""
+    lines = []
+    for version in sorted(set(symbols.values()) - {""}):
+        names = " ".join(f"{name};" for name in sorted(symbols) if symbols[name] == version)
+        lines.append(f"{version} {{ {names} }};\n")
+    return "".join(lines)
+
+
+def _libraries(programs: list[Path], root: Path, stubs: dict[str, Path]) -> dict[str, Path]:
+    """Follow DT_NEEDED from `programs` through the extracted packages and the stubs."""
     found: dict[str, Path] = {}
     pending = list(programs)
     while pending:
@@ -116,10 +158,7 @@ def _libraries(programs: list[Path], root: Path) -> dict[str, Path]:
             base = Path(name).name
             if base in found:
                 continue
-            path = next((place / base for place in places if (place / base).exists()), None)
-            if path is None:
-                raise StageError("guest", f"no downloaded package holds the library {base}")
-            found[base] = path.resolve()
+            found[base] = stubs.get(base) or _library(base, root)
             pending.append(found[base])
     return {_library_target(base): path for base, path in found.items()}
 
@@ -131,24 +170,17 @@ def _library_target(base: str) -> str:
 
 def _compile(source: Path, scratch: Path) -> Path:
     target = scratch / source.stem
-    argv = [
-        "gcc",
-        "-O2",
-        "-static",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-s",
-        "-Wl,--build-id=none",
-        "-o",
-        str(target),
-        source.name,
-    ]
+    _gcc(source, target, "-static", "-Wall", "-Wextra", "-Werror")
+    return target
+
+
+def _gcc(source: Path, target: Path, *flags: str) -> None:
+    # Named without its directory: no path of this machine gets into the image.
+    argv = ["gcc", "-O2", "-s", "-Wl,--build-id=none", *flags, "-o", str(target), source.name]
     try:
         run(argv, cwd=source.parent, deadline=Deadline.after(TOOL_LIMIT_S, source.name))
     except CommandFailedError as error:
         raise StageError("guest", f"{source.name} does not compile:\n{error.tail}") from error
-    return target
 
 
 def _applets(root: Path) -> tuple[str, ...]:
