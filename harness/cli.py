@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_shell(verbs)
     _add_saved(verbs)
+    _add_bench(verbs)
     return parser
 
 
@@ -160,6 +161,12 @@ def _add_saved(verbs: "Verbs[argparse.ArgumentParser]") -> None:
         parser.add_argument("folder", type=Path, metavar="RUN")
 
 
+def _add_bench(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    bench = _add_verb(verbs, "bench", "measure the promised times on this machine", _bench)
+    _kernel_options(bench, patched=False)
+    bench.add_argument("--boots", type=_positive, default=200, help="live boots (default 200)")
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -217,6 +224,12 @@ def _shell(arguments: argparse.Namespace) -> int:
     from harness import pipeline  # noqa: PLC0415
 
     return pipeline.open_shell(_kernel(arguments), _guest(arguments))
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.measure(_kernel(arguments), boots=arguments.boots)
 
 
 def _saved(arguments: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ def build(tree: PatchedTree, cache: Cache, *, flavour: str = FLAVOUR) -> KernelB
 
     Raises StageError with the first real error line; what was built before stays.
     """
-    compiler = _compiler()
+    compiler = compiler_id()
     fragment = fragment_for(tree, flavour)
     kmod_digest = sha256_tree(asset("kmod"))
     key = sha256_text("kernel", RECIPE_VERSION, tree.key, fragment, kmod_digest, compiler)
@@ -140,7 +140,8 @@ def _describe(
     )
 
 
-def _compiler() -> str:
+def compiler_id() -> str:
+    """Name what compiles and links: part of every build's key."""
     deadline = Deadline.after(QUICK_LIMIT_S, "asking for versions")
     gcc = run(["gcc", "--version"], deadline=deadline).output.splitlines()[0]
     linker = run(["ld", "--version"], deadline=deadline).output.splitlines()[0]

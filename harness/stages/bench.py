@@ -1,0 +1,153 @@
+"""bench: measure the times that the README promises, on this machine, and print them."""
+
+import logging
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from harness.errors import GuestLostError
+from harness.experiments import Scale, memory_mib, stages
+from harness.host import source_tree, ssh
+from harness.host.accelerator import AcceleratorChoice
+from harness.host.deadline import Deadline
+from harness.host.progress import progress
+from harness.stages import boot
+from harness.stages.boot import RunSettings
+from harness.stages.build import build
+from harness.stages.fetch import fetch
+from harness.stages.guest import guest
+from harness.stages.patch import patch
+from harness.stages.run import run
+from harness.values import GuestImage, KernelBuild, KernelSource, RunMode
+from harness.workspace import Cache, remove_tree, sha256_text
+
+logger = logging.getLogger("bench")
+
+EDITED_FILE = "mm/page_alloc.c"
+BOOT_LIMIT_S = 60.0
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One measured time, and the time it should stay below."""
+
+    what: str
+    seconds: float
+    goal_s: float
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal was reached here."""
+        return self.seconds <= self.goal_s
+
+    def __str__(self) -> str:
+        """Print as a line of a table."""
+        verdict = "met" if self.met else "MISSED"
+        return (
+            f"{self.what:<44} {self.seconds:8.1f} s   goal {self.goal_s:5.0f} s  {verdict}"
+            f"{'  ' + self.note if self.note else ''}"
+        )
+
+
+def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Timing]:
+    """Measure everything, yielding each time as it is known.
+
+    A cache of its own below the given one: nothing built before is lost or helps.
+    """
+    with cache.building("bench") as scratch:
+        source = fetch(kernel, cache)
+        private = Cache(scratch / "cache")
+        built, timing = _cold(source, private)
+        yield timing
+        image = guest(built, private)
+        _, again_s = _timed(lambda: guest(build(patch(source, private), private), private))
+        yield Timing(what="the same again, nothing changed", seconds=again_s, goal_s=1)
+        edited = _edited(source, scratch)
+        _, edit_s = _timed(lambda: build(patch(edited, private), private))
+        yield Timing(what=f"after an edit of {EDITED_FILE}", seconds=edit_s, goal_s=30)
+        yield _live_boots(built, image, private, scratch, boots)
+        yield _small_run(built, image, private, scratch)
+
+
+def _timed(job: Callable[[], Result]) -> tuple[Result, float]:
+    start_s = time.monotonic()
+    return job(), time.monotonic() - start_s
+
+
+def _cold(source: KernelSource, cache: Cache) -> tuple[KernelBuild, Timing]:
+    # What a compiler cache remembers of other builds would make cold look warm.
+    before = os.environ.get("CCACHE_DISABLE")
+    os.environ["CCACHE_DISABLE"] = "1"
+    try:
+        built, cold_s = _timed(lambda: build(patch(source, cache), cache))
+    finally:
+        if before is None:
+            del os.environ["CCACHE_DISABLE"]
+    what = "kernel and module from unpacked source"
+    return built, Timing(what=what, seconds=cold_s, goal_s=300, note=built.release)
+
+
+def _edited(source: KernelSource, scratch: Path) -> KernelSource:
+    """Return the source with one line more in the page allocator."""
+    tree = scratch / "edited"
+    source_tree.clone(source.tree, tree, own={EDITED_FILE: True})
+    with (tree / EDITED_FILE).open("a") as file:
+        file.write("\nint buddylab_bench_edit;\n")
+    return replace(source, tree=tree, digest=sha256_text(source.digest, "edited by bench"))
+
+
+def _settings(mode: RunMode, scale: Scale) -> RunSettings:
+    return RunSettings(
+        mode=mode,
+        memory_mib=memory_mib(scale),
+        cpus=2,
+        seed=1,
+        scale=scale,
+        accelerator=AcceleratorChoice.TCG,
+    )
+
+
+def _live_boots(
+    built: KernelBuild, image: GuestImage, cache: Cache, scratch: Path, boots: int
+) -> Timing:
+    """Boot live guests under TCG until a stage could start over ssh; count those that do not."""
+    settings = _settings(RunMode.LIVE, Scale.SMALL)
+    speed = boot.measured_speed(built, image, settings, cache)
+    times_s, lost = [], 0
+    with progress("bench", total=boots, unit="boots") as advance:
+        for number in range(1, boots + 1):
+            folder = scratch / "boot"
+            remove_tree(folder)
+            folder.mkdir()
+            start_s = time.monotonic()
+            try:
+                with boot.live_guest(built, image, settings, speed, folder) as live:
+                    deadline = Deadline.after(BOOT_LIMIT_S, "ssh")
+                    with ssh.connected(live.address, deadline):
+                        times_s.append(time.monotonic() - start_s)
+            except GuestLostError as error:
+                lost += 1
+                logger.warning("boot %d: %s", number, error)
+            advance(number, f"{lost} lost")
+    spread = f"{min(times_s):.1f} to {max(times_s):.1f} s" if times_s else "none came up"
+    return Timing(
+        what="power-on to first stage, live, TCG (median)",
+        seconds=statistics.median(times_s) if times_s else float("inf"),
+        goal_s=3,
+        note=f"{boots} boots, {lost} lost, {spread}",
+    )
+
+
+def _small_run(built: KernelBuild, image: GuestImage, cache: Cache, scratch: Path) -> Timing:
+    settings = _settings(RunMode.REPEATABLE, Scale.SMALL)
+    plan = stages(Scale.SMALL)
+    _, run_s = _timed(
+        lambda: run(built, image, plan, settings, folder=scratch / "run", cache=cache)
+    )
+    return Timing(what="--scale small, repeatable", seconds=run_s, goal_s=90)
