@@ -70,8 +70,12 @@ class KernelBuild:
 
     @property
     def image(self) -> Path:
-        """What QEMU boots."""
-        return self.directory / "bzImage"
+        """What QEMU boots: the ELF image, by its PVH entry.
+
+        It spares the guest the decompressor, and it is the very file whose digest the build
+        and the replay key carry.
+        """
+        return self.directory / "vmlinux"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,14 @@ MONITOR_OPTION = "CONFIG_BUDDY_MONITOR"
 
 
 def fragment_for(tree: PatchedTree, flavour: str) -> str:
-    """Return the text of the flavour's fragment, less what an unpatched tree cannot know."""
-    text = (asset("vm") / "config" / f"{flavour}.config").read_text()
+    """Return the flavour's fragment, with what is peculiar to the tree's line (if anything).
+
+    Less the monitor's option, which an unpatched tree cannot know.
+    """
+    directory = asset("vm") / "config"
+    text = (directory / f"{flavour}.config").read_text()
+    peculiar = directory / f"{flavour}-{tree.series_name}.config"
+    text += peculiar.read_text() if peculiar.exists() else ""
     if tree.patches:
         return text
     return "".join(
