@@ -7,6 +7,7 @@ What was found out is remembered for this QEMU, host kernel, /dev/kvm and guest 
 import errno
 import logging
 import os
+import re
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -131,7 +132,8 @@ def _decide(
 
 
 def _in_short(error: HarnessError) -> str:
-    return str(error).splitlines()[0].partition(";")[0]
+    fact = str(error).splitlines()[0].partition(";")[0]
+    return re.sub(r"^guest lost \(\w+\): ", "", fact)
 
 
 def _boot(subject: Subject, cache: Cache, accelerator: Accelerator, seed: int) -> float:

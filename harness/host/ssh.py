@@ -7,6 +7,7 @@ of the user's own ssh configuration, agent or known hosts takes part.
 import contextlib
 import logging
 import socket  # noqa: TID251 - a free port of the loopback
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ logger = logging.getLogger("run")
 LOOPBACK = "127.0.0.1"
 _USER = "root"
 _KEEPALIVE_S = 5
+_POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,22 +91,11 @@ class Session:
 
     def run(self, line: str, deadline: Deadline) -> Answer:
         """Run a shell line in root's home directory; its output is bytes."""
-        from invoke.exceptions import CommandTimedOut  # noqa: PLC0415 - slow to import
-
         logger.debug("guest$ %s", line)
         try:
-            result = self._connection.run(
-                line,
-                hide=True,
-                warn=True,
-                in_stream=False,  # pytest and pipes have no terminal to read from
-                encoding="latin-1",  # bytes in, the same bytes out
-                timeout=max(1.0, deadline.remaining_s),
-            )
-        except CommandTimedOut as error:
-            raise GuestLostError(
-                "deadline", f"`{line}` over ssh was not over within {deadline.limit_s:.0f} s"
-            ) from error
+            result = self._wait_for(line, deadline)
+        except GuestLostError:
+            raise
         except Exception as error:  # paramiko, invoke and sockets each have their own
             raise GuestLostError("exit", f"`{line}` over ssh broke off: {error!r}") from error
         if result.exited < 0:  # the channel closed before a status came
@@ -114,6 +105,25 @@ class Session:
             output=result.stdout.encode("latin-1"),
             complaint=result.stderr.encode("latin-1").decode(errors="replace"),
         )
+
+    def _wait_for(self, line: str, deadline: Deadline) -> Any:
+        # Waited for here: the timer thread of fabric's own time-out races with the end of the
+        # command, and loses its exceptions.
+        promise = self._connection.run(
+            line,
+            asynchronous=True,
+            hide=True,
+            warn=True,
+            in_stream=False,  # pytest and pipes have no terminal to read from
+            encoding="latin-1",  # bytes in, the same bytes out
+        )
+        while not (promise.runner.process_is_finished or promise.runner.has_dead_threads):
+            if deadline.expired:
+                raise GuestLostError(
+                    "deadline", f"`{line}` over ssh was not over within {deadline.limit_s:.0f} s"
+                )
+            time.sleep(_POLL_S)
+        return promise.join()
 
 
 @contextlib.contextmanager

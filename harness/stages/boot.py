@@ -35,6 +35,8 @@ _BRING_UP_CPUS = (
     "(cd /sys/devices/system/cpu && for cpu in cpu[1-9]*/online; do"
     ' [ ! -f "$cpu" ] || [ "$(cat "$cpu")" = 1 ] || echo 1 > "$cpu"; done; cmp online present)'
 )
+# A connection that comes before the card has its link is tried again only after six seconds.
+_WAIT_FOR_LINK = 'until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0.05; done'
 # What QEMU itself and its translation buffers take beside the guest's memory.
 _EMULATOR_MIB = 320
 
@@ -77,21 +79,12 @@ class LiveGuest:
     address: ssh.Address
 
 
-def kernel_of(build: KernelBuild) -> Path:
-    """Name what QEMU boots: the ELF image, by its PVH entry.
-
-    It spares the guest the decompressor (0.2 s under TCG), and it is the very file
-    whose digest the build and the replay key carry.
-    """
-    return build.directory / "vmlinux"
-
-
 def measured_speed(
     build: KernelBuild, image: GuestImage, settings: RunSettings, cache: Cache
 ) -> Speed:
     """Find the accelerator for this run, and how fast it boots."""
     subject = Subject(
-        kernel=kernel_of(build), kernel_key=f"{build.key} {image.digest}", initrd=image.path
+        kernel=build.image, kernel_key=f"{build.key} {image.digest}", initrd=image.path
     )
     return accelerator.measure(
         subject, cache, choice=settings.accelerator, mode=settings.mode, seed=settings.seed
@@ -109,7 +102,7 @@ def spec_of(
         memory_mib=settings.memory_mib,
         cpus=1 if is_repeatable else settings.cpus,
         icount_shift=settings.icount_shift if is_repeatable else None,
-        kernel=kernel_of(build).absolute(),
+        kernel=build.image.absolute(),
         initrd=image.path.absolute(),
         seed=settings.seed,
         sysctls=() if settings.policy is None else (f"{POLICY_SYSCTL}={settings.policy.value}",),
@@ -237,6 +230,7 @@ def _prepare(dialogue: Path, speed: Speed) -> ssh.HostKey:
         status, text = shell.run(_BRING_UP_CPUS, deadline)
         if status != 0:
             raise GuestLostError("exit", f"a CPU did not come up (exit {status}): {text[-300:]!r}")
+        shell.run(_WAIT_FOR_LINK, deadline)
         while True:
             status, text = shell.run("bash scripts/start_sshd.sh", deadline)
             key = re.search(r"^hostkey (ssh-ed25519) ([A-Za-z0-9+/]{68})$", text, re.MULTILINE)
