@@ -39,6 +39,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return Exit.STAGE
+    except OSError as error:
+        return _refused_by_host(error)
+
+
+def _refused_by_host(error: OSError) -> int:
+    from harness.workspace import CACHE_ELSEWHERE, Cache, disk_full, is_disk_full  # noqa: PLC0415
+
+    logger.debug("raised here", exc_info=error)
+    if is_disk_full(error):
+        logger.error("%s", disk_full(Cache.default().root, CACHE_ELSEWHERE))
+    else:
+        logger.error(
+            "this host refused: %s; change that, or %s (--verbose shows where it happened)",
+            error,
+            CACHE_ELSEWHERE,
+        )
+    return Exit.HOST
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -73,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_shell(verbs)
     _add_saved(verbs)
     _add_bench(verbs)
+    _add_review(verbs)
     return parser
 
 
@@ -167,6 +185,20 @@ def _add_bench(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     bench.add_argument("--boots", type=_positive, default=200, help="live boots (default 200)")
 
 
+def _add_review(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    review = _add_verb(verbs, "review", "look at the series as a kernel reviewer would", _review)
+    _kernel_options(review, patched=False)
+    review.add_argument(
+        "--only",
+        metavar="GATE,...",
+        default="",
+        help="of checkpatch, apply, identity, sparse, warnings, prefixes (default: all)",
+    )
+    review.add_argument(
+        "--boot", action="store_true", help="prefixes: also build each whole and boot it"
+    )
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -230,6 +262,13 @@ def _bench(arguments: argparse.Namespace) -> int:
     from harness import pipeline  # noqa: PLC0415
 
     return pipeline.measure(_kernel(arguments), boots=arguments.boots)
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    only = tuple(name.strip() for name in arguments.only.split(",") if name.strip())
+    return pipeline.review_series(_kernel(arguments), only=only, boots=arguments.boot)
 
 
 def _saved(arguments: argparse.Namespace) -> int:

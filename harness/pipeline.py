@@ -9,9 +9,11 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import Exit, UserError
+from harness.errors import Exit
 from harness.experiments import Scale, memory_mib, stages
+from harness.host import qemu
 from harness.host.accelerator import AcceleratorChoice
+from harness.host.command import require
 from harness.host.console import require_terminal
 from harness.host.progress import progress
 from harness.report.document import Verdict
@@ -24,10 +26,11 @@ from harness.stages.fetch import fetch
 from harness.stages.guest import guest
 from harness.stages.patch import patch
 from harness.stages.report import report
+from harness.stages.review import review, table
 from harness.stages.run import run
 from harness.stages.shell import shell
 from harness.values import GuestImage, KernelBuild, RunMode
-from harness.workspace import Cache
+from harness.workspace import Cache, claimed, disk_full_told, require_free
 
 logger = logging.getLogger("buddylab")
 
@@ -84,31 +87,36 @@ def upto_stage(stage: str, request: KernelRequest) -> Path:
 
 def run_experiments(request: RunRequest) -> int:
     """Do the main job and return the exit code of its verdict."""
+    # Minutes of building are not spent on a run that cannot begin.
+    require(qemu.PROGRAM)
+    if request.folder is not None:
+        require_free(request.folder)
     cache = open_cache()
-    folder = _new_folder(request)
     kernel, image = _bootable(request.kernel, cache)
     settings = _settings(request)
     plan = stages(Scale(request.scale))
-    logger.info("run folder: %s", folder)
-    with progress("run", total=len(plan), unit="stages") as advance:
-        key = run(
-            kernel,
-            image,
-            plan,
-            settings,
-            folder=folder,
-            cache=cache,
-            progress=lambda name, number, _count: advance(number - 1, name),
-        )
-    save_key(folder, key)
-    return judge_folder(folder, write=True)
+    with claimed(request.folder or _new_folder(request)) as folder:
+        logger.info("run folder: %s", folder)
+        with progress("run", total=len(plan), unit="stages") as advance:
+            key = run(
+                kernel,
+                image,
+                plan,
+                settings,
+                folder=folder,
+                cache=cache,
+                progress=lambda name, number, _count: advance(number - 1, name),
+            )
+        save_key(folder, key)
+        return judge_folder(folder, write=True)
 
 
 def judge_folder(folder: Path, *, write: bool) -> int:
     """Judge a run folder, write its reports if asked to, and print the summary."""
-    judged = check(folder)
+    judged = check(folder, strict=not write)
     if write:
-        report(judged, folder)
+        with disk_full_told(folder, "copy the run folder to another disk"):
+            report(judged, folder)
     print(terminal_summary(judged))  # noqa: T201 - the command's answer
     return Exit.OK if judged.verdict is Verdict.ALL_HOLD else Exit.CHECK_FAILED
 
@@ -116,6 +124,7 @@ def judge_folder(folder: Path, *, write: bool) -> int:
 def open_shell(kernel_request: KernelRequest, guest_request: GuestRequest) -> int:
     """Open a live guest for a person."""
     require_terminal()
+    require(qemu.PROGRAM)
     cache = open_cache()
     kernel, image = _bootable(kernel_request, cache)
     request = RunRequest(
@@ -134,6 +143,14 @@ def measure(request: KernelRequest, *, boots: int) -> int:
     return Exit.CHECK_FAILED if missed else Exit.OK
 
 
+def review_series(request: KernelRequest, *, only: tuple[str, ...], boots: bool) -> int:
+    """Put the series through the gates of a review and print what they found."""
+    cache = open_cache()
+    outcomes = review(fetch(request.kernel, cache), cache, only=only, boots=boots)
+    print(table(outcomes), end="")  # noqa: T201 - the command's answer
+    return Exit.OK if all(outcome.held for outcome in outcomes) else Exit.CHECK_FAILED
+
+
 def _settings(request: RunRequest) -> RunSettings:
     return RunSettings(
         mode=request.mode,
@@ -147,12 +164,7 @@ def _settings(request: RunRequest) -> RunSettings:
 
 
 def _new_folder(request: RunRequest) -> Path:
-    """Make the run's folder; two runs at once never share one."""
-    if request.folder is not None:
-        if request.folder.exists() and any(request.folder.iterdir()):
-            raise UserError(f"{request.folder} is not empty; name a new folder with --output")
-        request.folder.mkdir(parents=True, exist_ok=True)
-        return request.folder
+    """Make a folder for the run; two runs at once never share one."""
     now = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     for number in itertools.count(1):
         folder = Path("runs") / f"{now}-{request.scale}-{request.mode}-{number}"

@@ -13,6 +13,7 @@ Cache layout, each entry immutable once its manifest.json exists (written last):
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import logging
 import os
@@ -26,11 +27,12 @@ import filelock
 import msgspec
 import platformdirs
 
-from harness.errors import HostError
+from harness.errors import HostError, UserError
 
 logger = logging.getLogger("buddylab")
 
 MANIFEST = "manifest.json"
+CACHE_ELSEWHERE = "move the cache with BUDDYLAB_CACHE"
 Value = TypeVar("Value")
 
 KEY_LENGTH = 16
@@ -120,7 +122,7 @@ class Cache:
         remove_tree(scratch)
         scratch.mkdir(parents=True)
         try:
-            with _disk_full_told(self.root):
+            with disk_full_told(self.root, CACHE_ELSEWHERE):
                 yield scratch
         finally:
             remove_tree(scratch)
@@ -161,7 +163,8 @@ class Cache:
         for scratch in (self.root / "tmp").glob("*-*"):
             pid = scratch.name.partition("-")[0]
             if not Path("/proc", pid).exists():
-                remove_tree(scratch)
+                # Another run may be sweeping it away at the same moment.
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def encode(value: object) -> bytes:
@@ -183,14 +186,53 @@ def _decode_path(value_type: type, value: object) -> object:
 
 
 @contextlib.contextmanager
-def _disk_full_told(root: Path) -> Iterator[None]:
+def claimed(folder: Path) -> Iterator[Path]:
+    """Make `folder`, or take it while it is empty, for this process alone."""
+    require_free(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        require_free(folder)  # the one before us may have ended meanwhile
+        with disk_full_told(folder, "name a folder elsewhere with --output"):
+            yield folder
+    except BlockingIOError:
+        raise UserError(
+            f"another buddylab writes to {folder}; name a new folder with --output"
+        ) from None
+    finally:
+        os.close(handle)
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder that holds something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "is not empty" if folder.is_dir() else "is no folder"
+        raise UserError(f"{folder} {what}; name a new folder with --output")
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether a disk or a quota is full; shutil.copytree says so in its text alone."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return error.errno in full or any(os.strerror(number) in str(error) for number in full)
+
+
+def disk_full(root: Path, instead: str) -> HostError:
+    """Say that no space is left below `root`, and what to do."""
+    existing = next(path for path in (root, *root.absolute().parents) if path.exists())
+    free_mib = shutil.disk_usage(existing).free >> 20
+    return HostError(
+        f"no space left below {root} ({free_mib} MiB free); "
+        f"free some, or {instead}; what was complete is kept"
+    )
+
+
+@contextlib.contextmanager
+def disk_full_told(root: Path, instead: str) -> Iterator[None]:
+    """Turn a full disk below `root` into an error that says so."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
-        free_mib = shutil.disk_usage(root).free >> 20
-        raise HostError(
-            f"no space left below {root} ({free_mib} MiB free); "
-            "free some, or move the cache with BUDDYLAB_CACHE; what was complete is kept"
-        ) from error
+        raise disk_full(root, instead) from error

@@ -6,6 +6,7 @@ harness ends the child's whole group; and it is told to die with its parent
 """
 
 import contextlib
+import errno
 import logging
 import os
 import shlex
@@ -23,6 +24,8 @@ logger = logging.getLogger("buddylab")
 
 TAIL_LINES = 20
 KILL_GRACE_S = 5.0
+# Where less is free, a failed command had no room: some shells say "I/O error" of it.
+_FULL_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,16 @@ class CommandFailedError(HarnessError):
         self.tail = "\n".join(completed.output.splitlines()[-TAIL_LINES:])
         where = f"\n  whole output: {log_path}" if log_path else ""
         super().__init__(f"{shlex.join(completed.argv)}: {reason}{where}\n{self.tail}".rstrip())
+
+
+def _failure(
+    completed: Completed, *, reason: str, log_path: Path | None
+) -> CommandFailedError | OSError:
+    """Tell a full disk, which is the host's matter, from a failure of the command itself."""
+    told = os.strerror(errno.ENOSPC) in completed.output
+    if told or (log_path is not None and shutil.disk_usage(log_path.parent).free < _FULL_BYTES):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return CommandFailedError(completed, reason=reason, log_path=log_path)
 
 
 def require(program: str) -> str:
@@ -137,7 +150,7 @@ def lines_of(
         output = log_path.read_text(errors="replace")
         reason = f"not done within {deadline.limit_s:.0f} s" if watchdog.fired else f"exit {status}"
         completed = Completed(argv=tuple(argv), returncode=status, output=output)
-        raise CommandFailedError(completed, reason=reason, log_path=log_path)
+        raise _failure(completed, reason=reason, log_path=log_path)
 
 
 class _Watchdog:
@@ -195,7 +208,5 @@ def run(
             log.write(f"$ {shlex.join(argv)}\n{output}")
     completed = Completed(argv=tuple(argv), returncode=process.returncode, output=output)
     if ok is not None and completed.returncode not in ok:
-        raise CommandFailedError(
-            completed, reason=f"exit {completed.returncode}", log_path=log_path
-        )
+        raise _failure(completed, reason=f"exit {completed.returncode}", log_path=log_path)
     return completed

@@ -36,8 +36,6 @@ def unpack(archive: Path, target: Path) -> Path:
     try:
         run(argv, deadline=Deadline.after(UNPACK_LIMIT_S, f"unpacking {archive.name}"))
     except CommandFailedError as error:
-        if "No space left" in error.tail:
-            raise OSError(28, "No space left on device") from error
         raise UserError(f"{archive} cannot be unpacked: {error.tail}; get it again") from error
     return target / top
 

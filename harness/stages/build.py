@@ -44,6 +44,9 @@ def build(tree: PatchedTree, cache: Cache, *, flavour: str = FLAVOUR) -> KernelB
         return cached
     slot = slot_for(tree, flavour, compiler, cache)
     with cache.locked(f"slot-{slot.root.name}"):
+        # Another run may have built it while we waited; its files are in use now.
+        if cached := cache.load("kernels", key, KernelBuild):
+            return cached
         slot.root.mkdir(parents=True, exist_ok=True)
         slot.turn_to(tree, cache)
         log_path = slot.root / f"build-{key[:8]}.log"
@@ -93,10 +96,7 @@ def _module(slot: Slot, scratch: Path, log_path: Path) -> None:
 
 
 def _build_error(error: CommandFailedError, log_path: Path) -> StageError:
-    reason = first_error(error.completed.output)
-    if "No space left" in reason:
-        raise OSError(28, "No space left on device") from error
-    return StageError("build", reason, log_path=log_path)
+    return StageError("build", first_error(error.completed.output), log_path=log_path)
 
 
 def _keep(slot: Slot, scratch: Path) -> None:

@@ -7,32 +7,44 @@ import msgspec
 from harness.checks.registry import judge
 from harness.errors import RecordError, UserError
 from harness.record import parse_run
-from harness.report.document import Run
+from harness.report.document import Run, decode_run
 from harness.report.summary import summarise
+from harness.stages.report import RUN_DOCUMENT
 from harness.values import ReplayKey
-from harness.workspace import atomic_write, encode
+from harness.workspace import atomic_write, encode, sha256_file
 
 RAW = "raw"
 KEY = "key.json"
 CONSOLE = "console.log"
+SUMS = "sha256sums"
 
 
 def save_key(folder: Path, key: ReplayKey) -> None:
-    """Keep the replay key beside the raw texts: what any later judging starts from."""
+    """Keep the replay key beside the raw texts: what any later judging starts from.
+
+    The console's digest is kept with the key's: a console cut short may lack the line that
+    a check looks for. (Each stage has digests of its own, made in the guest.)
+    """
     atomic_write(folder / KEY, encode(key))
+    sums = "".join(f"{sha256_file(folder / name)}  {name}\n" for name in (CONSOLE, KEY))
+    atomic_write(folder / SUMS, sums)
 
 
-def check(folder: Path) -> Run:
-    """Read and judge `folder`.
+def check(folder: Path, *, strict: bool = True) -> Run:
+    """Read and judge `folder`; not `strict`: its run.json may be bad, as it is to be rewritten.
 
     Raises UserError when it is no run folder and RecordError when it is cut short.
     """
-    if not (folder / RAW).is_dir() and not (folder / KEY).exists():
-        raise UserError(f"{folder} is no run folder: it has neither {RAW}/ nor {KEY}")
+    if not any((folder / name).exists() for name in (RAW, KEY, CONSOLE)):
+        raise UserError(f"{folder} is no run folder: it has neither {RAW}/ nor {KEY} nor {CONSOLE}")
     console = folder / CONSOLE
     if not console.exists():
         raise RecordError(f"{folder} has no {CONSOLE}; the folder is cut short: repeat the run")
-    run = parse_run(_stages(folder / RAW), _key(folder), console=console.read_bytes())
+    key = _key(folder)
+    _check_sums(folder)
+    if strict:
+        _check_document(folder / RUN_DOCUMENT)
+    run = parse_run(_stages(folder / RAW), key, console=console.read_bytes())
     return summarise(run, judge(run))
 
 
@@ -47,6 +59,29 @@ def _key(folder: Path) -> ReplayKey:
         raise RecordError(
             f"{folder / KEY} is damaged or of another version ({error}); repeat the run"
         ) from error
+
+
+def _check_sums(folder: Path) -> None:
+    try:
+        lines = (folder / SUMS).read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        lines = []
+    for name in (CONSOLE, KEY):
+        if f"{sha256_file(folder / name)}  {name}" not in lines:
+            raise RecordError(
+                f"{folder / name} is not what {SUMS} beside it says; "
+                "the folder is cut short or altered: repeat the run"
+            )
+
+
+def _check_document(path: Path) -> None:
+    """Refuse a saved verdict that cannot be read, though the run is judged anew."""
+    if not path.exists():
+        return
+    try:
+        decode_run(path.read_text(errors="replace"))
+    except RecordError as error:
+        raise RecordError(f"{error}; `buddylab report {path.parent}` writes it again") from error
 
 
 def _stages(raw: Path) -> dict[str, dict[str, bytes]]:

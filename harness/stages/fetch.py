@@ -143,7 +143,7 @@ def _describe(tree: Path, *, origin: str, digest: str, final: Path) -> KernelSou
     try:
         version = parse_makefile((tree / "Makefile").read_text(errors="replace"))
         page_alloc = (tree / "mm" / "page_alloc.c").read_bytes()
-    except (FileNotFoundError, UserError) as error:
+    except (OSError, UserError) as error:
         raise UserError(
             f"{tree.name} is not a kernel source ({error}); "
             "give the directory or archive that holds Makefile and mm/page_alloc.c"

@@ -74,6 +74,9 @@ def guest(build: KernelBuild, cache: Cache) -> GuestImage:
     if cached:
         return cached
     with cache.locked(f"guest-{key[:16]}"), cache.building("guest") as scratch:
+        # Another run may have made it while we waited; its files are in use now.
+        if cached := cache.load("guests", key, GuestImage):
+            return cached
         root = scratch / "packages"
         logger.info("initramfs from %d packages", len(packages))
         Apt(cache).extract(packages, root)

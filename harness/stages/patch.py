@@ -68,6 +68,9 @@ def patch(
         tree=cache.entry("trees", key) / "tree",
     )
     with cache.locked(f"tree-{key[:16]}"), cache.building("tree") as scratch:
+        # Another run may have made it while we waited; its files are in use now.
+        if cached := cache.load("trees", key, PatchedTree):
+            return cached
         logger.info("applying %d patches of %s to %s", len(patches), directory.name, source.release)
         _apply_all(source, directory, patches, touched, scratch / "tree")
         cache.publish(scratch, "trees", key, tree)

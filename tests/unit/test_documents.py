@@ -23,7 +23,7 @@ def test_readme_counts_the_checks() -> None:
     assert f"{len(CHECKS)} checks" in README
 
 
-def test_readme_names_every_verb(capsys) -> None:
+def test_readme_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     verbs = re.findall(r"^    (\w+) +\w", capsys.readouterr().out, re.MULTILINE)

@@ -67,9 +67,7 @@ def test_second_run_is_the_same_to_the_byte(folder: Path, tmp_path: Path) -> Non
     assert buddylab("run", "--scale", "small", "--output", str(again)).returncode == 0
 
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    assert names == sorted(
-        p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file()
-    )
+    assert names == sorted(p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file())
     # host.json is what the host saw: times, and why it chose the accelerator.
     differing = [
         name

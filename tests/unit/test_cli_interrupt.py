@@ -1,0 +1,197 @@
+"""SIGINT and SIGTERM at any moment, and two runs at once: the cache stays whole."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess  # noqa: TID251 - the command as a user types it
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_cli_process import LIMIT_S, buddylab, descendants, entries, names, started
+
+from harness.errors import Exit, UserError
+from harness.workspace import Cache, claimed
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def signalled(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send the signal to the harness alone; return what it said, all its children gone."""
+    below = descendants(process.pid)
+    os.kill(process.pid, number)
+    _, said = process.communicate(timeout=LIMIT_S)
+    assert "Traceback" not in said, said
+    assert process.returncode == Exit.INTERRUPTED, said
+    wait_for(lambda: not any(Path("/proc", str(pid)).exists() for pid in below))
+    return said
+
+
+def hold(fake_kernel: Path, target: str, mark: Path) -> None:
+    """Make the target say that it runs, and then take for ever (with a child of its own)."""
+    makefile = fake_kernel / "Makefile"
+    text = makefile.read_text()
+    line = f'\t@if [ -n "$(HOLD)" ]; then touch {mark}; sleep 600; fi\n'
+    changed = text.replace(f"\n{target}:\n\t$(fail)\n", f"\n{target}:\n\t$(fail)\n{line}")
+    assert changed != text
+    makefile.write_text(changed)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("target", ["tinyconfig", "bzImage", "modules"])
+def test_interrupted_build_ends_make_and_a_following_one_works(
+    cache: Cache, fake_kernel: Path, tmp_path: Path, target: str, number: signal.Signals
+) -> None:
+    mark = tmp_path / "reached"
+    hold(fake_kernel, target, mark)
+    command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
+    build = started(*command, env={"HOLD": "1"})
+    wait_for(mark.exists)
+
+    assert "interrupted; what was complete is kept" in signalled(build, number)
+    assert names(cache) == ["sources", "trees"]
+
+    assert buddylab(*command).returncode == 0
+    assert names(cache) == ["kernels", "sources", "trees"]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_interrupt_at_any_moment(cache: Cache, fake_kernel: Path, number: signal.Signals) -> None:
+    """Later and later, until the command is through before the signal comes."""
+    command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
+    interrupted = 0
+    for tenths in range(40):
+        shutil.rmtree(cache.root, ignore_errors=True)
+        build = started(*command)
+        # Its own handlers are there once it has opened the cache.
+        wait_for(lambda: cache.root.exists() or build.poll() is not None)  # noqa: B023
+        time.sleep(tenths / 20)
+        os.kill(build.pid, number)
+        answer, said = build.communicate(timeout=LIMIT_S)
+        assert "Traceback" not in said, said
+        entries(cache)
+        if answer:  # it was through; Python itself may still meet the signal on its way out
+            break
+        assert build.returncode == Exit.INTERRUPTED, said
+        interrupted += 1
+    assert interrupted
+    assert buddylab(*command).returncode == 0
+
+
+def test_what_a_killed_run_left_is_swept(cache: Cache, fake_kernel: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "reached"
+    hold(fake_kernel, "modules", mark)
+    command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
+    build = started(*command, env={"HOLD": "1"})
+    wait_for(mark.exists)
+    below = descendants(build.pid)
+    build.kill()
+    for pid in below:  # make dies with the harness; what it had started is ended here
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    build.communicate(timeout=LIMIT_S)
+    dead = cache.root / f"tmp/{build.pid}-kernel"
+    dead.mkdir(parents=True, exist_ok=True)
+
+    assert buddylab(*command).returncode == 0
+    assert not dead.exists()
+    assert names(cache) == ["kernels", "sources", "trees"]
+
+
+def test_sweeping_beside_another_sweeper(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one removes a file between our listing and our removing."""
+    left = cache.root / f"tmp/{_dead_pid()}-tree"
+    (left / "a").mkdir(parents=True)
+    (left / "a/file").write_text("")
+    unlink = os.unlink
+
+    def raced(name: str, **where: int) -> None:
+        unlink(name, **where)
+        unlink(name, **where)
+
+    monkeypatch.setattr(os, "unlink", raced)
+
+    cache.sweep()
+    assert not (left / "a/file").exists()
+
+
+def _dead_pid() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_two_builds_at_once_make_everything_once(cache: Cache, fake_kernel: Path) -> None:
+    """Both find nothing in the cache; the second takes what the first has made meanwhile."""
+    command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
+    assert buddylab(*command).returncode == 0
+    locks = [path.name.removesuffix(".lock") for path in cache.root.glob("locks/*")]
+    (tree_lock,) = (name for name in locks if name.startswith("tree-"))
+    (slot_lock,) = (name for name in locks if name.startswith("slot-"))
+    for kind in ("trees", "kernels"):
+        shutil.rmtree(cache.root / kind)
+
+    with cache.locked(slot_lock):
+        with cache.locked(tree_lock):
+            both = [started(*command), started(*command)]
+            said = [_said(process, f"works on {tree_lock}") for process in both]
+        said = [
+            text + _said(process, f"works on {slot_lock}")
+            for text, process in zip(said, both, strict=True)
+        ]
+    ends = [process.communicate(timeout=LIMIT_S) for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], ends
+    assert ends[0][0] == ends[1][0] != ""
+    everything = "".join(said) + "".join(end[1] for end in ends)
+    assert everything.count("applying 0 patches") == 1
+    assert everything.count("kernel image and modules") == 1
+    assert names(cache) == ["kernels", "sources", "trees"]
+
+
+def _said(process: subprocess.Popen[str], until: str) -> str:
+    """Read a process's messages up to the one that holds `until`."""
+    text = ""
+    assert process.stderr is not None
+    while until not in text:
+        line = process.stderr.readline()
+        assert line, text
+        text += line
+    return text
+
+
+def test_many_builds_at_once_from_nothing(cache: Cache, fake_kernel: Path) -> None:
+    command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
+    builds = [started(*command) for _ in range(4)]
+    ends = [build.communicate(timeout=LIMIT_S) for build in builds]
+
+    assert [build.returncode for build in builds] == [0] * 4, ends
+    assert len({out for out, _ in ends}) == 1
+    assert "Traceback" not in "".join(said for _, said in ends)
+    assert names(cache) == ["kernels", "sources", "trees"]
+
+
+def test_folder_of_a_run_is_nobody_elses(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with claimed(folder):
+        with pytest.raises(UserError, match="another buddylab writes to .*run; name a new folder"):
+            claimed(folder).__enter__()
+        (folder / "console.log").write_text("")
+    with pytest.raises(UserError, match="is not empty; name a new folder"):
+        claimed(folder).__enter__()
+
+
+def test_claim_ends_with_its_process(tmp_path: Path) -> None:
+    with claimed(tmp_path / "run"):
+        pass
+    with claimed(tmp_path / "run") as folder:
+        assert folder.is_dir()
