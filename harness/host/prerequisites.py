@@ -53,8 +53,7 @@ NEEDS = (
 # What a reviewer's look at the series needs on top (nox -s kernel-style).
 REVIEW_NEEDS = (
     Need(package="sparse", program="sparse", why="checks the kernel's annotations"),
-    Need(package="unifdef", program="unifdef", why="takes an option out of a source"),
-    Need(package="binutils", program="objcopy", why="compares objects"),
+    Need(package="patch", program="patch", why="tells fuzz and offset of each hunk"),
 )
 
 
