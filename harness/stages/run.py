@@ -1,39 +1,32 @@
 """Run a plan in a guest and bring home what it recorded, complete or not at all."""
 
 import datetime as dt
-import hashlib
 import io
-import json
 import logging
 import re
 import shlex
-import shutil
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
-import msgspec
-
-import harness
-from harness.errors import GuestLostError, RecordError, StageError
+from harness.errors import GuestLostError, StageError
 from harness.host import qemu, ssh, status_channel
 from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
+from harness.host.results import check_complete, unpack
 from harness.stages import boot
 from harness.stages.boot import RunSettings
+from harness.stages.replay import replay_key
 from harness.values import (
-    RUN_SCHEMA_VERSION,
     GuestImage,
     KernelBuild,
     ReplayKey,
     RunMode,
     StagePlan,
 )
-from harness.workspace import Cache, atomic_write, encode, sha256_file
+from harness.workspace import Cache, atomic_write, encode
 
 logger = logging.getLogger("run")
 
@@ -41,18 +34,12 @@ Progress = Callable[[str, int, int], None]
 
 RAW = "raw"
 HOST_FACTS = "host.json"
-SUMS = "sha256sums"
 
 # The guest ends an overdue command itself; the host only backs it, for a guest that cannot.
 _BACKSTOP_FACTOR = 2.0
 _COLLECT_S = 120.0
 _CONNECT_LIMIT_S = 30.0
 
-_MAX_FILE_BYTES = 128 << 20
-_MAX_STREAM_BYTES = 1 << 30
-_MAX_FILES = 10_000
-_MAX_DEPTH = 4
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -247,153 +234,6 @@ def _run_stage_live(job: _Job, session: ssh.Session, stage: StagePlan) -> None:
     check_complete(job.folder / RAW, (stage.name,))
     status = (job.folder / RAW / stage.name / "exit_status").read_text().strip()
     job.clock.note(status_channel.StageEnd(stage.name, int(status) if status.isdigit() else -1))
-
-
-def unpack(stream: BinaryIO, stages: Sequence[str], target: Path) -> None:
-    """Unpack concatenated tar archives of a guest, which is not trusted.
-
-    Only regular files below the name of a stage are written, and only into an absent
-    or empty directory of that name.
-    """
-    for name in stages:
-        shutil.rmtree(target / name, ignore_errors=True)
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    if size > _MAX_STREAM_BYTES:
-        raise RecordError(f"the guest sent {size} bytes of results, more than {_MAX_STREAM_BYTES}")
-    if size == 0:
-        raise RecordError("the guest said done but sent no results; its image is damaged")
-    try:
-        # ignore_zeros: the archives follow each other. It also skips what is no header; the
-        # checksums tell whether anything of worth was skipped.
-        with tarfile.open(fileobj=stream, mode="r:", ignore_zeros=True) as archive:
-            for count, member in enumerate(archive):
-                if count >= _MAX_FILES:
-                    raise RecordError(f"the guest sent more than {_MAX_FILES} files")
-                _unpack_member(archive, member, stages, target)
-    except tarfile.TarError as error:
-        raise RecordError(
-            f"the guest's results are cut short or damaged ({error}); "
-            "the stream is kept beside the console log; run again"
-        ) from error
-
-
-def _unpack_member(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, stages: Sequence[str], target: Path
-) -> None:
-    parts = member.name.split("/")
-    if parts[0] not in stages or len(parts) > _MAX_DEPTH or not all(map(_is_safe, parts)):
-        raise RecordError(
-            f"the guest's results hold {member.name!r}, outside of its stages; refused"
-        )
-    if member.isdir():
-        return
-    if not member.isreg() or len(parts) == 1 or member.size > _MAX_FILE_BYTES:
-        raise RecordError(
-            f"the guest's results hold {member.name!r} of type {member.type!r} and "
-            f"{member.size} bytes; only regular files up to {_MAX_FILE_BYTES} bytes are taken"
-        )
-    content = archive.extractfile(member)
-    path = target.joinpath(*parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("xb") as file:
-            shutil.copyfileobj(content, file) if content else None
-    except FileExistsError:
-        raise RecordError(f"the guest sent {member.name!r} twice; refused") from None
-
-
-def _is_safe(part: str) -> bool:
-    return _SAFE_NAME.fullmatch(part) is not None
-
-
-def check_complete(raw: Path, stages: Sequence[str]) -> None:
-    """Compare each stage's files with its own checksums, both ways."""
-    for name in stages:
-        folder = raw / name
-        expected = _read_sums(folder)
-        present = {
-            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
-        } - {SUMS}
-        if missing := sorted(expected.keys() - present):
-            raise RecordError(f"stage {name} lacks {', '.join(missing[:5])}; run again")
-        if extra := sorted(present - expected.keys()):
-            raise RecordError(f"stage {name} holds {', '.join(extra[:5])}, not in its {SUMS}")
-        for relative, digest in expected.items():
-            if sha256_file(folder / relative) != digest:
-                raise RecordError(
-                    f"stage {name}: {relative} is not what its {SUMS} says; run again"
-                )
-
-
-def _read_sums(folder: Path) -> dict[str, str]:
-    try:
-        text = (folder / SUMS).read_text()
-    except (FileNotFoundError, NotADirectoryError):
-        raise RecordError(
-            f"stage {folder.name} has no {SUMS}: its results did not arrive whole; run again"
-        ) from None
-    sums = {}
-    for line in text.splitlines():
-        digest, separator, relative = line.partition("  ")
-        if not separator or not re.fullmatch(r"[0-9a-f]{64}", digest):
-            raise RecordError(f"stage {folder.name}: {SUMS} holds {line[:120]!r}; run again")
-        sums[relative] = digest
-    if not sums or not text.endswith("\n"):
-        raise RecordError(f"stage {folder.name}: {SUMS} is empty or cut short; run again")
-    return sums
-
-
-def replay_key(
-    build: KernelBuild,
-    image: GuestImage,
-    plan: tuple[StagePlan, ...],
-    settings: RunSettings,
-    spec: qemu.GuestSpec,
-) -> ReplayKey:
-    """Name all that the run's bytes depend on."""
-    source = build.tree.source
-    key = ReplayKey(
-        schema=RUN_SCHEMA_VERSION,
-        harness_version=harness.__version__,
-        kernel_release=build.release,
-        kernel_origin=source.origin,
-        source_digest=source.digest,
-        page_alloc_blob=source.page_alloc_blob,
-        page_alloc_upstream=source.page_alloc_upstream,
-        series_name=build.tree.series_name,
-        series_digest=build.tree.series_digest,
-        patches=build.tree.patches,
-        config_digest=build.config_digest,
-        compiler=build.compiler,
-        vmlinux_digest=build.vmlinux_digest,
-        module_digest=build.module_digest,
-        module_srcversion=build.module_srcversion,
-        guest_digest=image.digest,
-        guest_size_bytes=image.size_bytes,
-        mode=settings.mode,
-        accelerator=spec.accelerator,
-        qemu_version=qemu.qemu_version(),
-        firmware_digest=qemu.firmware_digest(),
-        machine=qemu.machine_text(spec),
-        memory_mib=spec.memory_mib,
-        cpus=spec.cpus,
-        icount_shift=spec.icount_shift,
-        scale=settings.scale,
-        seed=settings.seed,
-        kernel_command_line=qemu.kernel_command_line(spec),
-        stages=plan,
-        digest="",
-    )
-    return replace(key, digest=replay_digest(key))
-
-
-def replay_digest(key: ReplayKey) -> str:
-    """Digest all fields of a key but the digest itself, in canonical JSON."""
-    fields = msgspec.to_builtins(key)
-    del fields["digest"]
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _remove_if_empty(path: Path) -> None:

@@ -18,8 +18,10 @@ from fake_guest import Bench, FakeQemu
 
 from harness import experiments
 from harness.errors import GuestLostError, HostError, RecordError, StageError
+from harness.host import results
 from harness.stages import boot
 from harness.stages import run as run_stage
+from harness.stages.replay import replay_digest
 from harness.values import ReplayKey
 
 Start = Callable[..., tuple[Bench, FakeQemu]]
@@ -72,7 +74,7 @@ def test_a_good_run_brings_everything_home(start: Start) -> None:
     assert not (bench.folder / "results.tar").exists()
     assert not (bench.folder / "qemu.log").exists()
     assert json.loads((bench.folder / "host.json").read_text())["stage_s"].keys() == {"one", "two"}
-    assert key.digest == run_stage.replay_digest(key)
+    assert key.digest == replay_digest(key)
     assert fake.survivors() == []
 
 
@@ -272,23 +274,23 @@ def member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
 )
 def test_unpack_refuses(tmp_path: Path, info: tarfile.TarInfo) -> None:
     with pytest.raises(RecordError):
-        run_stage.unpack(archive((info, b"")), ("one",), tmp_path / "raw")
+        results.unpack(archive((info, b"")), ("one",), tmp_path / "raw")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_unpack_refuses_a_name_twice(tmp_path: Path) -> None:
     twice = archive((member("one/x"), b"1"), (member("one/x"), b"2"))
     with pytest.raises(RecordError, match="twice"):
-        run_stage.unpack(twice, ("one",), tmp_path)
+        results.unpack(twice, ("one",), tmp_path)
 
 
 def test_unpack_limits_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_stage, "_MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(results, "_MAX_FILE_BYTES", 10)
     with pytest.raises(RecordError, match="up to 10 bytes"):
-        run_stage.unpack(archive((member("one/x"), b"1" * 11)), ("one",), tmp_path)
-    monkeypatch.setattr(run_stage, "_MAX_STREAM_BYTES", 100)
+        results.unpack(archive((member("one/x"), b"1" * 11)), ("one",), tmp_path)
+    monkeypatch.setattr(results, "_MAX_STREAM_BYTES", 100)
     with pytest.raises(RecordError, match="more than 100"):
-        run_stage.unpack(archive((member("one/x"), b"")), ("one",), tmp_path)
+        results.unpack(archive((member("one/x"), b"")), ("one",), tmp_path)
 
 
 @pytest.mark.parametrize("cut", [1, 511, 513, 1500, 3000])
@@ -303,8 +305,8 @@ def test_a_cut_stream_is_never_complete(tmp_path: Path, cut: int) -> None:
 
 
 def unpack_and_check(content: bytes, raw: Path) -> None:
-    run_stage.unpack(io.BytesIO(content), ("one",), raw)
-    run_stage.check_complete(raw, ("one",))
+    results.unpack(io.BytesIO(content), ("one",), raw)
+    results.check_complete(raw, ("one",))
 
 
 @pytest.mark.parametrize("sums", ["", "nonsense\n", "a" * 64 + "  x", "a" * 63 + "  x\n"])
@@ -313,7 +315,7 @@ def test_damaged_sums_are_an_error(tmp_path: Path, sums: str) -> None:
     (tmp_path / "one/x").write_text("x")
     (tmp_path / "one/sha256sums").write_text(sums)
     with pytest.raises(RecordError, match="sha256sums"):
-        run_stage.check_complete(tmp_path, ("one",))
+        results.check_complete(tmp_path, ("one",))
 
 
 def test_a_file_without_a_sum_is_an_error(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import synthetic_run
 from harness.cli import main
 from harness.errors import Exit, RecordError
 from harness.stages.check import check, save_key
-from harness.stages.run import replay_digest
+from harness.stages.replay import replay_digest
 
 CONSOLE = (
     b"[    0.000000] Linux version 5.15.180 (gcc) #1 SMP\r\n[   40.000000] reboot: Power down\r\n"
