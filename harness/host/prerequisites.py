@@ -17,17 +17,20 @@ INSTALL_LIMIT_S = 1200.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """One thing the host must have: a program or a header, and its Debian package."""
+    """One thing the host must have: a program, a header or a file, and its Debian package."""
 
     package: str
     program: str = ""
     header: str = ""
+    file: str = ""
     why: str
 
     def met(self) -> bool:
         """Whether it is there."""
         if self.program:
             return shutil.which(self.program) is not None
+        if self.file:
+            return Path(self.file).exists()
         places = ("/usr/include", "/usr/include/x86_64-linux-gnu")
         return any(Path(place, self.header).exists() for place in places)
 
@@ -46,6 +49,11 @@ NEEDS = (
     Need(package="git", program="git", why="applies the patch series"),
     Need(package="qemu-system-x86", program="qemu-system-x86_64", why="runs the guest"),
     Need(package="openssh-client", program="ssh-keygen", why="a key for each live run"),
+    Need(
+        package="ca-certificates",
+        file="/etc/ssl/certs/ca-certificates.crt",
+        why="knows kernel.org when it answers",
+    ),
     # ccache is used where present and not asked for: a first build is slower with it.
 )
 
