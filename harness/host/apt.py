@@ -92,19 +92,22 @@ class Apt:
         (self._archives / "partial").mkdir(parents=True, exist_ok=True)
         (self._root / "status").touch()
         try:
-            self._apt(["--error-on=any", "update"], UPDATE_LIMIT_S, archives=self._archives)
+            said = self._apt(["update"], UPDATE_LIMIT_S, archives=self._archives)
         except HostError as error:
             if age_s is None:
                 raise
             logger.warning("package lists are %.0f hours old: %s", age_s / 3600, error)
             return
-        stamp.touch()
+        # Somebody's third package source may be out of reach and not concern us: what is
+        # missing shows when packages are asked for. Such lists are asked for again next time.
+        if not any(line.startswith(("Err:", "W: Failed")) for line in said.splitlines()):
+            stamp.touch()
 
     def _resolved(self, names: Sequence[str], *, with_dependencies: bool) -> list[str]:
         """Return the file names apt would bring; asked once per package list."""
         verb = "install" if with_dependencies else "download"
         memory = self._root / "resolved" / f"{sha256_text(verb, *names)[:16]}.json"
-        if memory.exists() and memory.stat().st_mtime >= self._stamp.stat().st_mtime:
+        if self._stamp.exists() and _newer(memory, self._stamp):
             return msgspec.json.decode(memory.read_bytes(), type=list[str])
         # apt names only what is not among its archives yet: show it none.
         nothing = self._root / "nothing"
@@ -126,6 +129,10 @@ class Apt:
                 f"apt-get cannot {' '.join(arguments)}: {_reason(error.tail)}; "
                 "check the package sources and the network"
             ) from error
+
+
+def _newer(one: Path, other: Path) -> bool:
+    return one.exists() and one.stat().st_mtime >= other.stat().st_mtime
 
 
 def _reason(tail: str) -> str:
