@@ -47,6 +47,7 @@ NEEDS = (
     Need(package="lz4", program="lz4", why="compresses the kernel image"),
     Need(package="xz-utils", program="xz", why="unpacks Debian's kernel source"),
     Need(package="git", program="git", why="applies the patch series"),
+    Need(package="patch", program="patch", why="tells fuzz and offset of each hunk"),
     Need(package="qemu-system-x86", program="qemu-system-x86_64", why="runs the guest"),
     Need(package="openssh-client", program="ssh-keygen", why="a key for each live run"),
     Need(
@@ -58,11 +59,8 @@ NEEDS = (
 )
 
 
-# What a reviewer's look at the series needs on top (nox -s kernel-style).
-REVIEW_NEEDS = (
-    Need(package="sparse", program="sparse", why="checks the kernel's annotations"),
-    Need(package="patch", program="patch", why="tells fuzz and offset of each hunk"),
-)
+# What `review` needs on top (nox -s kernel-style).
+REVIEW_NEEDS = (Need(package="sparse", program="sparse", why="checks the kernel's annotations"),)
 
 
 def missing(*, review: bool = False) -> tuple[Need, ...]:
