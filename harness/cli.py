@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from harness import __version__
 from harness.errors import Exit, HarnessError
@@ -20,6 +20,17 @@ logger = logging.getLogger("buddylab")
 
 EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
 4 a stage failed, 5 the guest was lost. The cache is $BUDDYLAB_CACHE, else the platform's."""
+
+
+def entry() -> NoReturn:
+    """Be the `buddylab` process: once the answer is known, a late signal changes nothing."""
+    try:
+        status = main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        status = Exit.INTERRUPTED
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -275,7 +286,3 @@ def _saved(arguments: argparse.Namespace) -> int:
     from harness import pipeline  # noqa: PLC0415
 
     return pipeline.judge_folder(arguments.folder, write=arguments.write)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
