@@ -1,5 +1,6 @@
 """A live run on a real kernel: ssh by fabric, the console by pexpect, and a guest shut in."""
 
+import contextlib
 import os
 import re
 import threading
@@ -51,8 +52,13 @@ def emulators(folder: Path) -> list[int]:
 
 def sockets(pid: int) -> set[str]:
     """Return the inodes of a process's sockets."""
-    links = (str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir())
-    return {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
+    found = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed while we look
+            link = str(path.readlink())
+            if link.startswith("socket:["):
+                found.add(link[len("socket:[") : -1])
+    return found
 
 
 def listeners(pid: int) -> set[tuple[str, int]]:
