@@ -31,9 +31,8 @@ from harness.kernel.sysctl import Sysctls, parse_sysctl
 from harness.kernel.text import damaged, natural, shown, whole_lines
 from harness.kernel.vmstat import VmStat, parse_vmstat
 from harness.kernel.zoneinfo import ZoneInfo, parse_zoneinfo
-from harness.values import ReplayKey
+from harness.values import SUMS, ReplayKey
 
-SUMS_FILE = "sha256sums"
 VERIFY_STAGE = "verify"
 # The stages that load the module: without its records there is nothing to judge.
 MODULE_STAGES = ("high_order_early", "high_order_final")
@@ -220,17 +219,17 @@ def _check_same_zones(snapshot: Snapshot) -> None:
 def _verified_sums(files: Mapping[str, bytes]) -> list[str]:
     """Return `digest  path` lines sorted by path, after checking every file against them."""
     declared: dict[str, str] = {}
-    for line in whole_lines(_text(files, SUMS_FILE), SUMS_FILE):
+    for line in whole_lines(_text(files, SUMS), SUMS):
         match = _SUM_LINE.fullmatch(line)
         if match is None or match[2] in declared:
-            raise damaged(SUMS_FILE, f"{shown(line)} is not a digest and a path, or is repeated")
+            raise damaged(SUMS, f"{shown(line)} is not a digest and a path, or is repeated")
         declared[match[2]] = match[1]
-    actual = {path: sha256(data).hexdigest() for path, data in files.items() if path != SUMS_FILE}
+    actual = {path: sha256(data).hexdigest() for path, data in files.items() if path != SUMS}
     for path in sorted(declared.keys() | actual.keys()):
         if path not in actual:
-            raise damaged(path, f"absent, but listed in {SUMS_FILE}")
+            raise damaged(path, f"absent, but listed in {SUMS}")
         if path not in declared:
-            raise damaged(path, f"not listed in {SUMS_FILE}")
+            raise damaged(path, f"not listed in {SUMS}")
         if declared[path] != actual[path]:
             raise damaged(path, f"sha256 {actual[path][:12]}, written as {declared[path][:12]}")
     return [f"{declared[path]}  {path}\n" for path in sorted(declared)]

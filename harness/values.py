@@ -13,6 +13,11 @@ from pathlib import Path
 
 RUN_SCHEMA_VERSION = 1
 
+# Names inside a run folder; SUMS stands at its top and in each stage's directory.
+RAW = "raw"
+CONSOLE_LOG = "console.log"
+SUMS = "sha256sums"
+
 
 class RunMode(StrEnum):
     """How the guest is run."""

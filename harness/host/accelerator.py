@@ -18,7 +18,7 @@ import msgspec
 from harness.errors import HarnessError, HostError, UserError
 from harness.host import qemu, status_channel
 from harness.host.deadline import Deadline
-from harness.values import Accelerator, RunMode
+from harness.values import CONSOLE_LOG, Accelerator, RunMode
 from harness.workspace import Cache, atomic_write, sha256_text
 
 logger = logging.getLogger("run")
@@ -153,7 +153,7 @@ def _boot(subject: Subject, cache: Cache, accelerator: Accelerator, seed: int) -
         initrd=subject.initrd,
         seed=seed,
         ports=qemu.Ports(
-            console=folder / "console.log",
+            console=folder / CONSOLE_LOG,
             results=folder / "results.tar",
             status=folder / "status.log",
         ),

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.errors import RecordError
+from harness.values import SUMS
 from harness.workspace import sha256_file
-
-SUMS = "sha256sums"
 
 _MAX_FILE_BYTES = 128 << 20
 _MAX_STREAM_BYTES = 1 << 30

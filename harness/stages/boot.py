@@ -14,12 +14,11 @@ from harness.errors import GuestLostError, HostError
 from harness.host import accelerator, console, qemu, ssh, status_channel
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
 from harness.host.deadline import Deadline
-from harness.values import GuestImage, KernelBuild, RunMode
+from harness.values import CONSOLE_LOG, GuestImage, KernelBuild, RunMode
 from harness.workspace import Cache
 
 logger = logging.getLogger("run")
 
-CONSOLE_LOG = "console.log"
 STATUS_LOG = "status.log"
 QEMU_LOG = "qemu.log"
 RESULTS = "results.tar"

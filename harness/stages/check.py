@@ -10,13 +10,10 @@ from harness.record import parse_run
 from harness.report.document import Run, decode_run
 from harness.report.summary import summarise
 from harness.stages.report import RUN_DOCUMENT
-from harness.values import ReplayKey
+from harness.values import CONSOLE_LOG, RAW, SUMS, ReplayKey
 from harness.workspace import atomic_write, encode, sha256_file
 
-RAW = "raw"
 KEY = "key.json"
-CONSOLE = "console.log"
-SUMS = "sha256sums"
 
 
 def save_key(folder: Path, key: ReplayKey) -> None:
@@ -26,7 +23,7 @@ def save_key(folder: Path, key: ReplayKey) -> None:
     a check looks for. (Each stage has digests of its own, made in the guest.)
     """
     atomic_write(folder / KEY, encode(key))
-    sums = "".join(f"{sha256_file(folder / name)}  {name}\n" for name in (CONSOLE, KEY))
+    sums = "".join(f"{sha256_file(folder / name)}  {name}\n" for name in (CONSOLE_LOG, KEY))
     atomic_write(folder / SUMS, sums)
 
 
@@ -35,11 +32,13 @@ def check(folder: Path, *, strict: bool = True) -> Run:
 
     Raises UserError when it is no run folder and RecordError when it is cut short.
     """
-    if not any((folder / name).exists() for name in (RAW, KEY, CONSOLE)):
-        raise UserError(f"{folder} is no run folder: it has neither {RAW}/ nor {KEY} nor {CONSOLE}")
-    console = folder / CONSOLE
+    if not any((folder / name).exists() for name in (RAW, KEY, CONSOLE_LOG)):
+        raise UserError(
+            f"{folder} is no run folder: it has neither {RAW}/ nor {KEY} nor {CONSOLE_LOG}"
+        )
+    console = folder / CONSOLE_LOG
     if not console.exists():
-        raise RecordError(f"{folder} has no {CONSOLE}; the folder is cut short: repeat the run")
+        raise RecordError(f"{folder} has no {CONSOLE_LOG}; the folder is cut short: repeat the run")
     key = _key(folder)
     _check_sums(folder)
     if strict:
@@ -66,7 +65,7 @@ def _check_sums(folder: Path) -> None:
         lines = (folder / SUMS).read_text(errors="replace").splitlines()
     except FileNotFoundError:
         lines = []
-    for name in (CONSOLE, KEY):
+    for name in (CONSOLE_LOG, KEY):
         if f"{sha256_file(folder / name)}  {name}" not in lines:
             raise RecordError(
                 f"{folder / name} is not what {SUMS} beside it says; "

@@ -20,6 +20,8 @@ from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.replay import replay_key
 from harness.values import (
+    CONSOLE_LOG,
+    RAW,
     GuestImage,
     KernelBuild,
     ReplayKey,
@@ -32,7 +34,6 @@ logger = logging.getLogger("run")
 
 Progress = Callable[[str, int, int], None]
 
-RAW = "raw"
 HOST_FACTS = "host.json"
 
 # The guest ends an overdue command itself; the host only backs it, for a guest that cannot.
@@ -195,7 +196,7 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
 
 
 def _stage_failed(job: _Job, stage: str, fact: str) -> StageError:
-    console = job.folder / boot.CONSOLE_LOG
+    console = job.folder / CONSOLE_LOG
     lines = status_channel.console_tail(console).splitlines()[-status_channel.CONSOLE_TAIL_LINES :]
     said = "\n".join(lines)
     return StageError(stage, f"failed in the guest: {fact}; its console:\n{said}", log_path=console)

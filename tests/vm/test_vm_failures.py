@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from emulators import emulators
 
 from harness import pipeline
 from harness.errors import Exit, GuestLostError, HostError, StageError
@@ -84,19 +85,6 @@ def go(
         folder=folder,
         cache=machine.cache,
     )
-
-
-def emulators(folder: Path) -> list[int]:
-    """Return the QEMUs whose ports lead into `folder`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue
-        if b"qemu-system" in words and str(folder).encode() in words:
-            found.append(int(path.parent.name))
-    return found
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emulators import emulators
 
 from harness import experiments, pipeline
 from harness.host import ssh
@@ -35,19 +36,6 @@ def bootable() -> tuple[KernelBuild, GuestImage]:
 
 def settings(memory_mib: int) -> RunSettings:
     return RunSettings(mode=RunMode.LIVE, memory_mib=memory_mib, cpus=2, seed=1, scale=SCALE)
-
-
-def emulators(folder: Path) -> list[int]:
-    """Return the QEMUs whose ports lead into `folder`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue
-        if b"qemu-system" in words and str(folder).encode() in words:
-            found.append(int(path.parent.name))
-    return found
 
 
 def sockets(pid: int) -> set[str]:
