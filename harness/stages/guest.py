@@ -34,7 +34,7 @@ PROGRAMS = {
     },
 }
 # Libraries of stress-ng's stressors for graphics, kernel modules and one vendor's cryptography:
-# two thirds of the image, and nothing of them is called here. Their places are taken by stubs
+# half of the image, and nothing of them is called here. Their places are taken by stubs
 # with the same names and versions, which trap when called.
 STUBBED = ("libIPSec_MB.so.1", "libEGL.so.1", "libGLESv2.so.2", "libgbm.so.1", "libkmod.so.2")
 STUBBED_FOR = "/usr/bin/stress-ng"
