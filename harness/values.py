@@ -68,10 +68,10 @@ class KernelBuild:
     compiler: str
     release: str  # make kernelrelease
     vmlinux_digest: str
-    module_digest: str
+    module_digest: str  # of high_order_test; the others are part of the guest image's digest
     module_srcversion: str
     key: str
-    directory: Path  # holds vmlinux, bzImage, config, high_order_test.ko, gen_init_cpio
+    directory: Path  # holds vmlinux, bzImage, config, our *.ko, gen_init_cpio
 
     @property
     def image(self) -> Path:

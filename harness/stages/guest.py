@@ -110,7 +110,8 @@ def _files(root: Path, scratch: Path, build: KernelBuild) -> dict[str, Path]:
     files["/init"] = ours / "init"
     for tool in C_TOOLS:
         files[f"/root/bin/{tool}"] = _compile(ours / f"{tool}.c", scratch)
-    files["/root/kmod/high_order_test.ko"] = build.directory / "high_order_test.ko"
+    for module in sorted(build.directory.glob("*.ko")):
+        files[f"/root/kmod/{module.name}"] = module
     return files
 
 
