@@ -62,9 +62,9 @@ def test_unknown_kernel(cache: Cache) -> None:
 
 
 def test_unknown_patch_of_the_series(cache: Cache, fake_kernel: Path) -> None:
-    done = buddylab("patch", "--kernel", str(fake_kernel), "--upto", "0009")
+    done = buddylab("patch", "--kernel", str(fake_kernel), "--upto", "0099")
 
-    refused(done, Exit.USAGE, "0009", "0001-mm-page_alloc-count-requests")
+    refused(done, Exit.USAGE, "0099", "0001-mm-page_alloc-count-requests")
     assert names(cache) == ["sources"]
 
 

@@ -96,8 +96,9 @@ def test_our_series_are_whole_and_unsigned(name: str) -> None:
 
     assert len(series) >= 6
     assert [item.trailers for item in series] == [()] * len(series)
+    width = len(str(len(series)))  # as git format-patch numbers them
     assert all(
-        item.subject.startswith(f"[PATCH {n}/{len(series)}] ")
+        item.subject.startswith(f"[PATCH {n:0{width}}/{len(series)}] ")
         for n, item in enumerate(series, start=1)
     )
 
