@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from harness import __version__
 from harness.errors import Exit, HarnessError
-from harness.values import RunMode
+from harness.values import Counters, RunMode
 
 if TYPE_CHECKING:
     from harness import pipeline
@@ -129,6 +129,12 @@ def _kernel_options(parser: argparse.ArgumentParser, *, patched: bool) -> None:
         parser.add_argument(
             "--upto", metavar="PATCH", help="apply the series up to this patch; 0 for none of it"
         )
+        parser.add_argument(
+            "--counters",
+            choices=(Counters.PERCPU.value, Counters.ATOMIC.value),
+            default=Counters.PERCPU.value,
+            help="the monitor's counters: one set for each CPU (default) or shared atomics",
+        )
 
 
 def _add_doctor(verbs: "Verbs[argparse.ArgumentParser]") -> None:
@@ -226,7 +232,11 @@ def _doctor(arguments: argparse.Namespace) -> int:
 def _kernel(arguments: argparse.Namespace) -> "pipeline.KernelRequest":
     from harness import pipeline  # noqa: PLC0415
 
-    return pipeline.KernelRequest(kernel=arguments.kernel, upto=getattr(arguments, "upto", None))
+    return pipeline.KernelRequest(
+        kernel=arguments.kernel,
+        upto=getattr(arguments, "upto", None),
+        counters=Counters(getattr(arguments, "counters", Counters.PERCPU)),
+    )
 
 
 def _guest(arguments: argparse.Namespace) -> "pipeline.GuestRequest":

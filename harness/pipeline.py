@@ -29,7 +29,7 @@ from harness.stages.report import report
 from harness.stages.review import review, table
 from harness.stages.run import run
 from harness.stages.shell import shell
-from harness.values import GuestImage, KernelBuild, RunMode
+from harness.values import Counters, GuestImage, KernelBuild, RunMode
 from harness.workspace import Cache, claimed, disk_full_told, require_free
 
 logger = logging.getLogger("buddylab")
@@ -41,6 +41,7 @@ class KernelRequest:
 
     kernel: str | None = None
     upto: str | None = None
+    counters: Counters = Counters.PERCPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def upto_stage(stage: str, request: KernelRequest) -> Path:
     tree = patch(source, cache, upto=request.upto)
     if stage == "patch":
         return tree.tree
-    kernel = build(tree, cache)
+    kernel = build(tree, cache, counters=request.counters)
     return kernel.directory if stage == "build" else guest(kernel, cache).path
 
 
@@ -178,5 +179,5 @@ def _new_folder(request: RunRequest) -> Path:
 
 def _bootable(request: KernelRequest, cache: Cache) -> tuple[KernelBuild, GuestImage]:
     tree = patch(fetch(request.kernel, cache), cache, upto=request.upto)
-    kernel = build(tree, cache)
+    kernel = build(tree, cache, counters=request.counters)
     return kernel, guest(kernel, cache)

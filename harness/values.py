@@ -26,6 +26,14 @@ class RunMode(StrEnum):
     LIVE = "live"  # KVM or multi-threaded TCG, several CPUs
 
 
+class Counters(StrEnum):
+    """What the monitor's counters are: a choice of the series' Kconfig."""
+
+    PERCPU = "percpu"  # one set for each CPU, switched by vm.buddy_monitor
+    ATOMIC = "atomic"  # one set for all: the paper's atomic_long_t
+    NONE = "none"  # patched, and CONFIG_BUDDY_MONITOR off
+
+
 class Accelerator(StrEnum):
     """What executes the guest's instructions."""
 
@@ -64,6 +72,7 @@ class KernelBuild:
 
     tree: PatchedTree
     flavour: str
+    counters: Counters
     config_digest: str
     compiler: str
     release: str  # make kernelrelease
@@ -119,6 +128,7 @@ class ReplayKey:
     series_name: str
     series_digest: str
     patches: tuple[str, ...]
+    counters: Counters
     config_digest: str
     compiler: str
     vmlinux_digest: str

@@ -229,7 +229,7 @@ def _key_rows(run: Run) -> Iterator[tuple[str, str]]:
     yield "kernel", f"{key.kernel_release} from {key.kernel_origin}, source {key.source_digest}"
     yield "series", f"{key.series_name} {key.series_digest}"
     yield "patches", ", ".join(key.patches) or "none"
-    yield "configuration", key.config_digest
+    yield "configuration", f"{key.config_digest}, counters {key.counters}"
     yield "compiler", key.compiler
     yield "vmlinux", key.vmlinux_digest
     yield "module", f"{key.module_digest}, srcversion {key.module_srcversion}"

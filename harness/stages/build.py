@@ -11,13 +11,12 @@ from harness.host.elf import module_info
 from harness.host.make import Slot, slot_for
 from harness.host.progress import progress
 from harness.kernel.build_log import first_error
-from harness.stages.configure import configure, fragment_for
-from harness.values import KernelBuild, PatchedTree
+from harness.stages.configure import BASE_FLAVOUR, configure, fragment_for
+from harness.values import Counters, KernelBuild, PatchedTree
 from harness.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
 
 logger = logging.getLogger("build")
 
-FLAVOUR = "guest"
 BUILD_LIMIT_S = 5400.0
 QUICK_LIMIT_S = 120.0
 MODULE = "high_order_test"
@@ -30,13 +29,19 @@ LINES_EXPECTED = 1500
 KEPT = ("vmlinux", "arch/x86/boot/bzImage", ".config", "Module.symvers", "usr/gen_init_cpio")
 
 
-def build(tree: PatchedTree, cache: Cache, *, flavour: str = FLAVOUR) -> KernelBuild:
+def build(
+    tree: PatchedTree,
+    cache: Cache,
+    *,
+    flavour: str = BASE_FLAVOUR,
+    counters: Counters = Counters.PERCPU,
+) -> KernelBuild:
     """Configure and build `tree` with our module, or return the same build from the cache.
 
     Raises StageError with the first real error line; what was built before stays.
     """
     compiler = compiler_id()
-    fragment = fragment_for(tree, flavour)
+    fragment = fragment_for(tree, flavour, counters)
     kmod_digest = sha256_tree(asset("kmod"))
     key = sha256_text("kernel", RECIPE_VERSION, tree.key, fragment, kmod_digest, compiler)
     cached = cache.load("kernels", key, KernelBuild)
@@ -61,6 +66,7 @@ def build(tree: PatchedTree, cache: Cache, *, flavour: str = FLAVOUR) -> KernelB
                 slot=slot,
                 scratch=scratch,
                 flavour=flavour,
+                counters=counters,
                 config_digest=config_digest,
                 compiler=compiler,
                 key=key,
@@ -114,6 +120,7 @@ def _describe(
     slot: Slot,
     scratch: Path,
     flavour: str,
+    counters: Counters,
     config_digest: str,
     compiler: str,
     key: str,
@@ -130,6 +137,7 @@ def _describe(
     return KernelBuild(
         tree=tree,
         flavour=flavour,
+        counters=counters,
         config_digest=config_digest,
         compiler=compiler,
         release=release,

@@ -9,29 +9,40 @@ from harness.host.deadline import Deadline
 from harness.host.make import Slot
 from harness.kernel.build_log import first_error
 from harness.kernel.kconfig import dropped, parse_config
-from harness.values import PatchedTree
+from harness.values import Counters, PatchedTree
 from harness.workspace import asset, sha256_file
 
 logger = logging.getLogger("configure")
 
 CONFIGURE_LIMIT_S = 300.0
 MONITOR_OPTION = "CONFIG_BUDDY_MONITOR"
+BASE_FLAVOUR = "guest"
 
 
-def fragment_for(tree: PatchedTree, flavour: str) -> str:
-    """Return the flavour's fragment, with what is peculiar to the tree's line (if anything).
+def fragment_for(tree: PatchedTree, flavour: str, counters: Counters) -> str:
+    """Return the base fragment, what the flavour changes in it, and the choice of counters.
 
-    Less the monitor's option, which an unpatched tree cannot know.
+    What is peculiar to the tree's line (if anything) comes with each. The monitor's option is
+    left out for an unpatched tree, which cannot know it, and so is the choice for a prefix of
+    the series that does not have it yet.
     """
     directory = asset("vm") / "config"
-    text = (directory / f"{flavour}.config").read_text()
-    peculiar = directory / f"{flavour}-{tree.series_name}.config"
-    text += peculiar.read_text() if peculiar.exists() else ""
-    if tree.patches:
-        return text
-    return "".join(
-        line for line in text.splitlines(keepends=True) if not line.startswith(MONITOR_OPTION)
-    )
+    flavours = dict.fromkeys((BASE_FLAVOUR, flavour))
+    names = [name for each in flavours for name in (each, f"{each}-{tree.series_name}")]
+    paths = [directory / f"{name}.config" for name in names]
+    text = "".join(path.read_text() for path in paths if path.exists())
+    monitored = bool(tree.patches) and counters is not Counters.NONE
+    if not monitored:
+        text = "".join(
+            line for line in text.splitlines(keepends=True) if not line.startswith(MONITOR_OPTION)
+        )
+    choice = f"{MONITOR_OPTION}_{counters.name}"
+    return text + (f"{choice}=y\n" if monitored and _has_choice(tree, choice) else "")
+
+
+def _has_choice(tree: PatchedTree, option: str) -> bool:
+    kconfig = tree.tree / "mm" / "Kconfig"
+    return kconfig.exists() and f"config {option.removeprefix('CONFIG_')}\n" in kconfig.read_text()
 
 
 def configure(slot: Slot, fragment: str, *, log_path: Path) -> str:

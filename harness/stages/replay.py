@@ -32,6 +32,7 @@ def replay_key(
         series_name=build.tree.series_name,
         series_digest=build.tree.series_digest,
         patches=build.tree.patches,
+        counters=build.counters,
         config_digest=build.config_digest,
         compiler=build.compiler,
         vmlinux_digest=build.vmlinux_digest,

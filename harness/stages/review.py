@@ -26,11 +26,11 @@ from harness.kernel.review_log import (
 )
 from harness.kernel.series import Patch
 from harness.stages import boot
-from harness.stages.build import FLAVOUR, build, compiler_id
-from harness.stages.configure import MONITOR_OPTION, configure, fragment_for
+from harness.stages.build import build, compiler_id
+from harness.stages.configure import BASE_FLAVOUR, MONITOR_OPTION, configure, fragment_for
 from harness.stages.guest import guest
 from harness.stages.patch import patch, read_series, series_directory
-from harness.values import KernelSource, PatchedTree, RunMode
+from harness.values import Counters, KernelSource, PatchedTree, RunMode
 from harness.workspace import Cache
 
 logger = logging.getLogger("review")
@@ -257,11 +257,7 @@ def page_alloc_object(tree: PatchedTree, cache: Cache) -> bytes:
 
     All trees of one kernel line are compiled in one slot, so that paths are equal.
     """
-    text = "".join(
-        line
-        for line in fragment_for(tree, FLAVOUR).splitlines(keepends=True)
-        if not line.startswith(MONITOR_OPTION)
-    )
+    text = fragment_for(tree, BASE_FLAVOUR, Counters.NONE)
     with _turned_slot(tree, "identity", cache) as slot:
         logger.info("identity: %s with %s", PAGE_ALLOC, _called(tree))
         configure(slot, text + _OFF, log_path=_fresh_log(slot, "configure"))
@@ -345,7 +341,7 @@ def _added_complaints(
 def _build_mm(series: Series, tree: PatchedTree) -> tuple[Complaint, ...]:
     logger.info("prefixes: mm/ with %s", _called(tree))
     with _turned_slot(tree, "review-prefixes", series.cache) as slot:
-        fragment = fragment_for(tree, FLAVOUR)
+        fragment = fragment_for(tree, BASE_FLAVOUR, Counters.PERCPU)
         configure(slot, fragment, log_path=_fresh_log(slot, "configure"))
         return _compile(slot, _touched_objects(series, tree), [], targets=["mm/"])
 

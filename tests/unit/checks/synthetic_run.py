@@ -15,7 +15,14 @@ from harness.checks.registry import judge
 from harness.record import RunRecord, parse_run
 from harness.report.document import encode_run
 from harness.report.summary import summarise
-from harness.values import RUN_SCHEMA_VERSION, Accelerator, ReplayKey, RunMode, StagePlan
+from harness.values import (
+    RUN_SCHEMA_VERSION,
+    Accelerator,
+    Counters,
+    ReplayKey,
+    RunMode,
+    StagePlan,
+)
 
 RELEASE = "5.15.180-buddylab"
 SRCVERSION = "0123456789ABCDEF0123456"
@@ -211,6 +218,7 @@ def key(patches: tuple[str, ...] = ("0001-counters.patch",), scale: str = "small
         series_name="linux-5.15",
         series_digest="c" * 64,
         patches=patches,
+        counters=Counters.PERCPU,
         config_digest="d" * 64,
         compiler="gcc (Debian 12.2.0-14) 12.2.0",
         vmlinux_digest="e" * 64,

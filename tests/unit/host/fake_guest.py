@@ -9,6 +9,7 @@ import pytest
 
 from harness.stages.boot import RunSettings
 from harness.values import (
+    Counters,
     GuestImage,
     KernelBuild,
     KernelSource,
@@ -80,6 +81,7 @@ def make_build(folder: Path) -> KernelBuild:
     return KernelBuild(
         tree=tree,
         flavour="guest",
+        counters=Counters.PERCPU,
         config_digest="c" * 64,
         compiler="gcc 12",
         release="5.15.180",
