@@ -64,6 +64,22 @@ def kernel_style(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Run wrong versions of the series and print which check caught each."""
+    install(session)
+    session.run("buddylab", "doctor", "--install")
+    session.run("buddylab", "mutants", *session.posargs)
+
+
+@nox.session(default=False)
+def cost(session: nox.Session) -> None:
+    """Measure what the counters cost, by variant, and print the table."""
+    install(session)
+    session.run("buddylab", "doctor", "--install")
+    session.run("buddylab", "cost", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure the times that the README promises and print them."""
     install(session)

@@ -101,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_shell(verbs)
     _add_saved(verbs)
     _add_bench(verbs)
+    _add_cost(verbs)
+    _add_mutants(verbs)
     _add_review(verbs)
     return parser
 
@@ -129,12 +131,16 @@ def _kernel_options(parser: argparse.ArgumentParser, *, patched: bool) -> None:
         parser.add_argument(
             "--upto", metavar="PATCH", help="apply the series up to this patch; 0 for none of it"
         )
-        parser.add_argument(
-            "--counters",
-            choices=(Counters.PERCPU.value, Counters.ATOMIC.value),
-            default=Counters.PERCPU.value,
-            help="the monitor's counters: one set for each CPU (default) or shared atomics",
-        )
+        _counters_option(parser)
+
+
+def _counters_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--counters",
+        choices=(Counters.PERCPU.value, Counters.ATOMIC.value),
+        default=Counters.PERCPU.value,
+        help="the monitor's counters: one set for each CPU (default) or shared atomics",
+    )
 
 
 def _add_doctor(verbs: "Verbs[argparse.ArgumentParser]") -> None:
@@ -200,6 +206,29 @@ def _add_bench(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     bench = _add_verb(verbs, "bench", "measure the promised times on this machine", _bench)
     _kernel_options(bench, patched=False)
     bench.add_argument("--boots", type=_positive, default=200, help="live boots (default 200)")
+
+
+def _add_cost(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    cost = _add_verb(verbs, "cost", "measure what the counters cost, by variant", _cost)
+    _kernel_options(cost, patched=False)
+
+
+def _add_mutants(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    text = "run wrong versions of the series; each must be caught"
+    mutants = _add_verb(verbs, "mutants", text, _mutants)
+    _kernel_options(mutants, patched=False)
+    _counters_option(mutants)
+    mutants.add_argument(
+        "directory",
+        type=Path,
+        nargs="?",
+        default=Path("tests/mutants"),
+        metavar="DIR",
+        help="holds linux-*/*.patch (default: tests/mutants)",
+    )
+    mutants.add_argument(
+        "--only", metavar="NAME,...", default="", help="mutants whose names begin so"
+    )
 
 
 def _add_review(verbs: "Verbs[argparse.ArgumentParser]") -> None:
@@ -285,10 +314,28 @@ def _bench(arguments: argparse.Namespace) -> int:
     return pipeline.measure(_kernel(arguments), boots=arguments.boots)
 
 
+def _cost(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.measure_cost(_kernel(arguments))
+
+
+def _mutants(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.try_mutants(
+        _kernel(arguments), directory=arguments.directory, only=_names(arguments.only)
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _review(arguments: argparse.Namespace) -> int:
     from harness import pipeline  # noqa: PLC0415
 
-    only = tuple(name.strip() for name in arguments.only.split(",") if name.strip())
+    only = _names(arguments.only)
     return pipeline.review_series(_kernel(arguments), only=only, boots=arguments.boot)
 
 

@@ -70,6 +70,12 @@ def stages(scale: Scale) -> tuple[StagePlan, ...]:
     return (*_quiet_stages(), *_workloads(size), *_high_order(size))
 
 
+def mutant_stages() -> tuple[StagePlan, ...]:
+    """Return the small stages that a wrong kernel must betray itself in: no long workloads."""
+    size = _SIZES[Scale.SMALL]
+    return (*_quiet_stages(), *_high_order(size))
+
+
 def _quiet_stages() -> tuple[StagePlan, ...]:
     return (
         StagePlan(

@@ -22,8 +22,10 @@ from harness.stages.bench import bench
 from harness.stages.boot import Policy, RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, save_key
+from harness.stages.cost import Cost, cost
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
+from harness.stages.mutants import mutants
 from harness.stages.patch import patch
 from harness.stages.report import report
 from harness.stages.review import review, table
@@ -142,6 +144,29 @@ def measure(request: KernelRequest, *, boots: int) -> int:
         print(timing, flush=True)  # noqa: T201 - the command's answer
         missed += not timing.met
     return Exit.CHECK_FAILED if missed else Exit.OK
+
+
+def measure_cost(request: KernelRequest) -> int:
+    """Print what the counters cost, by variant."""
+    missed = 0
+    for line in cost(request.kernel, open_cache()):
+        print(line, flush=True)  # noqa: T201 - the command's answer
+        missed += isinstance(line, Cost) and not line.met
+    return Exit.CHECK_FAILED if missed else Exit.OK
+
+
+def try_mutants(request: KernelRequest, *, directory: Path, only: tuple[str, ...]) -> int:
+    """Try wrong versions of the series and print which check caught each."""
+    cache = open_cache()
+    source = fetch(request.kernel, cache)
+    trials = []
+    for trial in mutants(source, cache, directory=directory, counters=request.counters, only=only):
+        print(trial, flush=True)  # noqa: T201 - the command's answer
+        trials.append(trial)
+    caught = sum(trial.held for trial in trials if trial.expected)
+    wrong = len([trial for trial in trials if trial.expected])
+    print(f"{caught} of {wrong} mutants caught by the check that names the cause")  # noqa: T201
+    return Exit.OK if all(trial.held for trial in trials) else Exit.CHECK_FAILED
 
 
 def review_series(request: KernelRequest, *, only: tuple[str, ...], boots: bool) -> int:

@@ -9,7 +9,7 @@ those are compiled again: also when the slot turns back to an older tree.
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,9 +101,10 @@ def slot_for(tree: PatchedTree, flavour: str, compiler: str, cache: Cache) -> Sl
 
 
 def _differing(before: PatchedTree, after: PatchedTree) -> set[str]:
+    names: Iterable[str] = _files(after.tree)
     if before.source.digest == after.source.digest:
-        return {*before.touched, *after.touched}
-    return {name for name in _files(after.tree) if not _same(before.tree / name, after.tree / name)}
+        names = {*before.touched, *after.touched}
+    return {name for name in names if not _same(before.tree / name, after.tree / name)}
 
 
 def _files(root: Path) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """patch: from a pristine source and a series to a patched tree of its own."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import StageError, UserError
@@ -41,17 +41,25 @@ def read_series(directory: Path) -> tuple[Patch, ...]:
 
 
 def patch(
-    source: KernelSource, cache: Cache, *, upto: str | None = None, directory: Path | None = None
+    source: KernelSource,
+    cache: Cache,
+    *,
+    upto: str | None = None,
+    directory: Path | None = None,
+    extra: Sequence[Path] = (),
 ) -> PatchedTree:
-    """Apply the series (up to `upto`; "0" for none of it) to a clone of `source`.
+    """Apply the series (up to `upto`; "0" for none of it) and `extra` to a clone of `source`.
 
     Raises StageError naming the patch and hunk that does not apply.
     """
     directory = directory or series_directory(source)
     series = read_series(directory)
     chosen = prefix([item.name for item in series], upto)
+    files = {item.name: directory / item.name for item in series if item.name in chosen}
+    files |= {path.name: path for path in extra}
     patches = [item for item in series if item.name in chosen]
-    digests = [sha256_file(directory / item.name) for item in patches]
+    patches += [parse_patch(path.name, path.read_text()) for path in extra]
+    digests = [sha256_file(files[item.name]) for item in patches]
     series_digest = sha256_text(*digests)
     key = sha256_text("tree", source.digest, series_digest)
     cached = cache.load("trees", key, PatchedTree)
@@ -62,7 +70,7 @@ def patch(
         source=source,
         series_name=directory.name,
         series_digest=series_digest,
-        patches=tuple(chosen),
+        patches=tuple(files),
         touched=tuple(touched),
         key=key,
         tree=cache.entry("trees", key) / "tree",
@@ -72,19 +80,23 @@ def patch(
         if cached := cache.load("trees", key, PatchedTree):
             return cached
         logger.info("applying %d patches of %s to %s", len(patches), directory.name, source.release)
-        _apply_all(source, directory, patches, touched, scratch / "tree")
+        _apply_all(source, files, patches, touched, scratch / "tree")
         cache.publish(scratch, "trees", key, tree)
     return tree
 
 
 def _apply_all(
-    source: KernelSource, directory: Path, patches: Sequence[Patch], touched: list[str], tree: Path
+    source: KernelSource,
+    files: Mapping[str, Path],
+    patches: Sequence[Patch],
+    touched: list[str],
+    tree: Path,
 ) -> None:
     own = {name: (source.tree / name).exists() for name in touched}
     source_tree.clone(source.tree, tree, own=own)
     for item in patches:
         before = {name: _digest(tree / name) for name in item.touched}
-        _apply(tree, directory / item.name)
+        _apply(tree, files[item.name])
         unchanged = [name for name in item.touched if _digest(tree / name) == before[name]]
         if unchanged:
             raise StageError(
