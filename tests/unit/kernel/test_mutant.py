@@ -1,0 +1,65 @@
+"""Mutants say what they are and who must catch them; trials say whether that happened."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.kernel.mutant import parse_mutant
+from harness.stages.mutants import Trial
+from harness.values import Counters
+
+TEXT = """Subject: the request is counted twice
+Caught-by: req-is-success-plus-fail
+
+--- a/mm/page_alloc.c
++++ b/mm/page_alloc.c
+@@ -1,2 +1,3 @@
+ one
++one
+ two
+"""
+
+
+def test_headers_and_diff_are_read() -> None:
+    mutant = parse_mutant("twice.patch", TEXT)
+
+    assert mutant.subject == "the request is counted twice"
+    assert mutant.caught_by == "req-is-success-plus-fail"
+    assert mutant.counters is None
+    assert mutant.patch.touched == ("mm/page_alloc.c",)
+
+
+def test_a_mutant_may_belong_to_one_variant() -> None:
+    text = TEXT.replace("Caught-by", "Counters: percpu\nCaught-by")
+
+    assert parse_mutant("twice.patch", text).counters is Counters.PERCPU
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT.replace("Caught-by: req-is-success-plus-fail\n", ""),
+        TEXT.replace("Subject: the request is counted twice\n", ""),
+        TEXT.replace("Caught-by", "Counters: fast\nCaught-by"),
+        TEXT.partition("---")[0],
+    ],
+)
+def test_a_mutant_without_its_lines_is_refused(text: str) -> None:
+    with pytest.raises(UserError):
+        parse_mutant("twice.patch", text)
+
+
+@pytest.mark.parametrize(
+    ("expected", "caught_by", "held"),
+    [
+        ("a", ("b", "a"), True),
+        ("a", ("b",), False),
+        ("a", (), False),
+        ("", (), True),
+        ("", ("a",), False),
+    ],
+)
+def test_only_the_named_check_counts(expected: str, caught_by: tuple[str, ...], held: bool) -> None:  # noqa: FBT001
+    trial = Trial(name="m", subject="s", expected=expected, caught_by=caught_by)
+
+    assert trial.held is held
+    assert ("MISSED" in str(trial)) is (bool(expected) and not held)
