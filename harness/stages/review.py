@@ -65,11 +65,13 @@ class Configuration:
     name: str
     base: str  # make target
     fragment: tuple[str, ...] = ()  # on top of it; each line is checked to survive
+    counters: Counters = Counters.PERCPU  # with the series; the default of its choice
 
 
 DEFCONFIG = Configuration(name="defconfig", base="defconfig")
 CONFIGURATIONS = (
     DEFCONFIG,
+    Configuration(name="atomic", base="defconfig", counters=Counters.ATOMIC),
     Configuration(name="allnoconfig", base="allnoconfig"),
     Configuration(name="smp-n", base="defconfig", fragment=("# CONFIG_SMP is not set",)),
     Configuration(
@@ -378,7 +380,9 @@ def _turned_slot(tree: PatchedTree, flavour: str, cache: Cache) -> Iterator[Slot
 
 def _configure(slot: Slot, configuration: Configuration, *, monitor: bool) -> None:
     """Write `.config`; the last word on an option is the fragment's."""
-    lines = (*configuration.fragment, *([f"{MONITOR_OPTION}=y"] if monitor else []))
+    choice = f"{MONITOR_OPTION}_{configuration.counters.name}"
+    ours = (f"{MONITOR_OPTION}=y", f"{choice}=y") if monitor else ()
+    lines = (*configuration.fragment, *ours)
     fragment = "".join(f"{line}\n" for line in lines)
     config = slot.objects / ".config"
     _make(slot, [configuration.base])
