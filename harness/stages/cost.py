@@ -107,7 +107,7 @@ def cost(kernel: str | None, cache: Cache) -> Iterator[Cost | str]:
         what="shared atomics", instructions=atomic["pair_on"].instructions(shift), base=unpatched
     )
     yield _entry(percpu, shift)
-    yield "this machine's CPUs, ns per request of three counts, no kernel involved"
+    yield "this machine's CPUs, ns per request of two counts, no kernel involved"
     yield from _contention()
 
 
