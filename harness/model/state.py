@@ -74,8 +74,9 @@ class ZoneState:
     high: int
     boost: int
     reserve: tuple[int, ...]  # lowmem_reserve by the highest zone index of the request
-    nr_free: int  # NR_FREE_PAGES, as the watermark checks see it
-    drift: int  # most by which nr_free may differ from the sum over the free lists
+    # NR_FREE_PAGES at the instant of `lists`, as the watermark checks see it; None: unknown.
+    nr_free: int | None
+    drift: int  # most by which NR_FREE_PAGES may ever differ from the sum over the free lists
     highatomic: int  # nr_reserved_highatomic
     lists: tuple[ListState, ...]
     pcp: int  # pages on per-CPU lists, all CPUs together
@@ -83,6 +84,19 @@ class ZoneState:
     pcp_high: int
     defer: DeferState | None  # None: unknown
     ranges: tuple[RangeState, ...]  # empty: unknown
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Free blocks by order, of all migratetypes."""
+        return tuple(sum(counts) for counts in zip(*(one.blocks for one in self.lists), strict=True))
+
+    def available(self, order: Order) -> int:
+        """Blocks of `order` that the free lists hold, larger ones cut up."""
+        return sum(count << (larger - order) for larger, count in enumerate(self.blocks) if larger >= order)
+
+    def range_of(self, order: Order) -> RangeState | None:
+        """Return what the witness says about ranges of `order`; None: nothing."""
+        return next((one for one in self.ranges if one.order == order), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +106,17 @@ class AllocatorState:
     zones: tuple[ZoneState, ...]  # in zonelist order
     cpus: int
     pageblock_order: Order
+    normal_index: int  # ZONE_NORMAL of this kernel: the highest zone of ordinary kernel requests
     thp: bool  # CONFIG_TRANSPARENT_HUGEPAGE: blocks of pageblock_order go through per-CPU lists
     policy: Policy | None  # None: the kernel has no policy
     extfrag_threshold: int
     watermark_boost_factor: int
     swap: bool
     exact_lists: bool  # False: some count per migratetype is only a lower bound
+
+    def available(self, order: Order) -> int:
+        """Blocks of `order` that could be handed out at once if there were no watermarks."""
+        return sum(zone.available(order) for zone in self.zones)
 
     @property
     def pcp_order(self) -> Order | None:
