@@ -157,9 +157,7 @@ def _ranges(values: dict[str, str]) -> Ranges:
         clearable=_number(values, "clearable"),
     )
     if not one.free <= one.clearable <= one.total:
-        raise damaged(
-            _WHAT, f"ranges of order {one.order}: free, clearable and total do not rise"
-        )
+        raise damaged(_WHAT, f"ranges of order {one.order}: free, clearable and total do not rise")
     return one
 
 
@@ -185,8 +183,7 @@ def _zone(reading: _Reading, key: tuple[str, str]) -> ZoneDump:
         highatomic=pages("highatomic"),
         cma=pages("cma"),
         reserve=tuple(
-            PageCount(natural(word, what))
-            for word in required(values, "reserve", what).split(",")
+            PageCount(natural(word, what)) for word in required(values, "reserve", what).split(",")
         ),
         pcp=pages("pcp"),
         defer_shift=_number(values, "defer_shift"),

@@ -93,9 +93,7 @@ class Allocator:
         for pcp in self._pcps:
             pcp.drain()
 
-    def _rmqueue(
-        self, place: int, request: Request, flags: AllocFlags, *, nofragment: bool
-    ) -> int:
+    def _rmqueue(self, place: int, request: Request, flags: AllocFlags, *, nofragment: bool) -> int:
         """mm/page_alloc.c rmqueue and rmqueue_buddy."""
         pcp = self.pcp(place)
         order, kind = request.order, request.migratetype
@@ -108,5 +106,3 @@ class Allocator:
         if pfn < 0 and flags.non_block:
             pfn = zone.rmqueue_smallest(order, HIGHATOMIC)
         return pfn
-
-

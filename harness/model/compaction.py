@@ -79,9 +79,7 @@ def deferral_of(state: DeferState | None) -> Deferral:
     """Return a zone's deferral from a snapshot."""
     if state is None:
         return Deferral(known=False)
-    return Deferral(
-        shift=state.shift, considered=state.considered, order_failed=state.order_failed
-    )
+    return Deferral(shift=state.shift, considered=state.considered, order_failed=state.order_failed)
 
 
 def suitable(

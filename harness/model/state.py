@@ -88,11 +88,15 @@ class ZoneState:
     @property
     def blocks(self) -> tuple[int, ...]:
         """Free blocks by order, of all migratetypes."""
-        return tuple(sum(counts) for counts in zip(*(one.blocks for one in self.lists), strict=True))
+        return tuple(
+            sum(counts) for counts in zip(*(one.blocks for one in self.lists), strict=True)
+        )
 
     def available(self, order: Order) -> int:
         """Blocks of `order` that the free lists hold, larger ones cut up."""
-        return sum(count << (larger - order) for larger, count in enumerate(self.blocks) if larger >= order)
+        return sum(
+            count << (larger - order) for larger, count in enumerate(self.blocks) if larger >= order
+        )
 
     def range_of(self, order: Order) -> RangeState | None:
         """Return what the witness says about ranges of `order`; None: nothing."""

@@ -128,9 +128,7 @@ class Zone:
     def rmqueue_smallest(self, order: int, migratetype: int) -> int:
         """Take from the smallest sufficient list of a type; -1 if none (__rmqueue_smallest)."""
         lists = self._lists
-        for code in range(
-            1 + MIGRATE_TYPES * order + migratetype, len(lists), MIGRATE_TYPES
-        ):
+        for code in range(1 + MIGRATE_TYPES * order + migratetype, len(lists), MIGRATE_TYPES):
             members = lists[code]
             if not members:
                 continue
