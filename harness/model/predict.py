@@ -87,12 +87,27 @@ def _hull(burst: Burst, worlds: list[Tally], parting: str) -> Prediction:
         req=counter(world.req for world in worlds),
         success=counter(world.success for world in worlds),
         fail=counter(world.fail for world in worlds),
-        slowpath=counter(world.slowpath for world in worlds),
+        slowpath=_forecast(_apart(worlds), reason),
         compact=counter(world.compact for world in worlds),
         adaptive=counter(world.adaptive for world in worlds),
         frag_pct=frag,
         first_slowpath=_first(burst, worlds, reason),
     )
+
+
+def _apart(worlds: list[Tally]) -> list[tuple[int, int]]:
+    """Bounds of the slowpath entries; of all counters this one alone does not rise or fall evenly.
+
+    It is the requests between the low and the min watermark, and each end may lie anywhere
+    between those of the two worlds.
+    """
+    firsts = [world.first.index for world in worlds if world.first is not None]
+    apart = max(firsts) - min(firsts) if firsts else 0
+    certain = int(len(firsts) == len(worlds))
+    return [
+        (max(certain, world.slowpath.low - apart), world.slowpath.high + apart)
+        for world in worlds
+    ]
 
 
 def _first(burst: Burst, worlds: list[Tally], reason: str) -> FirstSlowpath | None:
