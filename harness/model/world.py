@@ -3,8 +3,9 @@
 A snapshot says how many blocks are free, not where. That does not matter here: a block's buddy
 is never free (they would be one block), so each is put into a pageblock of its own, and only
 blocks that the burst itself split can merge again. Where the place does matter, when part of
-a pageblock is stolen (how much moves along, and what type it becomes), the two worlds part:
-the worst boosts the watermarks as far as they go, the best only by the one sure step.
+a pageblock is stolen (how much moves along, and what type it becomes), the two worlds part: in
+the worst each steal brings one block, so that there are as many steals as there can be, and as
+much boost of the watermarks; in the best each brings a whole pageblock.
 Blocks too small for the burst, or more of a kind than it can use, are counted but not placed.
 """
 
@@ -40,7 +41,7 @@ class Limits:
 
 
 class World:
-    """The zones of a request while a burst runs; `seen_steals` parts the two worlds."""
+    """The zones of a request while a burst runs."""
 
     __slots__ = (
         "_first_delta",
@@ -49,7 +50,7 @@ class World:
         "_limits",
         "_made_of",
         "_request",
-        "_seen_steals",
+        "_since_steal",
         "_state",
         "_taken",
         "allocator",
@@ -65,14 +66,14 @@ class World:
         self._held: list[range] = []  # by zone, first pages of blocks on per-CPU lists
         zones = [self._build(zone) for zone in state.zones]
         self.allocator = Allocator(zones, self._pcps(zones))
-        self._seen_steals = [0] * len(zones)
+        self._since_steal = [0] * len(zones)  # blocks taken since the first steal, by zone
         self._taken = [0] * len(zones)
         self._made_of = tuple(zone.available(request.order) for zone in state.zones)
 
     @property
     def uncertain_lists(self) -> bool:
         """Whether part of a pageblock was stolen: which larger block is cut is then unknown."""
-        return any(self._seen_steals) or not self._state.exact_lists
+        return any(zone.steals for zone in self.allocator.zones) or not self._state.exact_lists
 
     def take(self) -> Block | None:
         """The fast path of one request."""
@@ -82,14 +83,17 @@ class World:
 
     def note(self, block: Block | None) -> None:
         """After any look: settle the boost, and NR_FREE_PAGES if a zone was changed."""
-        if block is not None:
-            self._taken[block.zone] += 1 << block.order
-            self.allocator.zones[block.zone].free_pages -= self._first_delta[block.zone]
-            self._first_delta[block.zone] = 0
-        for place, zone in enumerate(self.allocator.zones):
-            if zone.steals > self._seen_steals[place]:
-                self._seen_steals[place] = zone.steals
-                self._settle_boost(place)
+        if block is None:
+            return
+        place = block.zone
+        zone = self.allocator.zones[place]
+        self._taken[place] += 1 << block.order
+        zone.free_pages -= self._first_delta[place]
+        self._first_delta[place] = 0
+        if zone.steals:
+            self._since_steal[place] += 1
+            if self._limits.best:
+                zone.boost = min(zone.boost, self._least_boost(place))
 
     def give(self, block: Block) -> None:
         """Free a block of the burst."""
@@ -144,21 +148,24 @@ class World:
         order, index = self._request.order, self._request.highest_index
         return most_free - ((1 << order) - 1) <= level + zone.shape.marks.reserve[index]
 
-    def _settle_boost(self, place: int) -> None:
-        zone = self.allocator.zones[place]
-        if self._limits.best:
-            step = 1 << self._state.pageblock_order
-            zone.boost = min(zone.boost, self._state.zones[place].boost + step)
-        else:
-            zone.boost = self._highest_boost(place)
+    def _least_boost(self, place: int) -> int:
+        """The boost if each steal had brought a whole pageblock."""
+        initial = self._state.zones[place].boost
+        if not self._state.exact_lists:
+            return initial
+        shift = self._state.pageblock_order
+        blocks = 1 << (shift - self._request.order)
+        steals = -(-self._since_steal[place] // blocks)
+        return min(self._highest_boost(place), initial + (steals << shift))
 
     def _highest_boost(self, place: int) -> int:
         zone = self.allocator.zones[place]
         step = 1 << self._state.pageblock_order
         factor = self._state.watermark_boost_factor
         if not factor or 4 * step > zone.shape.managed:
-            return zone.boost
-        return max(step, mult_frac(zone.shape.marks.high, factor, 10000), zone.boost)
+            return self._state.zones[place].boost
+        highest = mult_frac(zone.shape.marks.high, factor, 10000)
+        return max(step, highest, self._state.zones[place].boost)
 
     def _build(self, state: ZoneState) -> Zone:
         order = self._request.order

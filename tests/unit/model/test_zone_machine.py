@@ -57,9 +57,7 @@ class ZoneMachine(RuleBasedStateMachine):
         size = 1 << order
         whole = b"\x01" * size
         first = -(-START // size) * size
-        return any(
-            self.free[at : at + size] == whole for at in range(first, END - size + 1, size)
-        )
+        return any(self.free[at : at + size] == whole for at in range(first, END - size + 1, size))
 
     @rule(order=ORDERS, kind=TYPES, nofragment=st.booleans(), movable=st.booleans())
     def take(self, order, kind, nofragment, movable):
@@ -141,9 +139,7 @@ class ZoneMachine(RuleBasedStateMachine):
         assert absent == self.pcp.count + owned
 
 
-ZoneMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None
-)
+ZoneMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 test_machine = pytest.mark.timeout(300)(ZoneMachine.TestCase)
 
 
