@@ -40,7 +40,7 @@ class FreeList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranges:
-    """Aligned ranges of 2^order pages wholly inside the zone; clearable: nothing in it is pinned."""
+    """Aligned ranges of 2^order pages inside the zone; clearable: nothing in it is pinned."""
 
     order: Order
     total: int

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from harness.model.pcp import PerCpuLists
 from harness.model.request import AllocFlags, Mark, Request
-from harness.model.zone import HIGHATOMIC, Zone
+from harness.model.shape import HIGHATOMIC
+from harness.model.zone import Zone
 
 __all__ = ["Allocator", "Block"]
 
@@ -39,7 +40,7 @@ class Allocator:
         return self._pcps[zone] if self._pcps else None
 
     def fast_path(self, request: Request) -> Block | None:
-        """The first attempt, at the low watermark (__alloc_pages)."""
+        """Make the first attempt, at the low watermark (__alloc_pages)."""
         flags = AllocFlags(mark=Mark.LOW, nofragment=self.zones[0].shape.name == _ZONE_NORMAL)
         return self.from_freelist(request, flags)
 
@@ -100,7 +101,7 @@ class Allocator:
         if pcp is not None and pcp.allows(order):
             return pcp.take(order, kind, nofragment=nofragment)
         zone = self.zones[place]
-        pfn = zone.rmqueue_highatomic(order) if flags.highatomic else -1
+        pfn = zone.rmqueue_smallest(order, HIGHATOMIC) if flags.highatomic else -1
         if pfn < 0:
             pfn = zone.rmqueue(order, kind, nofragment=nofragment, movable=request.movable)
         if pfn < 0 and flags.non_block:

@@ -159,7 +159,7 @@ class _Run:
         return passage.block, over
 
     def _frag(self, decision: Decision) -> tuple[int, int] | None:
-        """The frag_pct that is recorded, as far as the free lists are known."""
+        """Return the frag_pct that is recorded, as far as the free lists are known."""
         share = decision.frag_pct
         if share is None:
             return None

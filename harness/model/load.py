@@ -140,7 +140,7 @@ def _batch(zone: Zone) -> int:
 def _lists_of_texts(
     name: str, buddyinfo: BuddyInfo, pagetypes: PageTypeInfo
 ) -> tuple[tuple[ListState, ...], bool]:
-    """Lists per type that add up to buddyinfo, and whether each is exact.
+    """Return lists per type that add up to buddyinfo, and whether each is exact.
 
     pagetypeinfo stops counting at 100000; the one such list of an order is what the others
     leave of buddyinfo's total. The texts are read one after the other, so what they disagree

@@ -5,7 +5,8 @@ The one more is pageblock_order where huge pages are built in (pcp_allowed_order
 
 from collections import deque
 
-from harness.model.zone import HIGHATOMIC, MOVABLE, PCP_TYPES, Zone
+from harness.model.shape import HIGHATOMIC, MOVABLE, PCP_TYPES
+from harness.model.zone import Zone
 
 COSTLY_ORDER = 3  # PAGE_ALLOC_COSTLY_ORDER
 

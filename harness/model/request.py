@@ -8,8 +8,9 @@ from enum import IntEnum
 
 from harness.kernel.pages import Order
 from harness.model.pcp import COSTLY_ORDER
+from harness.model.shape import MOVABLE, UNMOVABLE
 from harness.model.state import GfpClass
-from harness.model.zone import MOVABLE, UNMOVABLE, Zone
+from harness.model.zone import Zone
 
 
 class Mark(IntEnum):

@@ -102,42 +102,46 @@ class Ladder:
         """Go through the ladder of a costly request, with the policy's decision taken."""
         request = self.request
         block = self.allocator.from_freelist(request, request.slow_flags)
-        dead = all(self.dead())
-        if request.kswapd and not dead:
+        if request.kswapd and not all(self.dead()):
             return self._open(mode, calls=0, reason="kswapd was woken and frees pages meanwhile")
         if block is not None:
             return _served(block)
         if not request.direct_reclaim:
             return _failed(0, raised=False, disturbed=False, reason="no direct reclaim")
-        calls, ran = 0, False
-        if request.compacts_first:
-            calls = 1
-            attempt = self._first_attempt(mode)
-            if attempt is _Attempt.OPEN:
-                return self._open(mode, calls=calls, reason="compaction may make a block")
-            ran = attempt is _Attempt.RAN
-            if request.noretry:
-                if attempt is _Attempt.UNKNOWN:
-                    return self._open(mode, calls=1, reason="whether compaction is deferred")
-                if not ran:
-                    return _failed(1, raised=False, disturbed=False, reason="noretry compact")
-        if not dead:
+        if not request.compacts_first:
+            return self._reclaim_and_compact(mode, calls=0)
+        return self._compact_first(mode) or self._reclaim_and_compact(mode, calls=1)
+
+    def _compact_first(self, mode: PolicyMode) -> Passage | None:
+        """Compact before reclaim; None: in vain, and the request goes on."""
+        attempt = self._first_attempt(mode)
+        if attempt is _Attempt.OPEN:
+            return self._open(mode, calls=1, reason="compaction may make a block")
+        if not self.request.noretry or attempt is _Attempt.RAN:
+            return None
+        if attempt is _Attempt.UNKNOWN:
+            return self._open(mode, calls=1, reason="whether compaction is deferred is unknown")
+        return _failed(1, raised=False, disturbed=False, reason="noretry compact")
+
+    def _reclaim_and_compact(self, mode: PolicyMode, *, calls: int) -> Passage:
+        """Go on from direct reclaim; the look before it finds what the last one found."""
+        request = self.request
+        if not all(self.dead()):
             return self._open(
                 mode, calls=calls, reason="direct reclaim may free pages or drain per-CPU lists"
             )
-        calls += 1
         raised = mode is not PolicyMode.OFF
-        reason = "noretry" if request.noretry else "costly"
         if request.retry_mayfail and request.compacts:
             return Passage(
                 outcome=Outcome.FAILED,
                 block=None,
-                compact=(calls, UNBOUNDED),
+                compact=(calls + 1, UNBOUNDED),
                 adaptive=(int(raised), int(raised)),
                 disturbed=True,
                 reason="it may retry any number of times",
             )
-        return _failed(calls, raised=raised, disturbed=True, reason=reason)
+        reason = "noretry" if request.noretry else "costly"
+        return _failed(calls + 1, raised=raised, disturbed=True, reason=reason)
 
     def most_calls(self) -> int:
         """Return how often one request of this class can call compaction."""
@@ -149,7 +153,7 @@ class Ladder:
         return 2 if request.compacts else 1
 
     def _first_attempt(self, mode: PolicyMode) -> "_Attempt":
-        """The compaction before reclaim: try_to_compact_pages over the zones."""
+        """Compact before reclaim: try_to_compact_pages over the zones."""
         request = self.request
         ran = unknown = False
         zones = zip(self.allocator.zones, self.areas(), self.deferrals, self.dead(), strict=True)
@@ -171,7 +175,7 @@ class Ladder:
         return _Attempt.UNKNOWN if unknown else _Attempt.SKIPPED
 
     def _open(self, mode: PolicyMode, *, calls: int, reason: str) -> Passage:
-        """The rest cannot be known: at least `calls` attempts were made."""
+        """Leave the rest open: at least `calls` attempts were made."""
         raised = mode is PolicyMode.EARLY and calls > 0
         possible = mode is not PolicyMode.OFF and self.most_calls() > 0
         return Passage(

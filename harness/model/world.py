@@ -16,8 +16,9 @@ from harness.kernel.pages import MAX_ORDER, ORDERS, Order
 from harness.model.allocator import Allocator, Block
 from harness.model.pcp import PerCpuLists
 from harness.model.request import Request
+from harness.model.shape import MIGRATE_TYPES, Watermarks, ZoneShape, mult_frac
 from harness.model.state import AllocatorState, Migratetype, ZoneState
-from harness.model.zone import MIGRATE_TYPES, Watermarks, Zone, ZoneShape, mult_frac
+from harness.model.zone import Zone
 
 _SLOT = MAX_ORDER - 1  # every placed block has a range of the largest order to itself
 _UNLIMITED = 1 << 60
@@ -76,7 +77,7 @@ class World:
         return any(zone.steals for zone in self.allocator.zones) or not self._state.exact_lists
 
     def take(self) -> Block | None:
-        """The fast path of one request."""
+        """Try the fast path for one request."""
         block = self.allocator.fast_path(self._request)
         self.note(block)
         return block
@@ -149,7 +150,7 @@ class World:
         return most_free - ((1 << order) - 1) <= level + zone.shape.marks.reserve[index]
 
     def _least_boost(self, place: int) -> int:
-        """The boost if each steal had brought a whole pageblock."""
+        """Return the boost if each steal had brought a whole pageblock."""
         initial = self._state.zones[place].boost
         if not self._state.exact_lists:
             return initial

@@ -7,50 +7,25 @@ are pages. Nothing here allocates an object per page.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from harness.errors import RecordError
 from harness.kernel.pages import MAX_ORDER
-
-UNMOVABLE, MOVABLE, RECLAIMABLE, HIGHATOMIC = range(4)
-MIGRATE_TYPES = 4
-PCP_TYPES = 3  # MIGRATE_PCPTYPES: the types a watermark check looks at
-
-# mm/page_alloc.c fallbacks[]
-FALLBACKS = (
-    (RECLAIMABLE, MOVABLE),
-    (RECLAIMABLE, UNMOVABLE),
-    (UNMOVABLE, MOVABLE),
-    (),
+from harness.model.shape import (
+    FALLBACKS,
+    HIGHATOMIC,
+    MIGRATE_TYPES,
+    MOVABLE,
+    PCP_TYPES,
+    RECLAIMABLE,
+    UNMOVABLE,
+    ZoneShape,
+    mult_frac,
 )
+
 _LARGEST = MAX_ORDER - 1
 _ONES = tuple(b"\x01" * (1 << order) for order in range(MAX_ORDER))
 _ZEROES = tuple(bytes(1 << order) for order in range(MAX_ORDER))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watermarks:
-    """struct zone _watermark, without boost, and lowmem_reserve by highest zone index."""
-
-    min: int
-    low: int
-    high: int
-    reserve: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZoneShape:
-    """What does not change while a zone lives."""
-
-    name: str
-    index: int  # enum zone_type
-    start_pfn: int
-    end_pfn: int  # first page behind the zone
-    pageblock_order: int
-    managed: int
-    marks: Watermarks
-    boost_factor: int = 0  # vm.watermark_boost_factor
 
 
 class Zone:
@@ -140,7 +115,7 @@ class Zone:
             lowest = 1 << order
             while size > lowest:
                 size >>= 1
-                code -= MIGRATE_TYPES
+                code -= MIGRATE_TYPES  # noqa: PLW2901  # the loop ends here
                 lists[code][pfn + size] = None
                 code_at[pfn + size] = code
             self.free_pages -= lowest
@@ -162,10 +137,6 @@ class Zone:
         if movable:
             self._movable[pfn : pfn + (1 << order)] = _ONES[order]
         return pfn
-
-    def rmqueue_highatomic(self, order: int) -> int:
-        """Take from the reserve for high-order atomic requests; -1 if none."""
-        return self.rmqueue_smallest(order, HIGHATOMIC)
 
     # Giving back
 
@@ -370,21 +341,3 @@ class Zone:
             if self._move_pageblock(pfn, wanted)[0]:
                 return True
         return False
-
-
-def mult_frac(value: int, numerator: int, denominator: int) -> int:
-    """include/linux/math.h mult_frac: value * numerator / denominator, rounded down."""
-    return value // denominator * numerator + value % denominator * numerator // denominator
-
-
-def fill(zone: Zone, ranges: Iterable[tuple[int, int]] | None = None) -> None:
-    """Free all pages, or the given ranges [first, end), as memblock does at boot."""
-    whole: Sequence[tuple[int, int]] = ((zone.shape.start_pfn, zone.shape.end_pfn),)
-    for first, end in whole if ranges is None else ranges:
-        at = first
-        while at < end:
-            order = min(_LARGEST, (at & -at).bit_length() - 1 if at else _LARGEST)
-            while at + (1 << order) > end:
-                order -= 1
-            zone.free(at, order)
-            at += 1 << order

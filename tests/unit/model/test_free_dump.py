@@ -3,15 +3,17 @@
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from model_states import BURSTS
 
 from harness.errors import RecordError
 from harness.kernel.buddyinfo import parse_buddyinfo
 from harness.kernel.free_dump import parse_free_dump
+from harness.kernel.pages import Order
 from harness.kernel.pagetypeinfo import parse_pagetypeinfo
 from harness.kernel.sysctl import parse_sysctl
 from harness.kernel.zoneinfo import parse_zoneinfo
 from harness.model.load import load_state
-from tests.unit.model.test_kernel_bursts import BURSTS
+from harness.model.state import AllocatorState
 
 ZONE = (
     "zone node=0 name=DMA32 index=1 managed=247712 min=12019 low=15023 high=18027 boost=1024 "
@@ -26,15 +28,15 @@ DMA = ZONE.replace("DMA32", "DMA").replace("index=1", "index=0").replace("0,0,0,
 DMA_FREE = "free node=0 zone=DMA type=Movable 0 0 0 0 0 0 0 0 1 1 3"
 
 
-def text(*lines):
+def text(*lines: str) -> str:
     return "\n".join(["buddy_witness free 1", *lines, "end"]) + "\n"
 
 
-def whole():
+def whole() -> str:
     return text(DMA, DMA_FREE, ZONE, FREE, MOVABLE, BLOCKS, RANGES)
 
 
-def test_a_whole_text_is_read():
+def test_a_whole_text_is_read() -> None:
     dump = parse_free_dump(whole())
     assert [zone.name for zone in dump.zones] == ["DMA", "DMA32"]
     zone = dump.zones[1]
@@ -70,13 +72,13 @@ def test_a_whole_text_is_read():
         text(ZONE.replace("0,0,0,0", "0,0,,0"), FREE),
     ],
 )
-def test_a_damaged_text_is_refused(damage):
+def test_a_damaged_text_is_refused(damage: str) -> None:
     with pytest.raises(RecordError):
         parse_free_dump(damage)
 
 
 @given(st.text(alphabet=st.sampled_from("zonefreranges=0123 ,\n"), max_size=200))
-def test_any_text_gives_a_dump_or_a_record_error(noise):
+def test_any_text_gives_a_dump_or_a_record_error(noise: str) -> None:
     for candidate in (noise, text(ZONE, noise), text(ZONE, FREE, noise)):
         try:
             parse_free_dump(candidate)
@@ -84,7 +86,7 @@ def test_any_text_gives_a_dump_or_a_record_error(noise):
             continue
 
 
-def state_of(dump):
+def state_of(dump: str) -> AllocatorState:
     folder = BURSTS / "frag_8"
     return load_state(
         buddyinfo=parse_buddyinfo((folder / "buddyinfo").read_text()),
@@ -97,15 +99,18 @@ def state_of(dump):
     )
 
 
-def test_the_dump_goes_before_the_other_texts():
+def test_the_dump_goes_before_the_other_texts() -> None:
     state = state_of(whole())
     dma32 = state.zones[0]
     assert [zone.name for zone in state.zones] == ["DMA32", "DMA"]
     assert (dma32.min, dma32.boost, dma32.nr_free, dma32.pcp) == (12019, 1024, 180000, 14091)
     assert dma32.blocks[10] == 48
+    assert dma32.defer is not None
     assert dma32.defer.shift == 2
-    assert dma32.range_of(10).clearable == 60
-    assert dma32.range_of(9) is None
+    ranges = dma32.range_of(Order(10))
+    assert ranges is not None
+    assert ranges.clearable == 60
+    assert dma32.range_of(Order(9)) is None
     assert state.exact_lists
     with pytest.raises(RecordError, match="no zone DMA;"):
         state_of(text(ZONE, FREE))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from model_states import BURSTS, DATA
 
 from harness.errors import RecordError
 from harness.kernel.buddy_monitor import COUNTERS
@@ -18,11 +19,8 @@ from harness.kernel.pagetypeinfo import parse_pagetypeinfo
 from harness.kernel.sysctl import parse_sysctl
 from harness.kernel.zoneinfo import parse_zoneinfo
 from harness.model.load import load_state
-from harness.model.predict import Burst, predict
+from harness.model.predict import AllocatorState, Burst, Prediction, predict
 from harness.model.state import GfpClass
-
-DATA = Path(__file__).parents[2] / "data"
-BURSTS = DATA / "bursts-5.15"
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ SEEN = (
 )
 
 
-def load(folder):
+def load(folder: Path) -> AllocatorState:
     return load_state(
         buddyinfo=parse_buddyinfo((folder / "buddyinfo").read_text()),
         zoneinfo=parse_zoneinfo((folder / "zoneinfo").read_text()),
@@ -63,7 +61,7 @@ def load(folder):
     )
 
 
-def predicted(seen):
+def predicted(seen: Seen) -> Prediction:
     burst = Burst(
         order=Order(seen.order),
         requests=seen.requests,
@@ -75,7 +73,7 @@ def predicted(seen):
 
 
 @pytest.mark.parametrize("seen", SEEN, ids=lambda seen: seen.name)
-def test_every_counter_is_within_its_bounds(seen):
+def test_every_counter_is_within_its_bounds(seen: Seen) -> None:
     prediction = predicted(seen)
     for name, observed in zip(COUNTERS, seen.counters, strict=True):
         forecast = prediction.counter(name)
@@ -84,11 +82,12 @@ def test_every_counter_is_within_its_bounds(seen):
 
 
 @pytest.mark.parametrize("seen", SEEN, ids=lambda seen: seen.name)
-def test_the_first_slowpath_entry_is_the_right_request(seen):
+def test_the_first_slowpath_entry_is_the_right_request(seen: Seen) -> None:
     first = predicted(seen).first_slowpath
     if seen.first is None:
         assert first is None
         return
+    assert first is not None
     assert first.certain
     assert first.index.admits(seen.first)
     # Order 10 is pageblock_order in this kernel: how much is on per-CPU lists is not shown.
@@ -96,14 +95,14 @@ def test_the_first_slowpath_entry_is_the_right_request(seen):
 
 
 @pytest.mark.parametrize("seen", SEEN[:2], ids=lambda seen: seen.name)
-def test_what_the_min_watermark_serves_is_exact_too(seen):
+def test_what_the_min_watermark_serves_is_exact_too(seen: Seen) -> None:
     # In the end reclaim was of no use, so all that is known beforehand is all that came.
     prediction = predicted(seen)
     lows = tuple(prediction.counter(name).low for name in ("req", "success", "slowpath"))
     assert lows == (seen.counters[0], seen.counters[1], seen.counters[3])
 
 
-def test_lists_of_a_zone_add_up_to_buddyinfo():
+def test_lists_of_a_zone_add_up_to_buddyinfo() -> None:
     for seen in SEEN:
         state = load(BURSTS / seen.name)
         info = parse_buddyinfo((BURSTS / seen.name / "buddyinfo").read_text())
@@ -114,7 +113,7 @@ def test_lists_of_a_zone_add_up_to_buddyinfo():
 
 
 @pytest.mark.parametrize("kernel", ["kernel-5.15", "kernel-6.1"])
-def test_zones_stand_in_the_order_of_the_zonelist(kernel):
+def test_zones_stand_in_the_order_of_the_zonelist(kernel: str) -> None:
     folder = DATA / kernel
     state = load_state(
         buddyinfo=parse_buddyinfo((folder / "buddyinfo.txt").read_text()),
@@ -130,12 +129,12 @@ def test_zones_stand_in_the_order_of_the_zonelist(kernel):
     assert state.normal_index == 2
 
 
-def test_a_list_that_was_not_counted_to_the_end_is_what_the_others_leave():
+def test_a_list_that_was_not_counted_to_the_end_is_what_the_others_leave() -> None:
     folder = BURSTS / "frag_8"
     text = (folder / "pagetypeinfo").read_text()
     assert " 42753 " in text
 
-    def state(pagetypes):
+    def state(pagetypes: str) -> AllocatorState:
         return load_state(
             buddyinfo=parse_buddyinfo((folder / "buddyinfo").read_text()),
             zoneinfo=parse_zoneinfo((folder / "zoneinfo").read_text()),
@@ -150,7 +149,7 @@ def test_a_list_that_was_not_counted_to_the_end_is_what_the_others_leave():
     assert not state(text.replace(" 42753 ", " 10000 ")).exact_lists
 
 
-def test_two_nodes_are_refused():
+def test_two_nodes_are_refused() -> None:
     zoneinfo = (BURSTS / "frag_8" / "zoneinfo").read_text()
     two = zoneinfo + zoneinfo.replace("Node 0", "Node 1")
     with pytest.raises(RecordError, match="several memory nodes"):

@@ -1,6 +1,7 @@
 """Deferral, suitability and the ladder's exits."""
 
 import pytest
+from model_states import policy
 
 from harness.kernel.buddyinfo import FreeArea
 from harness.kernel.pages import MAX_ORDER, Order
@@ -8,15 +9,15 @@ from harness.kernel.sysctl import PolicyMode
 from harness.model.allocator import Allocator
 from harness.model.compaction import Deferral, Suitable, compact_gap, suitable
 from harness.model.request import request_of
+from harness.model.shape import MOVABLE, UNMOVABLE, Watermarks, ZoneShape
 from harness.model.slowpath import UNBOUNDED, Ladder, Outcome
 from harness.model.state import GfpClass
-from harness.model.zone import MOVABLE, UNMOVABLE, Watermarks, Zone, ZoneShape
-from tests.unit.model.states import policy
+from harness.model.zone import Zone
 
 TEN = Order(10)
 
 
-def zone(free, **lists):
+def zone(free: int, **lists: int) -> Zone:
     """A zone with `free` pages free, of which the given blocks are on the unmovable lists."""
     made = Zone(
         ZoneShape(
@@ -38,25 +39,33 @@ def zone(free, **lists):
     return made
 
 
-def area(made, small):
+def area(made: Zone, small: int) -> FreeArea:
     blocks = list(made.blocks())
     blocks[0] += small
     return FreeArea(node=0, zone="DMA32", blocks=tuple(blocks))
 
 
-def ladder(made, gfp, *, dead, order=TEN, mode=PolicyMode.EARLY, small=9000, deferral=None):
+def ladder(
+    made: Zone,
+    gfp: GfpClass,
+    *,
+    dead: bool,
+    order: Order = TEN,
+    mode: PolicyMode = PolicyMode.EARLY,
+    deferral: Deferral | None = None,
+) -> Ladder:
     return Ladder(
         allocator=Allocator([made]),
         request=request_of(gfp, order, 2),
         policy=policy(mode),
         extfrag_threshold=500,
-        areas=lambda: (area(made, small),),
+        areas=lambda: (area(made, 9000),),
         deferrals=(deferral or Deferral(),),
         dead=lambda: (dead,),
     )
 
 
-def test_deferral_doubles_up_to_64_and_ends_with_a_success():
+def test_deferral_doubles_up_to_64_and_ends_with_a_success() -> None:
     state = Deferral()
     assert not state.deferred(TEN)
     left_out = []
@@ -75,7 +84,7 @@ def test_deferral_doubles_up_to_64_and_ends_with_a_success():
     assert not state.restarting(TEN)
 
 
-def test_a_smaller_order_that_fails_defers_larger_ones():
+def test_a_smaller_order_that_fails_defers_larger_ones() -> None:
     state = Deferral()
     state.defer(TEN)
     state.defer(Order(6))
@@ -94,7 +103,9 @@ def test_a_smaller_order_that_fails_defers_larger_ones():
         (9000, 10, Suitable.SKIPPED),
     ],
 )
-def test_compaction_is_skipped_for_want_of_pages_or_of_fragmentation(free, small, verdict):
+def test_compaction_is_skipped_for_want_of_pages_or_of_fragmentation(
+    free: int, small: int, verdict: Suitable
+) -> None:
     made = zone(free)
     request = request_of(GfpClass.KERNEL, TEN, 2)
     blocks = (small, *[0] * 10) if small > 10 else (0,) * 9 + (small, 0)
@@ -102,14 +113,14 @@ def test_compaction_is_skipped_for_want_of_pages_or_of_fragmentation(free, small
     assert suitable(made, one, request, request.slow_flags, 500) is verdict
 
 
-def test_compaction_is_of_no_use_where_the_look_would_succeed():
+def test_compaction_is_of_no_use_where_the_look_would_succeed() -> None:
     made = zone(9000, o10=2)
     request = request_of(GfpClass.KERNEL, TEN, 2)
     assert suitable(made, area(made, 0), request, request.slow_flags, 500) is Suitable.SUCCESS
     assert compact_gap(TEN) == 2048
 
 
-def test_the_min_watermark_rescues_without_compaction():
+def test_the_min_watermark_rescues_without_compaction() -> None:
     made = zone(1000 + 2047 + 1, o10=1)
     steps = ladder(made, GfpClass.KERNEL_NOKSWAPD, dead=False)
     assert steps.allocator.fast_path(steps.request) is not None
@@ -132,27 +143,33 @@ def test_the_min_watermark_rescues_without_compaction():
         (GfpClass.RETRY_MAYFAIL, PolicyMode.OFF, (0, UNBOUNDED), (0, 0), Outcome.OPEN),
     ],
 )
-def test_a_zone_that_may_yield_leaves_the_result_open(gfp, mode, compact, adaptive, outcome):
+def test_a_zone_that_may_yield_leaves_the_result_open(
+    gfp: GfpClass,
+    mode: PolicyMode,
+    compact: tuple[int, int],
+    adaptive: tuple[int, int],
+    outcome: Outcome,
+) -> None:
     passage = ladder(zone(9000), gfp, dead=False, mode=mode).climb(mode)
     assert passage.outcome is outcome
     assert (passage.compact, passage.adaptive) == (compact, adaptive)
     assert passage.reason
 
 
-def test_skipped_first_attempts_still_leave_reclaim():
+def test_skipped_first_attempts_still_leave_reclaim() -> None:
     passage = ladder(zone(2000), GfpClass.KERNEL_NOKSWAPD, dead=False).climb(PolicyMode.EARLY)
     assert (passage.outcome, passage.compact) == (Outcome.OPEN, (1, 2))
     assert "reclaim" in passage.reason
 
 
-def test_noretry_stops_where_every_zone_is_deferred_but_counts_each_time():
+def test_noretry_stops_where_every_zone_is_deferred_but_counts_each_time() -> None:
     deferral = Deferral(shift=3, considered=0, order_failed=10)
     steps = ladder(zone(9000), GfpClass.NORETRY, dead=True, deferral=deferral)
     calls = [steps.climb(PolicyMode.OFF).compact[0] for _ in range(9)]
     assert calls == [1] * 7 + [2, 2]
 
 
-def test_the_movable_type_is_only_spared_the_first_attempt_up_to_order_three():
+def test_the_movable_type_is_only_spared_the_first_attempt_up_to_order_three() -> None:
     for order, first in ((3, False), (4, True)):
         request = request_of(GfpClass.MOVABLE, Order(order), 2)
         assert request.compacts_first == first
@@ -164,7 +181,7 @@ def test_the_movable_type_is_only_spared_the_first_attempt_up_to_order_three():
     ("gfp", "eligible"),
     [(gfp, gfp.value.startswith(("kernel", "retry", "movable"))) for gfp in GfpClass],
 )
-def test_who_is_eligible(gfp, eligible):
+def test_who_is_eligible(*, gfp: GfpClass, eligible: bool) -> None:
     assert ladder(zone(9000), gfp, dead=True).eligible() == eligible
     assert (ladder(zone(9000), gfp, dead=True).decide().frag_pct is not None) == eligible
     assert not ladder(zone(9000), gfp, dead=True, order=Order(2)).eligible()

@@ -17,7 +17,7 @@ AREA = st.lists(st.integers(0, 1 << 20), min_size=11, max_size=11).map(
 ORDER = st.sampled_from(ORDERS)
 
 
-def area(**counts):
+def area(**counts: int) -> FreeArea:
     row = [0] * 11
     for name, count in counts.items():
         row[int(name[1:])] = count
@@ -25,7 +25,7 @@ def area(**counts):
 
 
 @given(AREA, ORDER)
-def test_unusable_index_is_frag_pct_with_one_digit_more(one, order):
+def test_unusable_index_is_frag_pct_with_one_digit_more(one: FreeArea, order: Order) -> None:
     if one.free_pages:
         assert unusable_index(one, order) // 10 == frag_pct([one], order)
     else:
@@ -33,7 +33,9 @@ def test_unusable_index_is_frag_pct_with_one_digit_more(one, order):
 
 
 @given(AREA, AREA, ORDER)
-def test_frag_pct_of_a_pool_lies_between_its_zones(one, other, order):
+def test_frag_pct_of_a_pool_lies_between_its_zones(
+    one: FreeArea, other: FreeArea, order: Order
+) -> None:
     zones = [one, other]
     if one.free_pages and other.free_pages:
         single = [frag_pct([zone], order) for zone in zones]
@@ -41,14 +43,14 @@ def test_frag_pct_of_a_pool_lies_between_its_zones(one, other, order):
 
 
 @given(AREA)
-def test_frag_pct_rises_with_the_cutoff(one):
+def test_frag_pct_rises_with_the_cutoff(one: FreeArea) -> None:
     shares = [frag_pct([one], order) for order in ORDERS]
     assert shares == sorted(shares)
     assert shares[0] == 0
 
 
 @given(AREA, ORDER)
-def test_fragmentation_index_is_within_its_range(one, order):
+def test_fragmentation_index_is_within_its_range(one: FreeArea, order: Order) -> None:
     index = fragmentation_index(one, order)
     if one.available(order):
         assert index == -1000
@@ -71,17 +73,17 @@ def test_fragmentation_index_is_within_its_range(one, order):
         (area(), 3, 0),
     ],
 )
-def test_fragmentation_index_rounds_twice(one, order, index):
+def test_fragmentation_index_rounds_twice(one: FreeArea, order: Order, index: int) -> None:
     assert fragmentation_index(one, Order(order)) == index
 
 
 @given(st.integers(1, 10**6))
-def test_all_memory_in_order_nine_is_never_worth_compacting_for_ten(blocks):
+def test_all_memory_in_order_nine_is_never_worth_compacting_for_ten(blocks: int) -> None:
     assert fragmentation_index(area(o9=blocks), Order(10)) <= 500
 
 
 @pytest.mark.parametrize("kernel", ["kernel-5.15", "kernel-6.1"])
-def test_saved_snapshots_give_indices_for_every_zone(kernel):
+def test_saved_snapshots_give_indices_for_every_zone(kernel: str) -> None:
     info = parse_buddyinfo((DATA / kernel / "buddyinfo.txt").read_text())
     for one in info.zones:
         for order in ORDERS:

@@ -6,6 +6,15 @@ import hypothesis.strategies as st
 import msgspec
 import pytest
 from hypothesis import given, settings
+from model_states import (
+    allocator,
+    blocks,
+    burst,
+    hopeless,
+    known,
+    policy,
+    zone,
+)
 
 from harness.kernel.buddy_monitor import COUNTERS
 from harness.kernel.pages import Order
@@ -13,47 +22,39 @@ from harness.kernel.sysctl import PolicyMode
 from harness.model.forecast import Prediction
 from harness.model.predict import Noise, predict
 from harness.model.state import DeferState, GfpClass
-from tests.unit.model.states import (
-    allocator,
-    blocks,
-    burst,
-    hopeless,
-    policy,
-    zone,
-)
 
 SMALL_PAGES = blocks(o0=60000, o1=20000)
 
 
-def exact(prediction):
+def exact(prediction: Prediction) -> tuple[int, ...]:
     """The six counters in the monitor's order; fails where one is not exact."""
     counters = [prediction.counter(name) for name in COUNTERS]
     assert all(counter.exact and not counter.reason for counter in counters), counters
     return tuple(counter.low for counter in counters)
 
 
-def mixed(**high):
+def mixed(**high: int) -> tuple[int, ...]:
     """Many free small pages, and the given large blocks."""
     return tuple(map(sum, zip(SMALL_PAGES, blocks(**high), strict=True)))
 
 
-def test_the_fast_path_serves_all():
+def test_the_fast_path_serves_all() -> None:
     prediction = predict(allocator(zone(movable=mixed(o10=200))), burst(8, 500))
     assert exact(prediction) == (500, 500, 0, 0, 0, 0)
     assert prediction.first_slowpath is None
     assert prediction.frag_pct is None
 
 
-def test_the_low_watermark_ends_the_fast_path_and_the_min_watermark_the_next_step():
+def test_the_low_watermark_ends_the_fast_path_and_the_min_watermark_the_next_step() -> None:
     # 100 blocks of order 9 and nothing else: 51200 pages free.
-    state = allocator(zone(unmovable=blocks(o9=100)), thp=False)
+    state = replace(allocator(zone(unmovable=blocks(o9=100))), thp=False)
     prediction = predict(state, burst(9, 100))
-    first = prediction.first_slowpath
+    first = known(prediction.first_slowpath)
     # 51200 - 512 i - 511 > 15023 holds for i <= 69: requests 0..69 are fast.
     assert (first.index.low, first.index.high, first.certain) == (70, 70, True)
     assert first.free == blocks(o9=30)
-    assert first.frag_pct.low == first.frag_pct.high == 0
-    assert (first.mode.low, first.mode.high) == (0, 0)
+    assert known(first.frag_pct).low == known(first.frag_pct).high == 0
+    assert (first.mode.low, known(first.mode).high) == (0, 0)
     assert (first.compact.high, first.success.low) == (0, 1)
     # 51200 - 512 i - 511 > 12019 holds for i <= 75: six more by the min watermark, then open.
     assert prediction.slowpath.low == 7
@@ -63,16 +64,16 @@ def test_the_low_watermark_ends_the_fast_path_and_the_min_watermark_the_next_ste
     assert "reclaim" in prediction.success.reason
 
 
-def test_where_no_range_can_be_cleared_the_first_failure_is_exact():
+def test_where_no_range_can_be_cleared_the_first_failure_is_exact() -> None:
     state = allocator(hopeless(8, unmovable=blocks(o8=3), movable=mixed(o10=10)))
     prediction = predict(state, burst(8, 100))
     # 43 blocks, then one request that compacts twice in vain, raised: 99 % in small blocks.
     assert exact(prediction) == (44, 43, 1, 1, 2, 1)
-    assert prediction.frag_pct.low == prediction.frag_pct.high == 100
-    first = prediction.first_slowpath
+    assert known(prediction.frag_pct).low == known(prediction.frag_pct).high == 100
+    first = known(prediction.first_slowpath)
     assert first.index.low == 43
     assert first.free == SMALL_PAGES
-    assert (first.mode.low, first.mode.high) == (2, 2)
+    assert (first.mode.low, known(first.mode).high) == (2, 2)
     assert (first.compact.low, first.success.high) == (2, 0)
 
 
@@ -87,8 +88,10 @@ def test_where_no_range_can_be_cleared_the_first_failure_is_exact():
         (PolicyMode.LATE, 100, 0),
     ],
 )
-def test_the_policy_acts_above_its_threshold(mode, threshold, adaptive):
-    state = allocator(hopeless(8, movable=mixed(o8=3)), policy=policy(mode, threshold))
+def test_the_policy_acts_above_its_threshold(
+    mode: PolicyMode, threshold: int, adaptive: int
+) -> None:
+    state = replace(allocator(hopeless(8, movable=mixed(o8=3))), policy=policy(mode, threshold))
     assert exact(predict(state, burst(8, 100))) == (4, 3, 1, 1, 2, adaptive)
 
 
@@ -105,14 +108,16 @@ def test_the_policy_acts_above_its_threshold(mode, threshold, adaptive):
         (GfpClass.ATOMIC, (4, 3, 1, 1, 0, 0), False),
     ],
 )
-def test_classes_differ_in_attempts_and_in_what_is_recorded(gfp, counters, recorded):
+def test_classes_differ_in_attempts_and_in_what_is_recorded(
+    *, gfp: GfpClass, counters: tuple[int, ...], recorded: bool
+) -> None:
     own = {"movable" if gfp is GfpClass.MOVABLE else "unmovable": mixed(o8=3)}
     prediction = predict(allocator(hopeless(8, **own)), burst(8, 100, gfp=gfp))
     assert exact(prediction) == counters
     assert (prediction.frag_pct is not None) == recorded
 
 
-def test_retry_mayfail_has_no_upper_bound():
+def test_retry_mayfail_has_no_upper_bound() -> None:
     state = allocator(hopeless(8, unmovable=mixed(o8=3)))
     prediction = predict(state, burst(8, 100, gfp=GfpClass.RETRY_MAYFAIL))
     assert prediction.compact.low == 2
@@ -121,26 +126,26 @@ def test_retry_mayfail_has_no_upper_bound():
     assert prediction.fail.exact
 
 
-def test_noretry_gives_up_at_once_where_compaction_is_skipped_or_deferred():
+def test_noretry_gives_up_at_once_where_compaction_is_skipped_or_deferred() -> None:
     request = burst(10, 100, gfp=GfpClass.NORETRY, until_fail=False)
     # All in order 9: the fragmentation index is 499 at most, so order 10 is never compacted.
     skipped = hopeless(10, movable=blocks(o9=400))
-    state = allocator(skipped, thp=False)
+    state = replace(allocator(skipped), thp=False)
     assert exact(predict(state, request)) == (100, 0, 100, 100, 100, 0)
     # Deferred 2^2: of four attempts three are left out, and the fourth counts as the limit.
     deferred = replace(
         hopeless(10, movable=SMALL_PAGES),
         defer=DeferState(shift=2, considered=0, order_failed=10),
     )
-    state = allocator(deferred, thp=False)
+    state = replace(allocator(deferred), thp=False)
     assert exact(predict(state, request)) == (100, 0, 100, 100, 3 + 2 * 97, 0)
-    unknown = allocator(replace(deferred, defer=None), thp=False)
+    unknown = replace(allocator(replace(deferred, defer=None)), thp=False)
     assert predict(unknown, request).compact.low < predict(unknown, request).compact.high
 
 
-def test_the_dma_zone_is_dead_behind_its_reserve_though_blocks_are_left():
-    dma = zone(
-        movable=blocks(o10=3, o9=1, o8=1),
+def test_the_dma_zone_is_dead_behind_its_reserve_though_blocks_are_left() -> None:
+    dma = replace(
+        zone(movable=blocks(o10=3, o9=1, o8=1)),
         name="DMA",
         index=0,
         managed=3840,
@@ -149,74 +154,74 @@ def test_the_dma_zone_is_dead_behind_its_reserve_though_blocks_are_left():
         high=284,
         reserve=(0, 967, 967, 967),
     )
-    state = allocator(hopeless(10, movable=mixed(o10=20)), dma, thp=False)
+    state = replace(allocator(hopeless(10, movable=mixed(o10=20)), dma), thp=False)
     prediction = predict(state, burst(10, 100))
     # Order 10: 20 of DMA32 and 2 of DMA; of the third, 1792 - 1023 <= 190 + 967.
     assert exact(prediction) == (23, 22, 1, 1, 2, 1)
     # A zone that could be filled from elsewhere is not dead.
-    roomy = allocator(state.zones[0], replace(dma, managed=200000), thp=False)
+    roomy = replace(allocator(state.zones[0], replace(dma, managed=200000)), thp=False)
     assert not predict(roomy, burst(10, 100)).fail.exact
 
 
-def test_normal_then_dma32_and_steals_do_not_change_how_many_are_served():
+def test_normal_then_dma32_and_steals_do_not_change_how_many_are_served() -> None:
     normal = replace(zone(movable=mixed(o10=20), unmovable=blocks(o6=3)), name="Normal", index=2)
     dma32 = zone(movable=mixed(o10=30), unmovable=blocks(o10=2))
     state = allocator(normal, dma32)
     served = 3 + (52 << 4)
     assert exact(predict(state, burst(6, served))) == (served, served, 0, 0, 0, 0)
     after = predict(state, burst(6, served + 1))
-    assert after.first_slowpath.index.low == after.first_slowpath.index.high == served
+    assert known(after.first_slowpath).index.low == known(after.first_slowpath).index.high == served
 
 
-def test_a_boost_of_unknown_size_leaves_bounds():
+def test_a_boost_of_unknown_size_leaves_bounds() -> None:
     # Blocks below a pageblock are stolen: each steal may boost, up to 27040 pages.
     movable = blocks(o0=2000, o8=100)
     prediction = predict(allocator(zone(movable=movable)), burst(8, 100))
-    first = prediction.first_slowpath
+    first = known(prediction.first_slowpath)
     assert first.index.low < first.index.high
-    unboosted = allocator(zone(movable=movable), watermark_boost_factor=0)
-    first = predict(unboosted, burst(8, 100)).first_slowpath
+    unboosted = replace(allocator(zone(movable=movable)), watermark_boost_factor=0)
+    first = known(predict(unboosted, burst(8, 100)).first_slowpath)
     assert first.index.exact
 
 
-def test_kswapd_makes_all_after_the_first_entry_open():
-    state = allocator(zone(unmovable=blocks(o9=100)), thp=False)
+def test_kswapd_makes_all_after_the_first_entry_open() -> None:
+    state = replace(allocator(zone(unmovable=blocks(o9=100))), thp=False)
     prediction = predict(state, burst(9, 100, gfp=GfpClass.KERNEL))
-    assert prediction.first_slowpath.index.exact
-    assert prediction.first_slowpath.frag_pct.exact
-    assert not prediction.first_slowpath.success.exact
+    assert known(prediction.first_slowpath).index.exact
+    assert known(known(prediction.first_slowpath).frag_pct).exact
+    assert not known(prediction.first_slowpath).success.exact
     assert "kswapd" in prediction.success.reason
 
 
-def test_an_order_with_per_cpu_lists_is_exact_only_if_none_can_be_on_them():
-    state = allocator(zone(movable=mixed(o9=40), pcp=0))
+def test_an_order_with_per_cpu_lists_is_exact_only_if_none_can_be_on_them() -> None:
+    state = allocator(replace(zone(movable=mixed(o9=40)), pcp=0))
     # A batch of two: the last block stays on the list, and no free one is left to pass the check.
-    assert predict(state, burst(9, 100)).first_slowpath.index.low == 39
-    assert predict(state, burst(9, 100)).first_slowpath.index.exact
-    full = allocator(zone(movable=mixed(o9=40), pcp=2048))
-    index = predict(full, burst(9, 100)).first_slowpath.index
+    assert known(predict(state, burst(9, 100)).first_slowpath).index.low == 39
+    assert known(predict(state, burst(9, 100)).first_slowpath).index.exact
+    full = allocator(replace(zone(movable=mixed(o9=40)), pcp=2048))
+    index = known(predict(full, burst(9, 100)).first_slowpath).index
     assert (index.low, index.high) == (39, 43)
 
 
-def test_cycling_through_held_blocks_is_served_for_ever():
+def test_cycling_through_held_blocks_is_served_for_ever() -> None:
     state = allocator(zone(movable=mixed(o10=30)))
     for order in (4, 8, 9, 10):
         prediction = predict(state, burst(order, 2000, most=20, until_fail=False))
         assert exact(prediction) == (2000, 2000, 0, 0, 0, 0)
 
 
-def test_failures_go_on_where_nothing_is_freed():
-    state = allocator(hopeless(8, movable=mixed(o8=3)), policy=policy(PolicyMode.OFF))
+def test_failures_go_on_where_nothing_is_freed() -> None:
+    state = replace(allocator(hopeless(8, movable=mixed(o8=3))), policy=policy(PolicyMode.OFF))
     prediction = predict(state, burst(8, 50, until_fail=False))
     assert exact(prediction) == (50, 3, 47, 47, 94, 0)
     # After the first entry compaction has rearranged small blocks: only that one is certain.
     prediction = predict(replace(state, policy=policy()), burst(8, 50, until_fail=False))
     assert (prediction.adaptive.low, prediction.adaptive.high) == (1, 47)
-    assert prediction.frag_pct.high == 100
-    assert prediction.first_slowpath.frag_pct.exact
+    assert known(prediction.frag_pct).high == 100
+    assert known(known(prediction.first_slowpath).frag_pct).exact
 
 
-def test_ranges_bound_what_can_be_made():
+def test_ranges_bound_what_can_be_made() -> None:
     made = hopeless(8, movable=mixed(o8=3))
     some = replace(made.ranges[0], clearable=10)
     prediction = predict(allocator(replace(made, ranges=(some,))), burst(8, 50))
@@ -225,25 +230,25 @@ def test_ranges_bound_what_can_be_made():
     assert (prediction.fail.low, prediction.fail.high) == (1, 1)
 
 
-def test_low_orders_get_bounds_only():
+def test_low_orders_get_bounds_only() -> None:
     prediction = predict(allocator(zone(movable=mixed(o10=30))), burst(3, 50, until_fail=False))
     assert prediction.req.low == 50
     assert not prediction.success.exact
     assert "per-CPU" in prediction.success.reason
 
 
-def test_noise_widens_what_it_can_change():
-    state = allocator(zone(unmovable=blocks(o9=100)), thp=False)
+def test_noise_widens_what_it_can_change() -> None:
+    state = replace(allocator(zone(unmovable=blocks(o9=100))), thp=False)
     quiet = predict(state, burst(8, 200))
     noisy = predict(state, burst(8, 200), Noise(pages_taken=600, pages_freed=300))
-    assert quiet.first_slowpath.index.exact
+    assert known(quiet.first_slowpath).index.exact
     for name in COUNTERS:
         assert noisy.counter(name).low <= quiet.counter(name).low
         assert noisy.counter(name).high >= quiet.counter(name).high
-    assert not noisy.first_slowpath.index.exact
+    assert not known(noisy.first_slowpath).index.exact
 
 
-def test_a_prediction_survives_encoding():
+def test_a_prediction_survives_encoding() -> None:
     prediction = predict(allocator(hopeless(8, movable=mixed(o8=3))), burst(8, 100))
     text = msgspec.json.encode(prediction)
     assert msgspec.json.decode(text, type=Prediction) == prediction
@@ -265,9 +270,18 @@ COUNT = st.integers(0, 30)
     mode=st.sampled_from(PolicyMode),
 )
 def test_bounds_are_consistent(
-    order, requests, most, until_fail, gfp, counts, pcp, clearable, mode
-):
-    made = zone(unmovable=tuple(counts[:11]), movable=tuple(counts[11:]), pcp=pcp)
+    *,
+    order: int,
+    requests: int,
+    most: int,
+    until_fail: bool,
+    gfp: GfpClass,
+    counts: list[int],
+    pcp: int,
+    clearable: int | None,
+    mode: PolicyMode,
+) -> None:
+    made = replace(zone(unmovable=tuple(counts[:11]), movable=tuple(counts[11:])), pcp=pcp)
     if clearable is not None:
         made = replace(
             hopeless(order, unmovable=tuple(counts[:11]), movable=tuple(counts[11:])), pcp=pcp
@@ -275,7 +289,7 @@ def test_bounds_are_consistent(
         ranges = replace(made.ranges[0], clearable=made.ranges[0].free + clearable)
         made = replace(made, ranges=(ranges,))
     made = replace(made, min=500, low=700, high=900)
-    state = allocator(made, policy=policy(mode))
+    state = replace(allocator(made), policy=policy(mode))
     asked = burst(Order(order), requests, gfp=gfp, until_fail=until_fail, most=most)
     prediction = predict(state, asked)
     counter = {name: prediction.counter(name) for name in COUNTERS}

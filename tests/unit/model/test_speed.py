@@ -5,7 +5,7 @@ import itertools
 from harness.model.speed import measure
 
 
-def test_operations_and_seconds_are_those_of_the_clock():
+def test_operations_and_seconds_are_those_of_the_clock() -> None:
     ticks = itertools.count()
     speed = measure(lambda: float(next(ticks)), operations=5000)
     assert speed.operations >= 5000

@@ -6,8 +6,10 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from harness.errors import RecordError
+from harness.model.boot import fill
 from harness.model.pcp import PerCpuLists
-from harness.model.zone import HIGHATOMIC, Watermarks, Zone, ZoneShape, fill
+from harness.model.shape import HIGHATOMIC, Watermarks, ZoneShape
+from harness.model.zone import Zone
 
 START, END = 5, 5 + 3 * 1024 + 77
 ORDERS = st.integers(0, 10)
@@ -18,7 +20,7 @@ PICK = st.integers(0, 1 << 30)
 class ZoneMachine(RuleBasedStateMachine):
     """Takes and gives at random; a bytearray knows which pages must be free."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.zone = Zone(
             ZoneShape(
@@ -38,29 +40,29 @@ class ZoneMachine(RuleBasedStateMachine):
         self.free[START:END] = b"\x01" * (END - START)
         self.held: list[tuple[int, int, bool]] = []
 
-    def _hand_out(self, pfn, order, *, listed):
+    def _hand_out(self, pfn: int, order: int, *, listed: bool) -> None:
         pages = slice(pfn, pfn + (1 << order))
         assert pfn % (1 << order) == 0
-        assert START <= pfn
+        assert pfn >= START
         assert pages.stop <= END
         if not listed:
             assert self.free[pages] == b"\x01" * (1 << order), "a page was handed out twice"
             self.free[pages] = bytes(1 << order)
         self.held.append((pfn, order, listed))
 
-    def _hidden(self):
+    def _hidden(self) -> bool:
         """Whether free pages may lie where an ordinary request does not find them."""
         reserved = any(kind == HIGHATOMIC for _pfn, _order, kind in self.zone.free_blocks())
-        return reserved or self.pcp.count or any(listed for _pfn, _order, listed in self.held)
+        return reserved or self.pcp.count > 0 or any(listed for _pfn, _order, listed in self.held)
 
-    def _possible(self, order):
+    def _possible(self, order: int) -> bool:
         size = 1 << order
         whole = b"\x01" * size
         first = -(-START // size) * size
         return any(self.free[at : at + size] == whole for at in range(first, END - size + 1, size))
 
     @rule(order=ORDERS, kind=TYPES, nofragment=st.booleans(), movable=st.booleans())
-    def take(self, order, kind, nofragment, movable):
+    def take(self, *, order: int, kind: int, nofragment: bool, movable: bool) -> None:
         possible = self._possible(order)
         pfn = self.zone.rmqueue(order, kind, nofragment=nofragment, movable=movable)
         if pfn >= 0:
@@ -69,7 +71,7 @@ class ZoneMachine(RuleBasedStateMachine):
             assert not possible, "a free range was not found"
 
     @rule(order=st.sampled_from((0, 1, 2, 3, 9)), kind=TYPES)
-    def take_from_cpu_list(self, order, kind):
+    def take_from_cpu_list(self, order: int, kind: int) -> None:
         before = self.zone.free_pages + self.pcp.count
         pfn = self.pcp.take(order, kind)
         if pfn >= 0:
@@ -78,7 +80,7 @@ class ZoneMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(pick=PICK)
-    def give(self, pick):
+    def give(self, pick: int) -> None:
         pfn, order, listed = self.held.pop(pick % len(self.held))
         if listed:
             self.pcp.free(pfn, order)
@@ -88,11 +90,11 @@ class ZoneMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(pick=PICK)
-    def reserve(self, pick):
+    def reserve(self, pick: int) -> None:
         self.zone.reserve_highatomic(self.held[pick % len(self.held)][0])
 
     @rule(kind=TYPES, force=st.booleans())
-    def unreserve(self, kind, force):
+    def unreserve(self, *, kind: int, force: bool) -> None:
         before = self.zone.highatomic
         self.zone.unreserve_highatomic(kind, force=force)
         # More than one, where the first reaches beyond the zone and so cannot be moved
@@ -100,11 +102,11 @@ class ZoneMachine(RuleBasedStateMachine):
         assert force or self.zone.highatomic == before or before > 512
 
     @rule()
-    def drain(self):
+    def drain(self) -> None:
         self.pcp.drain()
         assert self.pcp.count == 0
 
-    def teardown(self):
+    def teardown(self) -> None:
         """Everything given back is everything there was, merged as far as it goes."""
         for pfn, order, _listed in self.held:
             self.zone.free(pfn, order)
@@ -115,12 +117,12 @@ class ZoneMachine(RuleBasedStateMachine):
         assert self.zone.free_pages == END - START
 
     @invariant()
-    def nothing_is_lost(self):
+    def nothing_is_lost(self) -> None:
         held = sum(1 << order for _pfn, order, _listed in self.held)
         assert self.zone.free_pages + self.pcp.count + held == END - START
 
     @invariant()
-    def free_blocks_are_disjoint_aligned_and_merged(self):
+    def free_blocks_are_disjoint_aligned_and_merged(self) -> None:
         listed = bytearray(END)
         heads = {}
         for pfn, order, kind in self.zone.free_blocks():
@@ -143,7 +145,7 @@ ZoneMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40
 test_machine = pytest.mark.timeout(300)(ZoneMachine.TestCase)
 
 
-def test_a_block_cannot_be_freed_twice_or_outside():
+def test_a_block_cannot_be_freed_twice_or_outside() -> None:
     zone = ZoneMachine().zone
     pfn = zone.rmqueue(3, 0)
     zone.free(pfn, 3)

@@ -1,6 +1,8 @@
 """States to predict from, made by hand: a 1 GiB guest unless a test says otherwise."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
 
 from harness.kernel.pages import MAX_ORDER, Order
 from harness.kernel.sysctl import Policy, PolicyMode
@@ -15,14 +17,26 @@ from harness.model.state import (
     ZoneState,
 )
 
+DATA = Path(__file__).parents[2] / "data"
+BURSTS = DATA / "bursts-5.15"
+
 FRESH = DeferState(shift=0, considered=0, order_failed=MAX_ORDER)
 
 
-def policy(mode=PolicyMode.EARLY, threshold=50):
+_T = TypeVar("_T")
+
+
+def known(value: _T | None) -> _T:
+    """Return what must not be None."""
+    assert value is not None
+    return value
+
+
+def policy(mode: PolicyMode = PolicyMode.EARLY, threshold: int = 50) -> Policy:
     return Policy(mode=mode, threshold_pct=threshold, cutoff=Order(3), min_order=Order(3))
 
 
-def blocks(**counts):
+def blocks(**counts: int) -> tuple[int, ...]:
     """`o4=7` is seven blocks of order 4."""
     row = [0] * MAX_ORDER
     for order, count in counts.items():
@@ -30,7 +44,10 @@ def blocks(**counts):
     return tuple(row)
 
 
-def zone(unmovable=None, movable=None, **changes):
+def zone(
+    unmovable: tuple[int, ...] | None = None,
+    movable: tuple[int, ...] | None = None,
+) -> ZoneState:
     """DMA32 of 1 GiB; free pages follow from the lists."""
     lists = (
         ListState(migratetype=Migratetype.UNMOVABLE, blocks=unmovable or blocks()),
@@ -38,7 +55,9 @@ def zone(unmovable=None, movable=None, **changes):
         ListState(migratetype=Migratetype.RECLAIMABLE, blocks=blocks()),
         ListState(migratetype=Migratetype.HIGHATOMIC, blocks=blocks()),
     )
-    made = ZoneState(
+    rows = [one.blocks for one in lists]
+    pages = sum(count << order for row in rows for order, count in enumerate(row))
+    return ZoneState(
         node=0,
         name="DMA32",
         index=1,
@@ -48,7 +67,7 @@ def zone(unmovable=None, movable=None, **changes):
         high=18027,
         boost=0,
         reserve=(0, 0, 0, 0),
-        nr_free=None,
+        nr_free=pages,
         drift=0,
         highatomic=0,
         lists=lists,
@@ -58,20 +77,22 @@ def zone(unmovable=None, movable=None, **changes):
         defer=FRESH,
         ranges=(),
     )
-    pages = sum(count << order for order, count in enumerate(made.blocks))
-    return replace(made, **{"nr_free": pages, **changes})
 
 
-def hopeless(order, **lists):
+def hopeless(
+    order: int,
+    unmovable: tuple[int, ...] | None = None,
+    movable: tuple[int, ...] | None = None,
+) -> ZoneState:
     """A zone in which nothing but what is free now could ever be a block of `order`."""
-    made = zone(**lists)
+    made = zone(unmovable, movable)
     free = made.available(Order(order))
     ranges = RangeState(order=Order(order), total=241, free=free, clearable=free)
     return replace(made, ranges=(ranges,))
 
 
-def allocator(*zones, **changes):
-    made = AllocatorState(
+def allocator(*zones: ZoneState) -> AllocatorState:
+    return AllocatorState(
         zones=zones,
         cpus=1,
         pageblock_order=Order(9),
@@ -83,10 +104,16 @@ def allocator(*zones, **changes):
         swap=False,
         exact_lists=True,
     )
-    return replace(made, **changes)
 
 
-def burst(order=8, requests=100, *, gfp=GfpClass.KERNEL_NOKSWAPD, until_fail=True, most=None):
+def burst(
+    order: int = 8,
+    requests: int = 100,
+    *,
+    gfp: GfpClass = GfpClass.KERNEL_NOKSWAPD,
+    until_fail: bool = True,
+    most: int | None = None,
+) -> Burst:
     return Burst(
         order=Order(order),
         requests=requests,
