@@ -54,7 +54,7 @@ def test_the_low_watermark_ends_the_fast_path_and_the_min_watermark_the_next_ste
     assert (first.index.low, first.index.high, first.certain) == (70, 70, True)
     assert first.free == blocks(o9=30)
     assert known(first.frag_pct).low == known(first.frag_pct).high == 0
-    assert (first.mode.low, known(first.mode).high) == (0, 0)
+    assert (known(first.mode).low, known(first.mode).high) == (0, 0)
     assert (first.compact.high, first.success.low) == (0, 1)
     # 51200 - 512 i - 511 > 12019 holds for i <= 75: six more by the min watermark, then open.
     assert prediction.slowpath.low == 7
@@ -73,7 +73,7 @@ def test_where_no_range_can_be_cleared_the_first_failure_is_exact() -> None:
     first = known(prediction.first_slowpath)
     assert first.index.low == 43
     assert first.free == SMALL_PAGES
-    assert (first.mode.low, known(first.mode).high) == (2, 2)
+    assert (known(first.mode).low, known(first.mode).high) == (2, 2)
     assert (first.compact.low, first.success.high) == (2, 0)
 
 
