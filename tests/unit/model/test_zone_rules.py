@@ -108,6 +108,11 @@ def test_stealing_moves_what_is_free_and_claims_a_pageblock_half_free_or_alike()
     zone.add_free(512, 7, RECLAIMABLE)
     zone.rmqueue(7, UNMOVABLE)
     assert zone.pageblock_type(600) == RECLAIMABLE
+    zone = empty()
+    zone.set_pageblock_type(512, RECLAIMABLE)
+    zone.add_free(512, 8, RECLAIMABLE)
+    zone.rmqueue(7, UNMOVABLE)
+    assert zone.pageblock_type(600) == UNMOVABLE  # half of it exactly is enough
     # Of a movable pageblock, what is neither free nor movable counts as alike.
     zone = empty()
     zone.add_free(512, 7, MOVABLE)
