@@ -225,6 +225,7 @@ class _Run:
             tally.req.add(int(left > 0 and not own), last - tally.req.high)
             tally.success.add(0, served)
             tally.fail.add(int(fails), int(most > 0))
+            left = last - (index + 1)
         else:
             tally.req.add(left)
             tally.success.add(0, most)

@@ -105,7 +105,11 @@ def _apart(worlds: list[Tally]) -> list[tuple[int, int]]:
     apart = max(firsts) - min(firsts) if firsts else 0
     certain = int(len(firsts) == len(worlds))
     return [
-        (max(certain, world.slowpath.low - apart), world.slowpath.high + apart) for world in worlds
+        (
+            max(certain, world.slowpath.low - apart),
+            min(world.req.high, world.slowpath.high + apart),
+        )
+        for world in worlds
     ]
 
 

@@ -257,7 +257,7 @@ def test_a_prediction_survives_encoding() -> None:
 COUNT = st.integers(0, 30)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=300)
 @given(
     order=st.sampled_from((4, 6, 8, 9, 10)),
     requests=st.integers(1, 80),
