@@ -115,7 +115,7 @@ class AllocatorState:
     policy: Policy | None  # None: the kernel has no policy
     extfrag_threshold: int
     watermark_boost_factor: int
-    swap: bool
+    swap: bool  # recorded only: nothing that is exact depends on it
     exact_lists: bool  # False: some count per migratetype is only a lower bound
 
     def available(self, order: Order) -> int:
