@@ -28,12 +28,15 @@ class Block:
 class Allocator:
     """A node's zones: Normal, DMA32, DMA, and their per-CPU lists if there are any."""
 
-    __slots__ = ("_pcps", "zones")
+    __slots__ = ("_fast_flags", "_pcps", "zones")
 
     def __init__(self, zones: Sequence[Zone], pcps: Sequence[PerCpuLists] = ()) -> None:
         """`pcps` holds one CPU's lists for each zone, or nothing: then all is unbuffered."""
         self.zones = tuple(zones)
         self._pcps = tuple(pcps)
+        self._fast_flags = AllocFlags(
+            mark=Mark.LOW, nofragment=self.zones[0].shape.name == _ZONE_NORMAL
+        )
 
     def pcp(self, zone: int) -> PerCpuLists | None:
         """Return the per-CPU lists of a zone by its place."""
@@ -41,8 +44,7 @@ class Allocator:
 
     def fast_path(self, request: Request) -> Block | None:
         """Make the first attempt, at the low watermark (__alloc_pages)."""
-        flags = AllocFlags(mark=Mark.LOW, nofragment=self.zones[0].shape.name == _ZONE_NORMAL)
-        return self.from_freelist(request, flags)
+        return self.from_freelist(request, self._fast_flags)
 
     def from_freelist(self, request: Request, flags: AllocFlags) -> Block | None:
         """One look through the zones, and one more without NOFRAGMENT if the first had it."""
