@@ -1,0 +1,217 @@
+"""The ladder of a request that misses the fast path: its steps, its exits, what it counts.
+
+mm/page_alloc.c __alloc_pages_slowpath of 5.15.180 with the series' counters and policy
+(mm/buddy_monitor.h). The steps in order, and what each can do for a costly request:
+
+  decision        frag_pct over the request's zones; nothing has been woken or tried yet
+  min watermark   may serve it; kswapd is woken first if the class lets it
+  first compact   direct reclaim and __GFP_IO only; priority ASYNC, FULL in mode early
+  NORETRY         gives up here if that was skipped or deferred in every zone
+  freelist        the same look again; where direct reclaim is not allowed, the last step
+  reclaim         may free pages; drains per-CPU lists and the high-atomic reserve on progress
+  second compact  always counted; LIGHT (NORETRY: ASYNC), FULL in modes late and early;
+                  without __GFP_IO it is counted, and skipped
+  giving up       NORETRY; costly without RETRY_MAYFAIL or __GFP_IO; else round again
+
+What compaction and reclaim bring about depends on pages a model does not see. So a step that
+could serve the request either provably cannot (every zone is `dead`), or the result is open.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.kernel.buddyinfo import FreeArea
+from harness.kernel.metrics import frag_pct
+from harness.kernel.sysctl import Policy, PolicyMode
+from harness.model.allocator import Allocator, Block
+from harness.model.compaction import Deferral, Suitable, suitable
+from harness.model.request import Request
+
+# No rule of the allocator limits this number.
+UNBOUNDED = (1 << 63) - 1
+
+
+class Outcome(Enum):
+    """How a slowpath ended, as far as can be known."""
+
+    SERVED = "served"
+    FAILED = "failed"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the policy makes of a request on entry (buddy_policy_decide)."""
+
+    frag_pct: int | None  # None: it is not looked at
+    mode: PolicyMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """One request's way through the slowpath."""
+
+    outcome: Outcome
+    block: Block | None
+    # Attempts at compaction (buddy_count_compact), at least and at most.
+    compact: tuple[int, int]
+    # Whether the policy raised one of them: counted once per request.
+    adaptive: tuple[int, int]
+    # Whether compaction or reclaim ran, so that what is free is no longer known.
+    disturbed: bool
+    reason: str  # why it is open; else the exit taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """All that a request's slowpath depends on, besides the zones themselves."""
+
+    allocator: Allocator
+    request: Request
+    policy: Policy | None
+    extfrag_threshold: int
+    areas: Callable[[], tuple[FreeArea, ...]]  # what is free now, by zone
+    deferrals: tuple[Deferral, ...]  # by zone
+    # By zone: no block can come from it whatever is reclaimed, compacted or drained.
+    dead: Callable[[], tuple[bool, ...]]
+
+    def eligible(self) -> bool:
+        """Whether the policy looks at such a request (mm/buddy_monitor.c)."""
+        policy, request = self.policy, self.request
+        return (
+            policy is not None
+            and request.order >= policy.min_order
+            and request.direct_reclaim
+            and request.compacts
+            and not request.noretry
+        )
+
+    def decide(self) -> Decision:
+        """Take the decision on entry (mm/buddy_monitor.c buddy_policy_decide)."""
+        policy = self.policy
+        if policy is None or not self.eligible():
+            return Decision(frag_pct=None, mode=PolicyMode.OFF)
+        share = frag_pct(self.areas(), policy.cutoff)
+        return Decision(
+            frag_pct=share,
+            mode=policy.mode if share > policy.threshold_pct else PolicyMode.OFF,
+        )
+
+    def climb(self, mode: PolicyMode) -> Passage:
+        """Go through the ladder of a costly request, with the policy's decision taken."""
+        request = self.request
+        block = self.allocator.from_freelist(request, request.slow_flags)
+        if request.kswapd and not all(self.dead()):
+            return self._open(mode, calls=0, reason="kswapd was woken and frees pages meanwhile")
+        if block is not None:
+            return _served(block)
+        if not request.direct_reclaim:
+            return _failed(0, raised=False, disturbed=False, reason="no direct reclaim")
+        if not request.compacts_first:
+            return self._reclaim_and_compact(mode, calls=0)
+        return self._compact_first(mode) or self._reclaim_and_compact(mode, calls=1)
+
+    def _compact_first(self, mode: PolicyMode) -> Passage | None:
+        """Compact before reclaim; None: in vain, and the request goes on."""
+        attempt = self._first_attempt(mode)
+        if attempt is _Attempt.OPEN:
+            return self._open(mode, calls=1, reason="compaction may make a block")
+        if not self.request.noretry or attempt is _Attempt.RAN:
+            return None
+        if attempt is _Attempt.UNKNOWN:
+            return self._open(mode, calls=1, reason="whether compaction is deferred is unknown")
+        return _failed(1, raised=False, disturbed=False, reason="noretry compact")
+
+    def _reclaim_and_compact(self, mode: PolicyMode, *, calls: int) -> Passage:
+        """Go on from direct reclaim; the look before it finds what the last one found."""
+        request = self.request
+        if not all(self.dead()):
+            return self._open(
+                mode, calls=calls, reason="direct reclaim may free pages or drain per-CPU lists"
+            )
+        raised = mode is not PolicyMode.OFF
+        if request.retry_mayfail and request.compacts:
+            return Passage(
+                outcome=Outcome.FAILED,
+                block=None,
+                compact=(calls + 1, UNBOUNDED),
+                adaptive=(int(raised), int(raised)),
+                disturbed=True,
+                reason="it may retry any number of times",
+            )
+        reason = "noretry" if request.noretry else "costly"
+        return _failed(calls + 1, raised=raised, disturbed=True, reason=reason)
+
+    def most_calls(self) -> int:
+        """Return how often one request of this class can call compaction."""
+        request = self.request
+        if not request.direct_reclaim:
+            return 0
+        if request.retry_mayfail or not request.costly:
+            return UNBOUNDED
+        return 2 if request.compacts else 1
+
+    def _first_attempt(self, mode: PolicyMode) -> "_Attempt":
+        """Compact before reclaim: try_to_compact_pages over the zones."""
+        request = self.request
+        ran = unknown = False
+        zones = zip(self.allocator.zones, self.areas(), self.deferrals, self.dead(), strict=True)
+        for zone, area, deferral, dead in zones:
+            deferred = (
+                mode is not PolicyMode.EARLY and deferral.known and deferral.deferred(request.order)
+            )
+            verdict = suitable(zone, area, request, request.slow_flags, self.extfrag_threshold)
+            if deferred or verdict is Suitable.SKIPPED:
+                continue
+            if not dead:
+                return _Attempt.OPEN
+            if deferral.known or mode is PolicyMode.EARLY:
+                ran = True
+            else:
+                unknown = True
+        if ran:
+            return _Attempt.RAN
+        return _Attempt.UNKNOWN if unknown else _Attempt.SKIPPED
+
+    def _open(self, mode: PolicyMode, *, calls: int, reason: str) -> Passage:
+        """Leave the rest open: at least `calls` attempts were made."""
+        raised = mode is PolicyMode.EARLY and calls > 0
+        possible = mode is not PolicyMode.OFF and self.most_calls() > 0
+        return Passage(
+            outcome=Outcome.OPEN,
+            block=None,
+            compact=(calls, self.most_calls()),
+            adaptive=(int(raised), int(possible)),
+            disturbed=True,
+            reason=reason,
+        )
+
+
+class _Attempt(Enum):
+    SKIPPED = 0  # skipped or deferred in every zone
+    RAN = 1  # in a dead zone at least
+    UNKNOWN = 2  # for want of the deferral state
+    OPEN = 3  # in a zone where it may succeed
+
+
+def _served(block: Block) -> Passage:
+    return Passage(
+        outcome=Outcome.SERVED,
+        block=block,
+        compact=(0, 0),
+        adaptive=(0, 0),
+        disturbed=False,
+        reason="min watermark",
+    )
+
+
+def _failed(calls: int, *, raised: bool, disturbed: bool, reason: str) -> Passage:
+    return Passage(
+        outcome=Outcome.FAILED,
+        block=None,
+        compact=(calls, calls),
+        adaptive=(int(raised), int(raised)),
+        disturbed=disturbed,
+        reason=reason,
+    )
