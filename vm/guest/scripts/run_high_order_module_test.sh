@@ -5,12 +5,6 @@
 # usage: run_high_order_module_test.sh ORDER REQUESTS HOLD_MS DELAY_MS \
 #                                      MOST_HELD HOLD_UNTIL_FAIL [GFP [MAX_MIB]]
 #
-#        run_high_order_module_test.sh load ORDER ... (as above)
-#        run_high_order_module_test.sh collect
-#
-# "load" leaves the module waiting before its first request, until something is
-# written to its file "start"; "collect" does the rest.
-#
 # The paper gives six numbers (10 512 5000 0 512 1) and not their meaning: the
 # reading above is ours. GFP and MAX_MIB are the module's parameters gfp and
 # max_mib.
@@ -58,61 +52,31 @@ wait_until_done() {
 	[ "$state" = 'done' ] || fail "cannot read $results/state"
 }
 
-# load_module WAIT ORDER REQUESTS HOLD_MS DELAY_MS MOST_HELD HOLD_UNTIL_FAIL
-#             [GFP [MAX_MIB]]
-load_module() {
-	local wait=$1
+if [ $# -lt 6 ] || [ $# -gt 8 ]; then
+	usage
+fi
+for number in "${@:1:6}" "${8:-0}" "${BUDDYLAB_DEADLINE_S:-300}"; do
+	[[ $number =~ ^(0|[1-9][0-9]{0,8})$ ]] || usage
+done
+[[ ${7:-kernel} =~ ^[a-z_]+$ ]] || usage
+[ ! -d "/sys/module/$name" ] || fail "$name is loaded already; rmmod it first"
 
-	shift
-	if [ $# -lt 6 ] || [ $# -gt 8 ]; then
-		usage
-	fi
-	for number in "${@:1:6}" "${8:-0}"; do
-		[[ $number =~ ^(0|[1-9][0-9]{0,8})$ ]] || usage
-	done
-	[[ ${7:-kernel} =~ ^[a-z_]+$ ]] || usage
-	[ ! -d "/sys/module/$name" ] || fail "$name is loaded already; rmmod it first"
-	if ! insmod "$root/kmod/$name.ko" order="$1" requests="$2" \
-		hold_ms="$3" delay_ms="$4" most_held="$5" \
-		hold_until_fail="$6" gfp="${7:-kernel}" max_mib="${8:-0}" \
-		wait="$wait"; then
-		dmesg | grep "$name: .* refused: " | tail -n 1 >&2 || :
-		fail "the module was not loaded; the kernel log has the reason"
-	fi
-}
+records=${RECORDS_FILE:-$root/results/${name}_$(date +%Y%m%d_%H%M%S).records}
+mkdir -p "$(dirname "$records")"
+trap unload EXIT
+trap 'exit 143' TERM INT HUP
 
-collect() {
-	local records
+if ! insmod "$root/kmod/$name.ko" order="$1" requests="$2" hold_ms="$3" \
+	delay_ms="$4" most_held="$5" hold_until_fail="$6" \
+	gfp="${7:-kernel}" max_mib="${8:-0}"; then
+	dmesg | grep "$name: .* refused: " | tail -n 1 >&2 || :
+	fail "the module was not loaded; the kernel log has the reason"
+fi
+wait_until_done "${BUDDYLAB_DEADLINE_S:-300}"
 
-	records=${RECORDS_FILE:-$root/results/${name}_$(date +%Y%m%d_%H%M%S).records}
-	mkdir -p "$(dirname "$records")"
-	wait_until_done "${BUDDYLAB_DEADLINE_S:-300}"
-	cat "$results/records" > "$records"
-	[[ $(tail -n 1 "$records") == "end records="* ]] ||
-		fail "$records is not complete"
-	sed -n 2,3p "$records"
-	dmesg | grep "$name: order=" | tail -n 1 |
-		sed "s/^.*$name: /summary /"
-	echo "Records saved to $records"
-}
-
-[[ ${BUDDYLAB_DEADLINE_S:-300} =~ ^[1-9][0-9]{0,8}$ ]] || usage
-case ${1:-} in
-load)
-	shift
-	load_module 1 "$@"
-	;;
-collect)
-	[ $# -eq 1 ] || usage
-	[ -d "/sys/module/$name" ] || fail "$name is not loaded"
-	trap unload EXIT
-	trap 'exit 143' TERM INT HUP
-	collect
-	;;
-*)
-	trap unload EXIT
-	trap 'exit 143' TERM INT HUP
-	load_module 0 "$@"
-	collect
-	;;
-esac
+cat "$results/records" > "$records"
+[[ $(tail -n 1 "$records") == "end records="* ]] ||
+	fail "$records is not complete"
+sed -n 2,3p "$records"
+dmesg | grep "$name: order=" | tail -n 1 | sed "s/^.*$name: /summary /"
+echo "Records saved to $records"
