@@ -186,9 +186,14 @@ static void comb_take(void)
 		if (!take && block_order == pageblock_order &&
 		    block_order > lowest)
 			continue;
-		for (i = 0; i < ARRAY_SIZE(zones); i++)
-			while (comb_pass(COMB_GFP | zones[i], block_order))
+		for (i = 0; i < ARRAY_SIZE(zones); i++) {
+			gfp_t gfp = COMB_GFP | zones[i];
+
+			/* Last, what was set aside before we came. */
+			while (comb_pass(gfp, block_order) ||
+			       comb_pass(gfp & ~__GFP_NOMEMALLOC, block_order))
 				;
+		}
 	}
 }
 

@@ -158,6 +158,7 @@ watched() {
 # With the policy at its strongest, what it has no part in
 untouched() {
 	[ -e "${knobs}_mode" ] || return 0
+	[ "$(nproc)" -eq 1 ] || return 0
 	policy 2 0 10 3
 	run min_watermark_sleep:early
 	restore_knobs
@@ -227,12 +228,13 @@ for order in 0 1 2 3 4 5 6 7 8 9 10; do
 done
 for each in kernel_4 kernel_10 invalid_11 invalid_20 bulk_empty bulk_holey \
 	bulk_last bulk_full bulk_one bulk_none bulk_list bulk_drained \
-	nofail_0 nofail_1 min_watermark min_watermark_sleep \
+	nofail_0 nofail_1 min_watermark \
 	reserves drained; do
 	run "$each"
 done
 # Others may ask for memory while this one lies near the last of it.
 if [ "$(nproc)" -eq 1 ]; then
+	run min_watermark_sleep
 	run nofail_reserve
 	run nofail_reserve_0
 fi
