@@ -336,9 +336,7 @@ def _check_details(run: RunRecord) -> None:
             raise RecordError(f"{label}: {name} is absent, other snapshots have it; repeat the run")
     first = run.snapshots[0]
     if run.monitored and len(run.key.patches) >= _WHOLE_SERIES and first.details is None:
-        raise RecordError(
-            f"{first.label}: monitor_* are absent, the series was whole; repeat the run"
-        )
+        raise damaged(first.label, "monitor_* are absent, the series was whole")
 
 
 def _check_clock(run: RunRecord) -> None:
