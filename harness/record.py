@@ -8,10 +8,11 @@ data is a RecordError.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
+from typing import TypeVar
 
 from harness.errors import RecordError
 from harness.kernel.buddy_monitor import (
@@ -26,16 +27,28 @@ from harness.kernel.guest_report import GuestReport, parse_guest_report
 from harness.kernel.kernel_log import KernelLog, parse_console, parse_kernel_log
 from harness.kernel.meminfo import MemInfo, parse_meminfo
 from harness.kernel.module_records import ModuleRecords, parse_module_records
+from harness.kernel.monitor_details import (
+    DETAIL_FILES,
+    MonitorDetails,
+    ZoneValues,
+    parse_monitor_details,
+    parse_still,
+    parse_unusable_index,
+)
 from harness.kernel.pagetypeinfo import PageTypeInfo, parse_pagetypeinfo
 from harness.kernel.sysctl import Sysctls, parse_sysctl
 from harness.kernel.text import damaged, natural, shown, whole_lines
 from harness.kernel.vmstat import VmStat, parse_vmstat
+from harness.kernel.witness import WITNESS_FILES, Witnesses, parse_witnesses
 from harness.kernel.zoneinfo import ZoneInfo, parse_zoneinfo
 from harness.values import SUMS, ReplayKey
 
 VERIFY_STAGE = "verify"
 # The stages that load the module: without its records there is nothing to judge.
 MODULE_STAGES = ("high_order_early", "high_order_final")
+# So many patches has a series whose kernel shows all of debugfs buddy_monitor/.
+_WHOLE_SERIES = 10
+_Value = TypeVar("_Value")
 _SUM_LINE = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(\S.*)")
 
 
@@ -46,6 +59,10 @@ class Snapshot:
     label: str
     buddyinfo: BuddyInfo
     monitor: BuddyMonitor | None  # None: a kernel without CONFIG_BUDDY_MONITOR
+    details: MonitorDetails | None  # None: no monitor, or a part of the series only
+    witnesses: Witnesses | None  # None: the witness module was left out
+    unusable: tuple[ZoneValues, ...] | None  # per mille by order; None: not in this kernel
+    still: bool  # whether buddyinfo was the same before and after all that describes free memory
     pagetypeinfo: PageTypeInfo
     zoneinfo: ZoneInfo
     vmstat: VmStat
@@ -146,6 +163,7 @@ def parse_run(
         console=None if console is None else parse_console(_lossy(console)),
     )
     _check_monitor(run)
+    _check_details(run)
     _check_clock(run)
     return run
 
@@ -189,6 +207,14 @@ def _parse_snapshot(files: Mapping[str, bytes], stage: str, when: str) -> Snapsh
             monitor=(
                 parse_buddy_monitor(_text(files, monitor_path)) if monitor_path in files else None
             ),
+            details=_parsed_together(files, when, DETAIL_FILES, parse_monitor_details, some=True),
+            witnesses=_parsed_together(files, when, WITNESS_FILES, parse_witnesses, some=False),
+            unusable=(
+                parse_unusable_index(_text(files, f"{when}/unusable_index"))
+                if f"{when}/unusable_index" in files
+                else None
+            ),
+            still=parse_still(_text(files, f"{when}/still")),
             pagetypeinfo=parse_pagetypeinfo(_text(files, f"{when}/pagetypeinfo")),
             zoneinfo=parse_zoneinfo(_text(files, f"{when}/zoneinfo")),
             vmstat=parse_vmstat(_text(files, f"{when}/vmstat")),
@@ -201,6 +227,21 @@ def _parse_snapshot(files: Mapping[str, bytes], stage: str, when: str) -> Snapsh
         raise RecordError(f"{stage}/{when}: {error}") from error
     _check_same_zones(snapshot)
     return snapshot
+
+
+def _parsed_together(
+    files: Mapping[str, bytes],
+    when: str,
+    names: tuple[str, ...],
+    parse: Callable[[Mapping[str, str]], _Value],
+    *,
+    some: bool,
+) -> _Value | None:
+    """Parse files that belong together; None without them, or with `some` of them."""
+    absent = [name for name in names if f"{when}/{name}" not in files]
+    if absent and not some and len(absent) != len(names):
+        raise damaged(absent[0], f"absent, but not {' and '.join(set(names) - set(absent))}")
+    return None if absent else parse({name: _text(files, f"{when}/{name}") for name in names})
 
 
 def _check_same_zones(snapshot: Snapshot) -> None:
@@ -281,6 +322,21 @@ def _check_monitor(run: RunRecord) -> None:
         raise RecordError(
             f"{absent[0]}: buddy_monitor is absent although the kernel has it; repeat the run"
         )
+
+
+def _check_details(run: RunRecord) -> None:
+    """Refuse what some snapshots lack; a prefix of the series lacks some of debugfs in all."""
+    kinds = (
+        ("monitor_*", [snapshot.details is None for snapshot in run.snapshots]),
+        ("witness", [snapshot.witnesses is None for snapshot in run.snapshots]),
+    )
+    for name, absent in kinds:
+        if any(absent) and not all(absent):
+            label = run.snapshots[absent.index(True)].label
+            raise RecordError(f"{label}: {name} is absent, other snapshots have it; repeat the run")
+    first = run.snapshots[0]
+    if run.monitored and len(run.key.patches) >= _WHOLE_SERIES and first.details is None:
+        raise damaged(first.label, "monitor_* are absent, the series was whole")
 
 
 def _check_clock(run: RunRecord) -> None:

@@ -1,6 +1,17 @@
 """All checks, in the order a reader meets them, and the judging of a run."""
 
-from harness.checks import counters, headline, identity, memory, module, policy, torture
+from harness.checks import (
+    compaction,
+    counters,
+    decisions,
+    headline,
+    identity,
+    memory,
+    module,
+    policy,
+    reconcile,
+    torture,
+)
 from harness.checks.base import Check, CheckResult, Status
 from harness.record import RunRecord
 
@@ -9,7 +20,10 @@ CHECKS: tuple[Check, ...] = (
     *counters.CHECKS,
     *memory.CHECKS,
     *module.CHECKS,
+    *reconcile.CHECKS,
+    *compaction.CHECKS,
     *policy.CHECKS,
+    *decisions.CHECKS,
     *torture.CHECKS,
     *headline.CHECKS,
 )

@@ -68,6 +68,29 @@ class CompactionDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """What a stage's counts rose by, of all orders together, beside what others counted.
+
+    From the witness module's two instants, so exact for every order.
+    """
+
+    interruption: str  # why the interval is not judged; empty: it is
+    requests: int
+    requests_in_flight: int  # change from one instant to the other
+    bulk: int
+    injected: int
+    traced_requests: int  # hits of kmem:mm_page_alloc
+    slowpath: int
+    decisions: int
+    compact: int
+    compact_skipped: int
+    compact_stall: int
+    compact_deferred: int
+    traced_compact: int  # hits of compaction:mm_compaction_try_to_compact_pages
+    traced_by_priority: tuple[int, ...]  # full, light, asynchronous
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageSnapshot:
     """What the report needs of a snapshot; `frag_pct` is from buddyinfo with the policy's cutoff.
 
@@ -102,6 +125,8 @@ class RunStage:
     deltas: tuple[MonitorDelta, ...]  # empty without the monitor
     compaction: CompactionDelta
     burst: Burst | None
+    # None: a kernel that does not show its counts in debugfs, or no witness module
+    reconciliation: Reconciliation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

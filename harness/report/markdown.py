@@ -7,6 +7,7 @@ from harness.checks.base import Status
 from harness.kernel.sysctl import Policy
 from harness.report.document import Burst, Run, RunStage, Verdict
 from harness.report.identity import kernel_sentence, kernel_warnings
+from harness.report.reconciliation import reconciliation_section
 from harness.report.sections import Section, Table, cell, paper_sections, table
 
 TEMPLATE = "report.md.j2"
@@ -47,7 +48,7 @@ def report_view(run: Run) -> ReportView:
         warnings=tuple(cell(warning) for warning in kernel_warnings(run)),
         facts=_facts(run),
         headline=_headline(run),
-        sections=(*_our_sections(run), *paper_sections(run)),
+        sections=(*_our_sections(run), reconciliation_section(run), *paper_sections(run)),
         checks=tuple(
             CheckView(
                 name=check.name,

@@ -18,6 +18,7 @@ from harness.report.document import (
     StageSnapshot,
     Verdict,
 )
+from harness.report.reconciliation import reconciliation
 from harness.values import RUN_SCHEMA_VERSION, StagePlan
 
 # The paper's cutoff, for a kernel that has no knob to read it from.
@@ -94,6 +95,7 @@ def _stage(stage: StageRecord, plan: StagePlan, *, monitored: bool) -> RunStage:
             free_scanned=stage.vmstat_delta("compact_free_scanned"),
         ),
         burst=None if stage.records is None else _burst(stage.records),
+        reconciliation=reconciliation(stage) if monitored else None,
     )
 
 

@@ -11,7 +11,10 @@ import re
 import sys
 from collections.abc import Mapping
 
+import synthetic_witnesses
+
 from harness.checks.registry import judge
+from harness.kernel.buddyinfo import FreeArea
 from harness.record import RunRecord, parse_run
 from harness.report.document import encode_run
 from harness.report.summary import summarise
@@ -37,6 +40,7 @@ STAGES = (
 FREE_DMA = (2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2)
 FREE_WHOLE = (120, 80, 60, 40, 30, 20, 10, 8, 6, 4, 200)
 FREE_COMB = (90000, 30000, 4000, 300, 20, 10, 4, 2, 1, 1, 60)
+PATCHES = tuple(f"{number:04}-mm.patch" for number in range(1, 11))
 Files = dict[str, bytes]
 
 
@@ -106,22 +110,33 @@ def vmstat(free: int, stall: int, success: int) -> str:
     )
 
 
-def monitor(step: int, burst: tuple[int, int, int, int, int, int, int]) -> str:
+def monitor(state: synthetic_witnesses.State, frag_pct: int) -> str:
     rows = ["order req success fail slowpath compact adaptive frag_pct"]
-    for order in range(10):
-        req = (step + 1) * (100000 >> order)
-        in_flight = 1 if order == 0 else 0
-        rows.append(f"{order} {req} {req - in_flight} 0 0 0 0 0")
-    rows.append(" ".join(str(value) for value in (10, *burst)))
+    for order in range(11):
+        counts = (state.slowpath[order], state.compact[order], state.adaptive[order])
+        shown = (order, state.req[order], state.success[order], 0, *counts)
+        rows.append(f"{' '.join(str(value) for value in shown)} {frag_pct if order == 10 else 0}")
     return "\n".join(rows) + "\n"
 
 
 def snapshot(step: int, dma32: tuple[int, ...], burst: tuple[int, ...], stall: int) -> Files:
     req, slowpath, compact, adaptive, frag_pct = burst
-    counters = (req, req, 0, slowpath, compact, adaptive, frag_pct)
-    texts = {
+    requests = (*((step + 1) * (100000 >> order) for order in range(10)), req)
+    state = synthetic_witnesses.State(
+        req=requests,
+        success=(requests[0] - 1, *requests[1:]),
+        slowpath=synthetic_witnesses.only_largest(slowpath),
+        compact=synthetic_witnesses.only_largest(compact),
+        adaptive=synthetic_witnesses.only_largest(adaptive),
+        stall=stall,
+        zones=(
+            FreeArea(node=0, zone="DMA", blocks=FREE_DMA),
+            FreeArea(node=0, zone="DMA32", blocks=dma32),
+        ),
+    )
+    texts = synthetic_witnesses.texts(state) | {
         "buddyinfo": buddyinfo(dma32),
-        "buddy_monitor": monitor(step, counters),
+        "buddy_monitor": monitor(state, frag_pct),
         "pagetypeinfo": pagetypeinfo(dma32),
         "zoneinfo": zoneinfo(dma32),
         "vmstat": vmstat(pages(dma32) + pages(FREE_DMA), stall, stall),
@@ -198,6 +213,20 @@ def whole_run() -> dict[str, Files]:
     return {name: stage(name) for name, _command in STAGES}
 
 
+def without(*prefixes: str) -> dict[str, Files]:
+    """Return the run without the files of its snapshots whose names begin so."""
+    return {
+        name: with_sums(
+            {
+                path: data
+                for path, data in files.items()
+                if not path.partition("/")[2].startswith(prefixes)
+            }
+        )
+        for name, files in whole_run().items()
+    }
+
+
 def broken(name: str, path: str, pattern: str, replacement: str) -> dict[str, Files]:
     """Return the run with one text changed and its digests made to fit again."""
     run = whole_run()
@@ -208,7 +237,7 @@ def broken(name: str, path: str, pattern: str, replacement: str) -> dict[str, Fi
     return run
 
 
-def key(patches: tuple[str, ...] = ("0001-counters.patch",), scale: str = "small") -> ReplayKey:
+def key(patches: tuple[str, ...] = PATCHES, scale: str = "small") -> ReplayKey:
     return ReplayKey(
         schema=RUN_SCHEMA_VERSION,
         harness_version="0.1.0",

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from reconcile_mutants import RECONCILE_MUTANTS
 from synthetic_run import broken, document, key, parsed, whole_run, with_sums
 
 from harness.checks.base import Check, Comparison, Status
@@ -158,7 +159,7 @@ def test_check_names_are_unique() -> None:
     assert len({check.name for check in CHECKS}) == len(CHECKS)
 
 
-@pytest.mark.parametrize(("name", "stage", "path", "old", "new"), MUTANTS)
+@pytest.mark.parametrize(("name", "stage", "path", "old", "new"), MUTANTS + RECONCILE_MUTANTS)
 def test_check_fails_on_its_mutant(name: str, stage: str, path: str, old: str, new: str) -> None:
     results = judge(parsed(broken(stage, path, old, new)))
 
@@ -169,7 +170,8 @@ def test_check_fails_on_its_mutant(name: str, stage: str, path: str, old: str, n
 
 
 def test_every_check_has_a_mutant() -> None:
-    assert {check.name for check in CHECKS} == {mutant[0] for mutant in MUTANTS} | NOT_HERE
+    mutants = MUTANTS + RECONCILE_MUTANTS
+    assert {check.name for check in CHECKS} == {mutant[0] for mutant in mutants} | NOT_HERE
 
 
 def test_policy_off_must_change_nothing() -> None:
@@ -227,7 +229,7 @@ def test_an_unpatched_kernel_is_judged_without_the_monitor() -> None:
                     line for line in data.splitlines(keepends=True) if b"adaptive_" not in line
                 )
                 for path, data in files.items()
-                if "buddy_monitor" not in path
+                if "monitor" not in path
             }
         )
         for name, files in whole_run().items()
@@ -237,7 +239,7 @@ def test_an_unpatched_kernel_is_judged_without_the_monitor() -> None:
     results = judge(run)
 
     assert all_hold(results)
-    assert sum(result.status is Status.NOT_APPLICABLE for result in results) == 13
+    assert sum(result.status is Status.NOT_APPLICABLE for result in results) == 25
     summary = summarise(run, results)
     assert summary.headline is None
     assert decode_run(encode_run(summary)) == summary

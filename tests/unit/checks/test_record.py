@@ -7,6 +7,7 @@ import synthetic_run
 from synthetic_run import broken, key, stage, whole_run, with_sums
 
 from harness.errors import RecordError
+from harness.kernel.monitor_details import DETAIL_FILES
 from harness.record import parse_run, parse_stage
 from harness.values import StagePlan
 
@@ -28,7 +29,11 @@ def test_a_whole_run_is_read() -> None:
 
 def test_every_missing_file_is_missed() -> None:
     files = stage("high_order_final")
-    optional = {"prepare", "before/buddy_monitor", "after/buddy_monitor"}
+    optional = {"prepare"} | {
+        f"{when}/{name}"
+        for when in ("before", "after")
+        for name in ("buddy_monitor", "unusable_index", *DETAIL_FILES)
+    }
 
     for path in files:
         rest = {name: data for name, data in files.items() if name != path}
@@ -147,7 +152,7 @@ def without_monitor(*names: str) -> dict[str, synthetic_run.Files]:
     run = whole_run()
     for name in names or tuple(run):
         run[name] = with_sums(
-            {path: data for path, data in run[name].items() if "buddy_monitor" not in path}
+            {path: data for path, data in run[name].items() if "monitor" not in path}
         )
     return run
 

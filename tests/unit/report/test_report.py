@@ -119,7 +119,7 @@ def test_terminal_lines_fit(run: Run) -> None:
     for each in (run, failed(run), long):
         text = terminal_summary(each)
         assert max(len(line) for line in text.splitlines()) <= 100
-    assert "verdict: all checks hold (16 held, 0 failed, 5 not applicable)" in terminal_summary(run)
+    assert "verdict: all checks hold (28 held, 0 failed, 5 not applicable)" in terminal_summary(run)
     assert "FAILED  req-is-success-plus-fail" in terminal_summary(failed(run))
     assert "broken: order 10" in terminal_summary(failed(run))
 
@@ -138,6 +138,8 @@ def test_markdown_sets_the_papers_tables_beside_ours(run: Run) -> None:
         "does not follow from its command",
         "| final aggressive high_order_test | paper | 86 | 86 | 86 |",
         "| high_order_final | 10 | kernel | 128 | 1.0 | 1.1 | 1.1 | 1.1 | 1.1 |",
+        "| high_order_final | 199,931 | 0 | 0 | 0 | 199,931 | 199,931 | 0 |",
+        "| high_order_final | 40 | 40 | 40 | 1 | 39 | 0 | 39 | 40 | 38 / 0 / 2 |",
         "clocksource was tsc",
         "30.0 MiB unpacked",
         "is upstream's own file",
@@ -193,19 +195,21 @@ def test_a_run_of_few_stages_without_monitor_is_reported(run: Run) -> None:
         before=replace(stage.before, monitor=(), policy=None),
         after=replace(stage.after, monitor=(), policy=None),
         deltas=(),
+        reconciliation=None,
     )
 
     text = markdown(replace(run, stages=(bare,), headline=None))
 
     assert "This run has no stage stress_ng." in text
     assert "no final burst" in text
+    assert "has no witnesses" in text
     assert terminal_summary(replace(run, stages=(bare,), headline=None))
 
 
 def test_a_failed_check_is_in_the_verdict(run: Run) -> None:
     text = markdown(failed(run))
 
-    assert "1 of 21 checks failed: req-is-success-plus-fail." in text
+    assert "1 of 33 checks failed: req-is-success-plus-fail." in text
     assert "- broken: order 10: req 3" in text
 
 

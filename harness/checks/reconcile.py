@@ -1,0 +1,247 @@
+"""Requests and outcomes against each other and against the kernel's own event, to the unit."""
+
+from collections.abc import Iterable, Iterator
+
+from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
+from harness.checks.interval import (
+    EXACT_ORDERS,
+    Pair,
+    Source,
+    compared,
+    details_of,
+    interruption,
+    judged,
+    rise,
+    text_count,
+    text_slack,
+    without_details,
+    without_witness,
+    witness_count,
+    witnessed,
+    witnesses_of,
+)
+from harness.kernel.monitor_details import REASONS, STEPS
+from harness.kernel.pages import ORDERS, Order
+from harness.record import RunRecord, StageRecord
+
+
+def _not_switched(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    absent = unmonitored(run)
+    if absent or any(snapshot.details is None for snapshot in run.snapshots):
+        return absent or NotApplicable("this part of the series cannot switch its counting")
+    return (
+        Comparison(
+            holds=interruption(stage) is None,
+            text=f"{stage.name}: "
+            + (interruption(stage) or f"{details_of(stage.after).switches} switches since boot"),
+        )
+        for stage in run.stages
+    )
+
+
+def _steps(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    return without_details(run) or _sums(run, "success", [f"step_{step}" for step in STEPS])
+
+
+def _reasons(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    return without_details(run) or _sums(run, "fail", [f"fail_{reason}" for reason in REASONS])
+
+
+def _sums(run: RunRecord, whole: str, parts: list[str]) -> Iterator[Comparison]:
+    claim = f"sum of its {len(parts)} parts and {whole}"
+    for snapshot in run.snapshots:
+        yield from compared(
+            f"{snapshot.label}, texts",
+            claim,
+            (
+                Pair(
+                    order,
+                    sum(text_count(snapshot, part, order) for part in parts),
+                    text_count(snapshot, whole, order),
+                    -text_slack(run, order),
+                    text_slack(run, order),
+                )
+                for order in ORDERS
+            ),
+        )
+        if witnessed(run):
+            yield from compared(
+                f"{snapshot.label}, witness",
+                claim,
+                (
+                    Pair(
+                        order,
+                        sum(witness_count(snapshot, part, order) for part in parts),
+                        witness_count(snapshot, whole, order),
+                    )
+                    for order in ORDERS
+                ),
+            )
+
+
+def _requests_match(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    return without_witness(run) or _against_events(run)
+
+
+def _against_events(run: RunRecord) -> Iterator[Comparison]:
+    for stage in judged(run):
+        yield from compared(
+            f"{stage.name}, texts",
+            "outcomes but bulk and injected, and hits of mm_page_alloc",
+            (
+                Pair(order, _traced(stage, text_count, order), _hist_hits(stage, order))
+                for order in EXACT_ORDERS
+            ),
+        )
+        yield from _no_hit_lost(stage)
+        yield from compared(
+            f"{stage.name}, witness",
+            "outcomes but bulk and injected, and hits of mm_page_alloc",
+            (
+                Pair(
+                    order,
+                    _traced(stage, witness_count, order),
+                    _hits(stage, order, "allocated") + _hits(stage, order, "refused"),
+                )
+                for order in ORDERS
+            ),
+        )
+        yield from compared(
+            f"{stage.name}, witness",
+            "success but bulk, and hits with a page",
+            (
+                Pair(
+                    order,
+                    rise(stage, witness_count, "success", order)
+                    - rise(stage, witness_count, "step_bulk", order),
+                    _hits(stage, order, "allocated"),
+                )
+                for order in ORDERS
+            ),
+        )
+    for snapshot in run.snapshots:
+        yield from compared(
+            f"{snapshot.label}, witness",
+            "req and success + fail",
+            (
+                Pair(
+                    order,
+                    witness_count(snapshot, "req", order),
+                    witness_count(snapshot, "success", order)
+                    + witness_count(snapshot, "fail", order),
+                    0,
+                    text_slack(run, order),
+                )
+                for order in ORDERS
+            ),
+        )
+        yield from compared(
+            f"{snapshot.label}, texts",
+            "in_flight and none",
+            (
+                Pair(
+                    order,
+                    details_of(snapshot).in_flight.value("in_flight", order),
+                    0,
+                    0,
+                    text_slack(run, order),
+                )
+                for order in ORDERS
+            ),
+        )
+
+
+def _traced(stage: StageRecord, source: Source, order: Order) -> int:
+    """Return how many requests ended where the event is: bulk and injected ones do not."""
+    return (
+        rise(stage, source, "success", order)
+        - rise(stage, source, "step_bulk", order)
+        + rise(stage, source, "fail", order)
+        - rise(stage, source, "fail_injected", order)
+    )
+
+
+def _hist_hits(stage: StageRecord, order: Order) -> int:
+    before, after = (
+        witnesses_of(snapshot).allocations.count(order) for snapshot in stage.snapshots
+    )
+    return after - before
+
+
+def _hits(stage: StageRecord, order: Order, kind: str) -> int:
+    instants = [witnesses_of(snapshot).instant for snapshot in stage.snapshots]
+    before, after = (
+        (instant.allocated if kind == "allocated" else instant.refused)[order]
+        for instant in instants
+    )
+    return after - before
+
+
+def _no_hit_lost(stage: StageRecord) -> Iterator[Comparison]:
+    witnesses = witnesses_of(stage.after)
+    for name, histogram in (
+        ("mm_page_alloc", witnesses.allocations),
+        ("try_to_compact_pages", witnesses.compactions),
+    ):
+        if histogram.dropped:
+            yield Comparison(
+                holds=False,
+                text=f"{stage.name}: the histogram of {name} lost {histogram.dropped} hits",
+            )
+
+
+def _fast_path(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    return without_details(run) or _missed(run)
+
+
+def _missed(run: RunRecord) -> Iterator[Comparison]:
+    for stage in judged(run):
+
+        def risen(name: str, order: Order, stage: StageRecord = stage) -> int:
+            return rise(stage, text_count, name, order)
+
+        yield from compared(
+            stage.name,
+            "req and slowpath + fast + injected (a control group may refuse more)",
+            (
+                Pair(
+                    order,
+                    risen("req", order),
+                    risen("slowpath", order)
+                    + risen("step_fast", order)
+                    + risen("fail_injected", order),
+                    0,
+                    risen("fail_memcg", order),
+                )
+                for order in EXACT_ORDERS
+            ),
+        )
+
+
+CHECKS = (
+    Check(
+        name="monitor-was-not-switched",
+        why="an interval in which counting was switched on or off is counted in part only",
+        judge=_not_switched,
+    ),
+    Check(
+        name="steps-sum-to-success",
+        why="each request that succeeded was served by exactly one step",
+        judge=_steps,
+    ),
+    Check(
+        name="reasons-sum-to-fail",
+        why="each request that failed gave up for exactly one reason",
+        judge=_reasons,
+    ),
+    Check(
+        name="requests-match-trace-events",
+        why="the kernel's own event fires once for each request that bulk or a fault did not end",
+        judge=_requests_match,
+    ),
+    Check(
+        name="fast-path-is-what-the-slowpath-missed",
+        why="a request is served by the fast path, enters the slowpath, or is refused at the door",
+        judge=_fast_path,
+    ),
+)
