@@ -182,6 +182,12 @@ def _add_run(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     run.add_argument(
         "--policy", choices=("off", "late", "early"), help="default: the kernel's own (early)"
     )
+    run.add_argument(
+        "--witness",
+        choices=("on", "off"),
+        default="on",
+        help="load the witness module and trace what the monitor counts (default on)",
+    )
     run.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/...)")
     _guest_options(run)
 
@@ -297,6 +303,7 @@ def _run(arguments: argparse.Namespace) -> int:
             mode=RunMode(arguments.mode),
             seed=arguments.seed,
             policy=arguments.policy,
+            witness=arguments.witness == "on",
             folder=arguments.output,
         )
     )

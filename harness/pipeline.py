@@ -65,6 +65,7 @@ class RunRequest:
     mode: RunMode
     seed: int = 1
     policy: str | None = None  # off, late or early; None: the kernel's default
+    witness: bool = True
     folder: Path | None = None
 
 
@@ -185,6 +186,7 @@ def _settings(request: RunRequest) -> RunSettings:
         seed=request.seed,
         scale=request.scale,
         accelerator=request.guest.accelerator,
+        witness=request.witness,
         policy=None if request.policy is None else Policy[request.policy.upper()],
     )
 

@@ -65,6 +65,7 @@ class RunSettings:
     icount_shift: int = 3
     accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
     policy: Policy | None = None  # None: the kernel's own default
+    witness: bool = True  # load the witness module and set the trace histograms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,7 @@ def spec_of(
         kernel=build.image.absolute(),
         initrd=image.path.absolute(),
         seed=settings.seed,
+        witness=settings.witness,
         sysctls=() if settings.policy is None else (f"{POLICY_SYSCTL}={settings.policy.value}",),
         ports=qemu.Ports(
             console=folder.absolute() / CONSOLE_LOG,

@@ -49,6 +49,8 @@ _SETTINGS = RunSettings(
     seed=1,
     scale="small",
     accelerator=AcceleratorChoice.TCG,
+    # A probe in the allocation itself would be measured with it.
+    witness=False,
 )
 
 

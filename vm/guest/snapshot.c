@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * snapshot - copy the files of /proc that describe memory as one set
+ * snapshot - copy the files that describe memory as one set
  *
  *   snapshot DIR
  *
- * Writes DIR/<name> for buddy_monitor, vmstat, zoneinfo, buddyinfo,
- * pagetypeinfo and meminfo, and DIR/time and DIR/sysctl. A kernel without
- * buddy_monitor gives no such file; every other source must exist.
+ * Writes DIR/<name> for each of sources[], and DIR/time, DIR/sysctl and
+ * DIR/still. What a kernel may lack is left out; every other source must exist.
  *
  * No kernel interface reads several of these files at one instant, so the
  * reads follow each other with nothing between them: every file is open and
  * was read once before (which leaves the kernel's buffers allocated), the
  * memory they go to is locked, and nothing is written before the last read.
+ * buddyinfo is read a second time after what is to be compared with it: if it
+ * has changed meanwhile, everything is read again, up to TRIES_MAX times.
+ * DIR/still tells how often, and whether the last time nothing had moved.
  * Per-CPU counters are folded in by vm.stat_refresh just before the first.
  *
  * Exit status: 0 done, 1 a source or DIR failed, 2 usage.
@@ -30,38 +32,76 @@
 #include <time.h>
 #include <unistd.h>
 
-/* zoneinfo, the longest, is some 10 KiB per populated zone and 64 CPUs. */
-#define SOURCE_BYTES_MAX	(512 * 1024)
+/* zoneinfo, the longest of /proc, is some 10 KiB per populated zone and 64 CPUs. */
+#define TEXT_BYTES_MAX		(512 * 1024)
+#define TABLE_BYTES_MAX		(64 * 1024)
+#define TRIES_MAX		5
 #define SYSCTL_BYTES_MAX	256
 #define CLOCKSOURCE_PATH \
 	"/sys/devices/system/clocksource/clocksource0/current_clocksource"
+#define DEBUGFS			"/sys/kernel/debug/"
+#define EVENTS			"/sys/kernel/tracing/events/"
 
 struct source {
-	const char *name;
+	const char *name;	/* in DIR */
+	const char *path;
+	size_t size;		/* of the buffer */
 	bool optional;
 	int fd;
+	char *text;
 	size_t length;
 };
 
-/* In the order in which they are read. */
+#define PROC(file, may_lack) \
+	{ .name = file, .path = "/proc/" file, .size = TEXT_BYTES_MAX, \
+	  .optional = may_lack }
+#define MONITOR(file) \
+	{ .name = "monitor_" file, .path = DEBUGFS "buddy_monitor/" file, \
+	  .size = TABLE_BYTES_MAX, .optional = true }
+#define WITNESS(as, file, bytes) \
+	{ .name = as, .path = file, .size = bytes, .optional = true }
+
+/* In the order in which they are read; the last one is only compared. */
 static struct source sources[] = {
-	{ .name = "buddy_monitor", .optional = true },
-	{ .name = "vmstat" },
-	{ .name = "zoneinfo" },
-	{ .name = "buddyinfo" },
-	{ .name = "pagetypeinfo" },
-	{ .name = "meminfo" },
+	PROC("buddy_monitor", true),
+	MONITOR("success_by_step"),
+	MONITOR("fail_by_reason"),
+	MONITOR("compact_by_result"),
+	MONITOR("in_flight"),
+	MONITOR("slowpath_latency"),
+	MONITOR("invalid_order"),
+	MONITOR("switches"),
+	WITNESS("witness", DEBUGFS "buddy_witness/snapshot", TABLE_BYTES_MAX),
+	WITNESS("decisions", DEBUGFS "buddy_witness/decisions", TEXT_BYTES_MAX),
+	WITNESS("hist_alloc", EVENTS "kmem/mm_page_alloc/hist",
+		TABLE_BYTES_MAX),
+	WITNESS("hist_compact",
+		EVENTS "compaction/mm_compaction_try_to_compact_pages/hist",
+		TABLE_BYTES_MAX),
+	PROC("vmstat", false),
+	PROC("zoneinfo", false),
+	PROC("pagetypeinfo", false),
+	PROC("meminfo", false),
+	WITNESS("free", DEBUGFS "buddy_witness/free", TABLE_BYTES_MAX),
+	WITNESS("freeze", DEBUGFS "buddy_witness/freeze", TABLE_BYTES_MAX),
+	PROC("buddyinfo", false),
+	MONITOR("frag_pct"),
+	WITNESS("unusable_index", DEBUGFS "extfrag/unusable_index",
+		TABLE_BYTES_MAX),
+	PROC("buddyinfo", false),
 };
 
 #define SOURCE_COUNT	(sizeof(sources) / sizeof(sources[0]))
-
-static char texts[SOURCE_COUNT][SOURCE_BYTES_MAX];
+#define LAST		(&sources[SOURCE_COUNT - 1])
+/* The buddyinfo that is saved stands before frag_pct and unusable_index. */
+#define FIRST_BUDDYINFO	(&sources[SOURCE_COUNT - 4])
 
 static const char * const sysctl_names[] = {
 	"adaptive_compaction_mode",
 	"adaptive_compaction_threshold",
 	"adaptive_compaction_cutoff",
 	"adaptive_compaction_min_order",
+	"buddy_monitor",
 	"extfrag_threshold",
 	"compaction_proactiveness",
 	"watermark_boost_factor",
@@ -86,50 +126,52 @@ static void fail(const char *format, ...)
 
 static void open_source(struct source *source)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%s", source->name);
-	source->fd = open(path, O_RDONLY | O_CLOEXEC);
+	source->fd = open(source->path, O_RDONLY | O_CLOEXEC);
 	if (source->fd < 0 && !(source->optional && errno == ENOENT))
-		fail("cannot open %s: %s; check the kernel's configuration and that /proc is mounted",
-		     path, strerror(errno));
+		fail("cannot open %s: %s; check the kernel's configuration and that it is mounted",
+		     source->path, strerror(errno));
+	if (source->fd < 0)
+		return;
+	source->text = malloc(source->size);
+	if (!source->text)
+		fail("no memory for %zu bytes of %s", source->size,
+		     source->path);
 }
 
 /* A seq_file read may return less than there is: read up to the end. */
-static void read_source(struct source *source, char *text)
+static void read_source(struct source *source)
 {
 	ssize_t got;
 
+	if (lseek(source->fd, 0, SEEK_SET))
+		fail("cannot rewind %s: %s", source->path, strerror(errno));
 	source->length = 0;
 	do {
-		got = read(source->fd, text + source->length,
-			   SOURCE_BYTES_MAX - source->length);
+		got = read(source->fd, source->text + source->length,
+			   source->size - source->length);
 		if (got < 0 && errno != EINTR)
-			fail("cannot read /proc/%s: %s", source->name,
+			fail("cannot read %s: %s", source->path,
 			     strerror(errno));
 		if (got > 0)
 			source->length += (size_t)got;
-	} while (got && source->length < SOURCE_BYTES_MAX);
+	} while (got && source->length < source->size);
 	if (got)
-		fail("/proc/%s is longer than %d bytes; raise SOURCE_BYTES_MAX",
-		     source->name, SOURCE_BYTES_MAX);
+		fail("%s is longer than %zu bytes; raise its size in snapshot.c",
+		     source->path, source->size);
 }
 
 static void read_sources(void)
 {
 	for (size_t i = 0; i < SOURCE_COUNT; i++) {
 		if (sources[i].fd >= 0)
-			read_source(&sources[i], texts[i]);
+			read_source(&sources[i]);
 	}
 }
 
-static void rewind_sources(void)
+static bool nothing_moved(void)
 {
-	for (size_t i = 0; i < SOURCE_COUNT; i++) {
-		if (sources[i].fd >= 0 && lseek(sources[i].fd, 0, SEEK_SET))
-			fail("cannot rewind /proc/%s: %s", sources[i].name,
-			     strerror(errno));
-	}
+	return FIRST_BUDDYINFO->length == LAST->length &&
+	       !memcmp(FIRST_BUDDYINFO->text, LAST->text, LAST->length);
 }
 
 static void write_file(int directory, const char *name, const char *text,
@@ -190,6 +232,16 @@ static void write_time(int directory, const struct timespec *realtime,
 	write_file(directory, "time", text, (size_t)length);
 }
 
+static void write_still(int directory, int tries)
+{
+	char text[64];
+	int length;
+
+	length = snprintf(text, sizeof(text), "tries=%d still=%d\n", tries,
+			  nothing_moved());
+	write_file(directory, "still", text, (size_t)length);
+}
+
 static void write_sysctl(int directory)
 {
 	char text[SYSCTL_COUNT * SYSCTL_BYTES_MAX];
@@ -224,6 +276,7 @@ int main(int argc, char **argv)
 	struct timespec monotonic;
 	struct timespec realtime;
 	int directory;
+	int tries = 0;
 	int refresh;
 
 	if (argc != 2) {
@@ -244,20 +297,23 @@ int main(int argc, char **argv)
 
 	/* Locking also faults in every page of the buffers. */
 	if (mlockall(MCL_CURRENT))
-		fail("cannot lock %zu bytes: %s; run as root", sizeof(texts),
+		fail("cannot lock the buffers: %s; run as root",
 		     strerror(errno));
 	read_sources();
-	rewind_sources();
-	refresh_counters(refresh);
-	clock_gettime(CLOCK_REALTIME, &realtime);
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	read_sources();
+	do {
+		refresh_counters(refresh);
+		clock_gettime(CLOCK_REALTIME, &realtime);
+		clock_gettime(CLOCK_MONOTONIC, &monotonic);
+		read_sources();
+		tries++;
+	} while (!nothing_moved() && tries < TRIES_MAX);
 
-	for (size_t i = 0; i < SOURCE_COUNT; i++) {
+	for (size_t i = 0; i < SOURCE_COUNT - 1; i++) {
 		if (sources[i].fd >= 0)
-			write_file(directory, sources[i].name, texts[i],
+			write_file(directory, sources[i].name, sources[i].text,
 				   sources[i].length);
 	}
+	write_still(directory, tries);
 	write_time(directory, &realtime, &monotonic);
 	write_sysctl(directory);
 	return 0;

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * buddy_witness - count what others see of the page allocator
+ *
+ * Probes on kmem:mm_page_alloc, compaction:mm_compaction_try_to_compact_pages
+ * and, where there is one, buddy_monitor:buddy_monitor_decision, from when the
+ * module is loaded. Nothing is allocated for an event, nor for a snapshot.
+ *
+ * In /sys/kernel/debug/buddy_witness/:
+ *
+ *   snapshot   all counts of the monitor, of the probes and of vmstat, taken at
+ *              one instant: in stop_machine(), where no CPU can be between the
+ *              counting of an outcome and its trace event, as long as the
+ *              kernel is not preemptible
+ *   decisions  the last decisions of adaptive compaction, with the free areas
+ *              that each was made of
+ *   free       see witness_free.c
+ *   freeze     see there
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/seq_file.h>
+#include <linux/stop_machine.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+#include <linux/vmstat.h>
+
+#include "buddy_witness.h"
+
+/* Kbuild tells whether this kernel has the header: a prefix of the series lacks it. */
+#if defined(HAVE_BUDDY_MONITOR_H) && defined(CONFIG_BUDDY_MONITOR)
+#include <linux/buddy_monitor.h>
+#define WITNESS_MONITOR
+#endif
+
+#define WITNESS_PRIORITIES	3
+#define WITNESS_DECISIONS	1024
+
+struct witness_counts {
+	unsigned long allocated[MAX_ORDER];
+	unsigned long refused[MAX_ORDER];
+	unsigned long compact_call[WITNESS_PRIORITIES][MAX_ORDER];
+	unsigned long decisions[MAX_ORDER];
+};
+
+struct witness_decision {
+	unsigned int order;
+	gfp_t gfp_mask;
+	unsigned int cutoff;
+	unsigned int threshold;
+	unsigned int frag_pct;
+	unsigned int mode;
+	unsigned long nr_free[MAX_ORDER];
+};
+
+struct witness_snapshot {
+	struct witness_counts counts;
+	unsigned long compact_stall;
+	unsigned long compact_success;
+	unsigned long compact_fail;
+#ifdef WITNESS_MONITOR
+	struct buddy_monitor_snapshot monitor;
+#endif
+};
+
+static DEFINE_PER_CPU(struct witness_counts, witness_counts);
+
+static struct witness_decision witness_decisions[WITNESS_DECISIONS];
+static atomic_t witness_decisions_seen;
+
+/* One reader at a time: what it reads is too large for a stack. */
+static DEFINE_MUTEX(witness_mutex);
+static struct witness_snapshot witness_snapshot;
+static struct dentry *witness_dir;
+
+static void witness_page_alloc(void *data, struct page *page,
+			       unsigned int order, gfp_t gfp_mask,
+			       int migratetype)
+{
+	if (order >= MAX_ORDER)
+		return;
+	if (page)
+		this_cpu_inc(witness_counts.allocated[order]);
+	else
+		this_cpu_inc(witness_counts.refused[order]);
+}
+
+static void witness_compact(void *data, int order, gfp_t gfp_mask, int prio)
+{
+	if (order >= 0 && order < MAX_ORDER && prio >= 0 &&
+	    prio < WITNESS_PRIORITIES)
+		this_cpu_inc(witness_counts.compact_call[prio][order]);
+}
+
+static void witness_decide(void *data, unsigned int order, gfp_t gfp_mask,
+			   const unsigned long *nr_free, unsigned int cutoff,
+			   unsigned int threshold, unsigned int frag_pct,
+			   unsigned int mode)
+{
+	struct witness_decision *decision;
+	unsigned int number;
+
+	if (order >= MAX_ORDER)
+		return;
+	this_cpu_inc(witness_counts.decisions[order]);
+	number = atomic_fetch_inc(&witness_decisions_seen);
+	decision = &witness_decisions[number % WITNESS_DECISIONS];
+	decision->order = order;
+	decision->gfp_mask = gfp_mask;
+	decision->cutoff = cutoff;
+	decision->threshold = threshold;
+	decision->frag_pct = frag_pct;
+	decision->mode = mode;
+	memcpy(decision->nr_free, nr_free, sizeof(decision->nr_free));
+}
+
+/* Found by name, since the kernel exports none of them. */
+struct witness_probe {
+	const char *name;
+	void *function;
+	bool required;
+	struct tracepoint *tracepoint;
+};
+
+static struct witness_probe witness_probes[] = {
+	{ "mm_page_alloc", witness_page_alloc, true },
+	{ "mm_compaction_try_to_compact_pages", witness_compact, true },
+	{ "buddy_monitor_decision", witness_decide, false },
+};
+
+static void witness_find(struct tracepoint *tracepoint, void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(witness_probes); i++) {
+		if (!strcmp(tracepoint->name, witness_probes[i].name))
+			witness_probes[i].tracepoint = tracepoint;
+	}
+}
+
+static void witness_unregister(unsigned int number)
+{
+	unsigned int i;
+
+	for (i = 0; i < number; i++) {
+		if (witness_probes[i].tracepoint)
+			tracepoint_probe_unregister(witness_probes[i].tracepoint,
+						    witness_probes[i].function,
+						    NULL);
+	}
+	tracepoint_synchronize_unregister();
+}
+
+static int __init witness_register(void)
+{
+	unsigned int i;
+	int err;
+
+	for_each_kernel_tracepoint(witness_find, NULL);
+	for (i = 0; i < ARRAY_SIZE(witness_probes); i++) {
+		struct witness_probe *probe = &witness_probes[i];
+
+		err = 0;
+		if (probe->tracepoint)
+			err = tracepoint_probe_register(probe->tracepoint,
+							probe->function, NULL);
+		else if (probe->required)
+			err = -ENOENT;
+		if (err) {
+			pr_err("no probe on tracepoint %s: error %d\n",
+			       probe->name, err);
+			witness_unregister(i);
+			return err;
+		}
+	}
+
+	return 0;
+}
+
+static void witness_add(unsigned long *sum, const unsigned long *part)
+{
+	unsigned int order;
+
+	for (order = 0; order < MAX_ORDER; order++)
+		sum[order] += part[order];
+}
+
+/* Runs on one CPU, the others spin with interrupts off. */
+static int witness_take(void *unused)
+{
+	struct witness_snapshot *snapshot = &witness_snapshot;
+	struct witness_counts *sum = &snapshot->counts;
+	unsigned int prio;
+	int cpu;
+
+	memset(snapshot, 0, sizeof(*snapshot));
+	for_each_possible_cpu(cpu) {
+		const struct witness_counts *part;
+		const unsigned long *event;
+
+		part = per_cpu_ptr(&witness_counts, cpu);
+		witness_add(sum->allocated, part->allocated);
+		witness_add(sum->refused, part->refused);
+		witness_add(sum->decisions, part->decisions);
+		for (prio = 0; prio < WITNESS_PRIORITIES; prio++)
+			witness_add(sum->compact_call[prio],
+				    part->compact_call[prio]);
+
+		event = per_cpu(vm_event_states, cpu).event;
+		snapshot->compact_stall += event[COMPACTSTALL];
+		snapshot->compact_success += event[COMPACTSUCCESS];
+		snapshot->compact_fail += event[COMPACTFAIL];
+	}
+#ifdef WITNESS_MONITOR
+	buddy_monitor_read(&snapshot->monitor);
+#endif
+
+	return 0;
+}
+
+static void witness_show_orders(struct seq_file *m, const unsigned long *row)
+{
+	unsigned int order;
+
+	for (order = 0; order < MAX_ORDER; order++)
+		seq_printf(m, " %lu", row[order]);
+	seq_putc(m, '\n');
+}
+
+static void witness_show_monitor(struct seq_file *m)
+{
+#ifdef WITNESS_MONITOR
+	const struct buddy_monitor_snapshot *monitor = &witness_snapshot.monitor;
+	unsigned int item;
+
+	for (item = 0; item < NR_BUDDY_ITEMS; item++) {
+		seq_printf(m, "monitor %s", buddy_item_names[item]);
+		witness_show_orders(m, monitor->item[item]);
+	}
+	seq_printf(m, "monitor_invalid req=%lu fail=%lu switches=%lu\n",
+		   monitor->invalid_req, monitor->invalid_fail,
+		   monitor->switches);
+#endif
+}
+
+static int snapshot_show(struct seq_file *m, void *unused)
+{
+	const struct witness_counts *counts = &witness_snapshot.counts;
+	unsigned int prio;
+
+	mutex_lock(&witness_mutex);
+	stop_machine(witness_take, NULL, NULL);
+	seq_printf(m, "%s snapshot 1\n", KBUILD_MODNAME);
+	seq_printf(m, "cpus=%u\n", num_online_cpus());
+	witness_show_monitor(m);
+	seq_puts(m, "allocated");
+	witness_show_orders(m, counts->allocated);
+	seq_puts(m, "refused");
+	witness_show_orders(m, counts->refused);
+	for (prio = 0; prio < WITNESS_PRIORITIES; prio++) {
+		seq_printf(m, "compact_call prio=%u", prio);
+		witness_show_orders(m, counts->compact_call[prio]);
+	}
+	seq_puts(m, "decisions");
+	witness_show_orders(m, counts->decisions);
+	seq_printf(m, "vm compact_stall=%lu compact_success=%lu compact_fail=%lu\n",
+		   witness_snapshot.compact_stall,
+		   witness_snapshot.compact_success,
+		   witness_snapshot.compact_fail);
+	seq_puts(m, "end\n");
+	mutex_unlock(&witness_mutex);
+
+	return 0;
+}
+
+/* Room for all of it at once: a text that is too long is taken again. */
+static int snapshot_open(struct inode *inode, struct file *file)
+{
+	return single_open_size(file, snapshot_show, NULL, 4 * PAGE_SIZE);
+}
+
+static const struct file_operations snapshot_fops = {
+	.owner		= THIS_MODULE,
+	.open		= snapshot_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+static int decisions_show(struct seq_file *m, void *unused)
+{
+	unsigned int seen = atomic_read(&witness_decisions_seen);
+	unsigned int kept = min_t(unsigned int, seen, WITNESS_DECISIONS);
+	unsigned int i, order;
+
+	seq_printf(m, "%s decisions 1 seen=%u kept=%u\n", KBUILD_MODNAME, seen,
+		   kept);
+	for (i = seen - kept; i != seen; i++) {
+		const struct witness_decision *decision;
+
+		decision = &witness_decisions[i % WITNESS_DECISIONS];
+		seq_printf(m, "order=%u gfp=%u cutoff=%u threshold=%u frag_pct=%u mode=%u free=%lu",
+			   decision->order, (__force unsigned int)decision->gfp_mask,
+			   decision->cutoff, decision->threshold,
+			   decision->frag_pct, decision->mode,
+			   decision->nr_free[0]);
+		for (order = 1; order < MAX_ORDER; order++)
+			seq_printf(m, ",%lu", decision->nr_free[order]);
+		seq_putc(m, '\n');
+	}
+	seq_puts(m, "end\n");
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(decisions);
+
+static int __init witness_init(void)
+{
+	int err;
+
+	witness_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	if (IS_ERR(witness_dir))
+		return PTR_ERR(witness_dir);
+	err = witness_free_init(witness_dir);
+	if (err)
+		goto out_dir;
+	err = witness_register();
+	if (err)
+		goto out_free;
+	debugfs_create_file("snapshot", 0400, witness_dir, NULL,
+			    &snapshot_fops);
+	debugfs_create_file("decisions", 0400, witness_dir, NULL,
+			    &decisions_fops);
+
+	return 0;
+
+out_free:
+	witness_free_exit();
+out_dir:
+	debugfs_remove_recursive(witness_dir);
+	return err;
+}
+module_init(witness_init);
+
+static void __exit witness_exit(void)
+{
+	debugfs_remove_recursive(witness_dir);
+	witness_unregister(ARRAY_SIZE(witness_probes));
+	witness_free_exit();
+}
+module_exit(witness_exit);
+
+MODULE_DESCRIPTION("An independent witness of what the page allocator does");
+MODULE_LICENSE("GPL");

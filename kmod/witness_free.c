@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * buddy_witness - the exact state of free memory
+ *
+ * In /sys/kernel/debug/buddy_witness/:
+ *
+ *   free    each zone's watermarks, reserves and state of deferral; its free
+ *           blocks by migratetype and order, counted whatever their number;
+ *           and for orders 4..10 its aligned ranges: all of them, those that
+ *           are free, and those that are clearable
+ *   freeze  reading tells where in physical memory the text of the last
+ *           capture is; writing captures that text and then stops the machine
+ *           from within, by a byte to the port of a pvpanic device, so that
+ *           its host can read the text while nothing moves
+ *
+ * A range is clearable if no page in it is known to stay where it is. It may be
+ * free, on the list of a CPU, movable by its owner, or a page of a file or a
+ * process with no reference but those that migration takes into account. All
+ * else pins its range, slab pages too, although a few of them could be
+ * reclaimed. Whoever holds a page for a moment makes it look pinned: the
+ * machine should be idle.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bits.h>
+#include <linux/debugfs.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/nodemask.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/vmstat.h>
+
+#include "buddy_witness.h"
+
+#define RANGE_ORDER_MIN		4
+#define RANGE_ORDER_MAX		(MAX_ORDER - 1)
+#define CHUNK_PAGES		BIT(RANGE_ORDER_MIN)
+#define CHUNKS			BIT(RANGE_ORDER_MAX - RANGE_ORDER_MIN)
+
+static unsigned int pause_port;
+module_param(pause_port, uint, 0444);
+MODULE_PARM_DESC(pause_port, "I/O port of a pvpanic device (default 0: none, freeze is refused)");
+
+enum chunk_state {
+	CHUNK_OUTSIDE,	/* a hole, or another zone's */
+	CHUNK_PINNED,
+	CHUNK_CLEARABLE,
+	CHUNK_FREE,
+};
+
+struct range_counts {
+	unsigned long total;
+	unsigned long free;
+	unsigned long clearable;
+};
+
+/* Physically contiguous, so that a host finds the text by one address. */
+static char *free_text;
+#define FREE_TEXT_ORDER		4
+#define FREE_TEXT_BYTES		(PAGE_SIZE << FREE_TEXT_ORDER)
+static size_t free_text_length;
+static DEFINE_MUTEX(free_mutex);
+static unsigned long free_counts[MIGRATE_TYPES][MAX_ORDER];
+
+static const char * const free_type_names[MIGRATE_TYPES] = {
+	[MIGRATE_UNMOVABLE]	= "Unmovable",
+	[MIGRATE_MOVABLE]	= "Movable",
+	[MIGRATE_RECLAIMABLE]	= "Reclaimable",
+	[MIGRATE_HIGHATOMIC]	= "HighAtomic",
+#ifdef CONFIG_CMA
+	[MIGRATE_CMA]		= "CMA",
+#endif
+#ifdef CONFIG_MEMORY_ISOLATION
+	[MIGRATE_ISOLATE]	= "Isolate",
+#endif
+};
+
+static __printf(1, 2) void free_print(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	free_text_length += vscnprintf(free_text + free_text_length,
+				       FREE_TEXT_BYTES - free_text_length,
+				       format, arguments);
+	va_end(arguments);
+}
+
+/* A page on an LRU list, or on its way there, that migration could take. */
+static bool page_can_move(struct page *page)
+{
+	unsigned long flags = (unsigned long)page->mapping & PAGE_MAPPING_FLAGS;
+	int expected;
+
+	if (!page->mapping || PageTable(page))
+		return false;
+	if (flags == PAGE_MAPPING_MOVABLE)
+		return true;
+	if (PageTransCompound(page))
+		return PageLRU(compound_head(page));
+
+	expected = page_mapcount(page);
+	if (flags & PAGE_MAPPING_ANON)
+		expected += PageSwapCache(page);
+	else
+		expected += 1 + !!page_has_private(page);
+
+	/* Not on its list yet: the batch it waits in has a reference too. */
+	if (!PageLRU(page))
+		expected++;
+
+	return page_count(page) <= expected;
+}
+
+static enum chunk_state page_state(struct page *page)
+{
+	if (PageReserved(page) || PageSlab(compound_head(page)))
+		return CHUNK_PINNED;
+	/* On the list of a CPU, or about to be. */
+	if (!page_count(compound_head(page)))
+		return CHUNK_CLEARABLE;
+
+	return page_can_move(page) ? CHUNK_CLEARABLE : CHUNK_PINNED;
+}
+
+/*
+ * Look at one chunk; *free_until is the end of the free block last met. The
+ * order of a free block may be nonsense if it was just taken: then it is only
+ * this report that is wrong.
+ */
+static enum chunk_state chunk_state(struct zone *zone, unsigned long pfn,
+				    unsigned long *free_until)
+{
+	enum chunk_state state = CHUNK_FREE;
+	unsigned long end = pfn + CHUNK_PAGES;
+
+	if (!pfn_valid(pfn) || pfn < zone->zone_start_pfn ||
+	    end > zone_end_pfn(zone) || page_zone(pfn_to_page(pfn)) != zone)
+		return CHUNK_OUTSIDE;
+
+	while (pfn < end) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (pfn < *free_until) {
+			pfn = min(end, *free_until);
+			continue;
+		}
+		if (PageBuddy(page)) {
+			unsigned long order = page_private(page);
+
+			*free_until = pfn + (1UL << min(order, MAX_ORDER - 1UL));
+			continue;
+		}
+		if (page_state(page) == CHUNK_PINNED)
+			return CHUNK_PINNED;
+		state = CHUNK_CLEARABLE;
+		pfn++;
+	}
+
+	return state;
+}
+
+/* Count the aligned ranges of all orders within one of the largest. */
+static void count_ranges(const u8 *chunks, struct range_counts *counts)
+{
+	unsigned int order;
+
+	for (order = RANGE_ORDER_MIN; order <= RANGE_ORDER_MAX; order++) {
+		unsigned long length = 1UL << (order - RANGE_ORDER_MIN);
+		unsigned long first, i;
+
+		for (first = 0; first < CHUNKS; first += length) {
+			struct range_counts *count;
+			u8 least = CHUNK_FREE;
+
+			for (i = first; i < first + length; i++)
+				least = min(least, chunks[i]);
+			count = &counts[order - RANGE_ORDER_MIN];
+			count->total += least != CHUNK_OUTSIDE;
+			count->free += least == CHUNK_FREE;
+			count->clearable += least >= CHUNK_CLEARABLE;
+		}
+	}
+}
+
+static void print_ranges(struct zone *zone)
+{
+	static struct range_counts counts[RANGE_ORDER_MAX - RANGE_ORDER_MIN + 1];
+	static u8 chunks[CHUNKS];
+	unsigned long pfn, free_until = 0;
+	unsigned int order;
+
+	memset(counts, 0, sizeof(counts));
+	pfn = zone->zone_start_pfn & ~((1UL << RANGE_ORDER_MAX) - 1);
+	for (; pfn < zone_end_pfn(zone); pfn += 1UL << RANGE_ORDER_MAX) {
+		unsigned long i;
+
+		for (i = 0; i < CHUNKS; i++)
+			chunks[i] = chunk_state(zone, pfn + i * CHUNK_PAGES,
+						&free_until);
+		count_ranges(chunks, counts);
+	}
+	for (order = RANGE_ORDER_MIN; order <= RANGE_ORDER_MAX; order++) {
+		struct range_counts *count = &counts[order - RANGE_ORDER_MIN];
+
+		free_print("ranges node=%d zone=%s order=%u total=%lu free=%lu clearable=%lu\n",
+			   zone_to_nid(zone), zone->name, order, count->total,
+			   count->free, count->clearable);
+	}
+}
+
+static void print_zone_line(struct zone *zone)
+{
+	unsigned long pcp = 0;
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		pcp += per_cpu_ptr(zone->per_cpu_pageset, cpu)->count;
+
+	free_print("zone node=%d name=%s index=%d managed=%lu min=%lu low=%lu high=%lu boost=%lu",
+		   zone_to_nid(zone), zone->name, (int)zone_idx(zone),
+		   zone_managed_pages(zone), zone->_watermark[WMARK_MIN],
+		   zone->_watermark[WMARK_LOW], zone->_watermark[WMARK_HIGH],
+		   zone->watermark_boost);
+	free_print(" nr_free=%lu highatomic=%lu cma=%lu reserve=%ld",
+		   zone_page_state_snapshot(zone, NR_FREE_PAGES),
+		   zone->nr_reserved_highatomic,
+		   zone_page_state_snapshot(zone, NR_FREE_CMA_PAGES),
+		   zone->lowmem_reserve[0]);
+	for (i = 1; i < MAX_NR_ZONES; i++)
+		free_print(",%ld", zone->lowmem_reserve[i]);
+	free_print(" pcp=%lu defer_shift=%u considered=%u order_failed=%d\n",
+		   pcp, zone->compact_defer_shift, zone->compact_considered,
+		   zone->compact_order_failed);
+}
+
+static void print_free_lists(struct zone *zone)
+{
+	unsigned int order, type;
+	unsigned long flags;
+
+	memset(free_counts, 0, sizeof(free_counts));
+	spin_lock_irqsave(&zone->lock, flags);
+	for (order = 0; order < MAX_ORDER; order++) {
+		for (type = 0; type < MIGRATE_TYPES; type++) {
+			struct list_head *block;
+
+			list_for_each(block, &zone->free_area[order].free_list[type])
+				free_counts[type][order]++;
+		}
+	}
+	spin_unlock_irqrestore(&zone->lock, flags);
+
+	for (type = 0; type < MIGRATE_TYPES; type++) {
+		free_print("free node=%d zone=%s type=%s", zone_to_nid(zone),
+			   zone->name, free_type_names[type]);
+		for (order = 0; order < MAX_ORDER; order++)
+			free_print(" %lu", free_counts[type][order]);
+		free_print("\n");
+	}
+}
+
+/* The zones are walked by node: the kernel does not export next_zone(). */
+static void free_capture(void)
+{
+	int node, index;
+
+	free_text_length = 0;
+	free_print("%s free 1\n", KBUILD_MODNAME);
+	for_each_online_node(node) {
+		for (index = 0; index < MAX_NR_ZONES; index++) {
+			struct zone *zone = &NODE_DATA(node)->node_zones[index];
+
+			if (!populated_zone(zone))
+				continue;
+			print_zone_line(zone);
+			print_free_lists(zone);
+			print_ranges(zone);
+		}
+	}
+	free_print("end\n");
+	/* What is left of an earlier, longer text is no part of this one. */
+	memset(free_text + free_text_length, 0,
+	       FREE_TEXT_BYTES - free_text_length);
+}
+
+static int free_show(struct seq_file *m, void *unused)
+{
+	mutex_lock(&free_mutex);
+	free_capture();
+	seq_write(m, free_text, free_text_length);
+	mutex_unlock(&free_mutex);
+
+	return 0;
+}
+
+static int free_open(struct inode *inode, struct file *file)
+{
+	return single_open_size(file, free_show, NULL, FREE_TEXT_BYTES);
+}
+
+static const struct file_operations free_fops = {
+	.owner		= THIS_MODULE,
+	.open		= free_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+static int freeze_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "phys=%llu bytes=%lu\n",
+		   (unsigned long long)virt_to_phys(free_text), FREE_TEXT_BYTES);
+
+	return 0;
+}
+
+static int freeze_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, freeze_show, NULL);
+}
+
+/* Whatever is written: what counts is the moment. */
+static ssize_t freeze_write(struct file *file, const char __user *text,
+			    size_t length, loff_t *offset)
+{
+	if (!pause_port)
+		return -ENODEV;
+	mutex_lock(&free_mutex);
+	free_capture();
+	outb(1, pause_port);
+	mutex_unlock(&free_mutex);
+
+	return length;
+}
+
+static const struct file_operations freeze_fops = {
+	.owner		= THIS_MODULE,
+	.open		= freeze_open,
+	.read		= seq_read,
+	.write		= freeze_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+int witness_free_init(struct dentry *dir)
+{
+	free_text = (char *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
+					     FREE_TEXT_ORDER);
+	if (!free_text)
+		return -ENOMEM;
+	debugfs_create_file("free", 0400, dir, NULL, &free_fops);
+	debugfs_create_file("freeze", 0600, dir, NULL, &freeze_fops);
+
+	return 0;
+}
+
+void witness_free_exit(void)
+{
+	free_pages((unsigned long)free_text, FREE_TEXT_ORDER);
+}
