@@ -67,13 +67,13 @@ def memory_mib(scale: Scale) -> int:
 def stages(scale: Scale) -> tuple[StagePlan, ...]:
     """Return all stages in the paper's order."""
     size = _SIZES[scale]
-    return (*_quiet_stages(), *_workloads(size), *_high_order(size))
+    return (*_quiet_stages(), *_high_order(size), _torture())
 
 
 def mutant_stages() -> tuple[StagePlan, ...]:
     """Return the small stages that a wrong kernel must betray itself in: no long workloads."""
     size = _SIZES[Scale.SMALL]
-    return (*_quiet_stages(), *_high_order(size))
+    return (*_quiet_stages(), *_high_order(size), _torture())
 
 
 def _quiet_stages() -> tuple[StagePlan, ...]:
@@ -144,4 +144,17 @@ def _high_order(size: _Size) -> tuple[StagePlan, ...]:
             f"{size.hold_mib} MiB were touched and only every {size.keep_one_in}th page kept: "
             "the blocks are not there at first and compaction can make them.",
         ),
+    )
+
+
+def _torture() -> StagePlan:
+    return StagePlan(
+        name="torture",
+        command="bash scripts/run_torture.sh",
+        prepare="",
+        cleanup="",
+        deadline_s=300,
+        note="Every way out of the page allocator, each in known numbers: injected faults, an "
+        "order too high, a full control group, batches, reserves, memory in which no large "
+        "block can be made, and many requests at a time.",
     )

@@ -1,6 +1,6 @@
 """All checks, in the order a reader meets them, and the judging of a run."""
 
-from harness.checks import counters, headline, identity, memory, module, policy
+from harness.checks import counters, headline, identity, memory, module, policy, torture
 from harness.checks.base import Check, CheckResult, Status
 from harness.record import RunRecord
 
@@ -10,6 +10,7 @@ CHECKS: tuple[Check, ...] = (
     *memory.CHECKS,
     *module.CHECKS,
     *policy.CHECKS,
+    *torture.CHECKS,
     *headline.CHECKS,
 )
 

@@ -1,0 +1,243 @@
+"""EXPECTED: what each case of the torture has to come to, and every counter with it.
+
+For each case of kmod/torture_cases.c, in the world that vm/guest/scripts/run_torture.sh makes
+for it; an item that is not named has to stay as it was. Sources are mm/page_alloc.c
+(__alloc_pages, __alloc_pages_bulk, __alloc_pages_slowpath) and mm/compaction.c
+(try_to_compact_pages).
+
+Two exits are not forced. `no_zone` needs a nodemask, which a kernel without NUMA ignores;
+`nofail_atomic` begins with a warning in the kernel log. Of the steps, `oom` needs memory to be
+freed by another in the midst of it; `compact_first`, `compact_second` and `reclaim` are what
+the stage high_order_final is about.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from harness.kernel.torture import Item, Torture
+
+_ATTEMPTS = frozenset(item for item in Item if item.startswith("compact"))
+# 2 threads for each CPU with 4000 pairs each (HAMMER_PER_CPU, HAMMER_PAIRS); 40000 pairs of
+# a task and 4000 of its interrupts (kmod/torture_hammer.c).
+_HAMMER_FOR_EACH_CPU = 8000
+_HAMMER_IRQ = 44000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a case must come to; `free` items are bound by their sums alone."""
+
+    ok: int
+    failed: int
+    pages: int
+    items: Mapping[Item, int] = field(default_factory=dict)
+    invalid: int = 0
+    free: frozenset[Item] = frozenset()
+
+
+Key = tuple[str, int]
+
+
+def _served(count: int, order: int, step: Item = Item.STEP_FAST, *, skipped: int = 0) -> Expected:
+    """Return what `count` requests come to that `step` serves."""
+    slow = 0 if step in {Item.STEP_FAST, Item.STEP_BULK} else count
+    return Expected(
+        ok=count,
+        failed=0,
+        pages=count << order,
+        items={
+            Item.REQ: count,
+            Item.SUCCESS: count,
+            step: count,
+            Item.SLOWPATH: slow,
+            Item.COMPACT: skipped,
+            Item.COMPACT_SKIPPED: skipped,
+        },
+    )
+
+
+def _refused(
+    count: int,
+    reason: Item,
+    *,
+    skipped: int = 0,
+    tried: int = 0,
+    deferred: int = 0,
+    raised: int = 0,
+) -> Expected:
+    """Return what `count` requests come to that fail: attempts at compaction by outcome."""
+    early = {Item.FAIL_INJECTED, Item.FAIL_MEMCG}
+    return Expected(
+        ok=0,
+        failed=count,
+        pages=0,
+        items={
+            Item.REQ: count,
+            Item.FAIL: count,
+            reason: count,
+            Item.SLOWPATH: 0 if reason in early else count,
+            Item.COMPACT: skipped + tried,
+            Item.COMPACT_SKIPPED: skipped,
+            Item.COMPACT_STALL: tried,
+            Item.COMPACT_DEFERRED: deferred,
+            Item.COMPACT_FAIL: tried,
+            Item.ADAPTIVE: raised,
+        },
+    )
+
+
+def _loosely(expected: Expected, *free: Item) -> Expected:
+    return Expected(
+        ok=expected.ok,
+        failed=expected.failed,
+        pages=expected.pages,
+        items=expected.items,
+        free=frozenset(free),
+    )
+
+
+def _injected(count: int, failed: int, order: int) -> Expected:
+    served = count - failed
+    return Expected(
+        ok=served,
+        failed=failed,
+        pages=served << order,
+        items={
+            Item.REQ: count,
+            Item.SUCCESS: served,
+            Item.STEP_FAST: served,
+            Item.FAIL: failed,
+            Item.FAIL_INJECTED: failed,
+        },
+    )
+
+
+def _batch(pages: int, *, slots_free: int) -> Expected:
+    """Return what one call for a batch comes to that takes its pages itself."""
+    items = {Item.REQ: pages, Item.SUCCESS: pages, Item.STEP_BULK: pages}
+    return Expected(ok=int(pages == slots_free), failed=0, pages=pages, items=items)
+
+
+def _single(*, slots_free: int) -> Expected:
+    """Return what one call for a batch comes to that falls back on a single request."""
+    items = {Item.REQ: 1, Item.SUCCESS: 1, Item.STEP_FAST: 1}
+    return Expected(ok=int(slots_free == 1), failed=0, pages=1, items=items)
+
+
+def _invalid(count: int) -> Expected:
+    return Expected(ok=0, failed=count, pages=0, invalid=count)
+
+
+_NOTHING: Final = Expected(ok=1, failed=0, pages=0)
+_WAIT: Final = Item.FAIL_NO_DIRECT_RECLAIM
+
+_FAST: Final[dict[Key, Expected]] = {
+    **{(f"fast_{order}", order): _served(8, order) for order in range(1, 9)},
+    ("fast_0", 0): _served(16, 0),
+    ("fast_9", 9): _served(4, 9),
+    ("fast_10", 10): _served(4, 10),
+    ("kernel_4", 4): _served(16, 4),
+    ("kernel_10", 10): _served(4, 10),
+    ("nofail_0", 0): _served(4, 0),
+    ("nofail_1", 1): _served(4, 1),
+}
+_EARLY: Final[dict[Key, Expected]] = {
+    ("invalid_11", 11): _invalid(3),
+    ("invalid_20", 20): _invalid(2),
+    ("inject_0", 0): _injected(8, 5, 0),
+    ("inject_4", 4): _injected(8, 5, 4),
+    ("inject_4:min_order_5", 4): _injected(8, 0, 4),
+    ("inject_4:off", 4): _injected(8, 0, 4),
+    ("inject_10", 10): _injected(2, 1, 10),
+    ("inject_nofail", 0): _injected(2, 0, 0),
+    ("inject_bulk", 0): _injected(1, 1, 0),
+    ("inject_bulk_one", 0): _injected(1, 1, 0),
+    ("memcg_4", 4): _served(4, 4),
+    ("memcg_full_0", 0): _refused(4, Item.FAIL_MEMCG),
+    ("memcg_full_4", 4): _refused(4, Item.FAIL_MEMCG),
+    ("memcg_limit", 10): _refused(2, Item.FAIL_MEMCG),
+}
+_BULK: Final[dict[Key, Expected]] = {
+    ("bulk_empty", 0): _batch(16, slots_free=16),
+    ("bulk_holey", 0): _batch(12, slots_free=12),
+    ("bulk_last", 0): _single(slots_free=1),
+    ("bulk_full", 0): _NOTHING,
+    ("bulk_one", 0): _single(slots_free=1),
+    ("bulk_none", 0): _NOTHING,
+    ("bulk_list", 0): _batch(16, slots_free=16),
+    ("bulk_account", 0): _single(slots_free=16),
+    ("bulk_memcg", 0): _refused(1, Item.FAIL_MEMCG),
+    ("bulk_drained", 0): _refused(1, _WAIT),
+}
+# With page_owner, the bulk allocator asks for one page at a time.
+_BULK_OWNED: Final[dict[Key, Expected]] = {
+    ("bulk_empty", 0): _single(slots_free=16),
+    ("bulk_holey", 0): _single(slots_free=12),
+    ("bulk_list", 0): _single(slots_free=16),
+}
+_SLOW: Final[dict[Key, Expected]] = {
+    ("min_watermark", 4): _served(4, 4, Item.STEP_MIN_WATERMARK),
+    ("reserves", 4): _served(4, 4, Item.STEP_FREELIST),
+    ("drained", 4): _refused(4, _WAIT),
+    ("nowait", 10): _refused(4, _WAIT),
+    ("atomic", 10): _refused(4, _WAIT),
+    ("costly", 10): _refused(4, Item.FAIL_COSTLY, tried=8),
+    ("costly_8", 8): _refused(4, Item.FAIL_COSTLY, tried=8),
+    ("costly_deferred", 10): _refused(4, Item.FAIL_COSTLY, tried=8, deferred=8),
+    ("noretry", 10): _refused(4, Item.FAIL_NORETRY, tried=8),
+    ("noretry_deferred", 10): _refused(4, Item.FAIL_NORETRY_COMPACT, tried=4, deferred=4),
+    # Without __GFP_IO there is no attempt before reclaim, and none is made after it.
+    ("noio", 10): _refused(4, Item.FAIL_COSTLY, skipped=4),
+    ("memalloc", 10): _refused(4, Item.FAIL_MEMALLOC),
+    # How often it retries depends on what reclaim finds.
+    ("exhausted", 10): _loosely(_refused(2, Item.FAIL_EXHAUSTED), *_ATTEMPTS),
+    ("oom_victim", 10): _loosely(_refused(2, Item.FAIL_OOM_VICTIM), *_ATTEMPTS),
+}
+# Only where nobody else can be hurt by memory that is all but gone.
+_ONE_CPU: Final[dict[Key, Expected]] = {
+    ("nofail_reserve", 1): _served(2, 1, Item.STEP_NOFAIL, skipped=4),
+}
+_COSTLY_RAISED: Final = _refused(4, Item.FAIL_COSTLY, tried=8, raised=4)
+_COSTLY_LEFT: Final = _refused(4, Item.FAIL_COSTLY, tried=8)
+# The policy with its knobs as each name says. Compaction at the highest priority is never
+# deferred, which tells which of the two attempts were raised.
+POLICY: Final[dict[Key, Expected]] = {
+    **{(f"{case}:early", 10): _SLOW[case, 10] for case in ("nowait", "atomic", "noio", "memalloc")},
+    ("noretry:early", 10): _SLOW["noretry", 10],
+    ("noretry_deferred:early", 10): _SLOW["noretry_deferred", 10],
+    ("costly:early", 10): _COSTLY_RAISED,
+    ("costly_8:early", 8): _COSTLY_RAISED,
+    ("costly_deferred:early", 10): _COSTLY_RAISED,
+    ("exhausted:early", 10): _loosely(_refused(2, Item.FAIL_EXHAUSTED, raised=2), *_ATTEMPTS),
+    ("costly:late", 10): _COSTLY_RAISED,
+    ("costly_deferred:late", 10): _refused(4, Item.FAIL_COSTLY, tried=8, deferred=4, raised=4),
+    ("costly:cutoff_3", 10): _COSTLY_LEFT,
+    ("costly:cutoff_4", 10): _COSTLY_RAISED,
+    ("costly:at_threshold", 10): _COSTLY_LEFT,
+    ("costly:above_threshold", 10): _COSTLY_RAISED,
+    ("costly:min_order_10", 10): _COSTLY_RAISED,
+    ("costly_8:min_order_10", 8): _COSTLY_LEFT,
+}
+
+
+def _hammered(cpus: int) -> dict[Key, Expected]:
+    count = _HAMMER_FOR_EACH_CPU * cpus
+    return {
+        **{("hammer", order): _served(count, order) for order in (4, 5, 6)},
+        ("hammer_irq", 4): _served(_HAMMER_IRQ, 4),
+    }
+
+
+def expected(torture: Torture) -> dict[Key, Expected]:
+    """Return what the cases of this guest must come to: the one table of expectations."""
+    table = {**_FAST, **_EARLY, **_BULK, **_SLOW, **_hammered(torture.cpus)}
+    if torture.page_owner:
+        table |= _BULK_OWNED
+    if torture.cpus == 1:
+        table |= _ONE_CPU
+    else:
+        table["still:cpu_offline", 4] = Expected(ok=0, failed=0, pages=0)
+    if torture.policy:
+        table |= POLICY
+    return table

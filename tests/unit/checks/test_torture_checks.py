@@ -1,0 +1,120 @@
+"""A torture that went as it must holds; one unit too many or too few does not."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from synthetic_run import parsed
+
+from harness.checks.base import CheckResult, Status
+from harness.checks.torture import CHECKS, STAGE
+from harness.checks.torture_table import expected
+from harness.errors import RecordError
+from harness.kernel.torture import Item, parse_torture
+from harness.record import RunRecord
+
+TEXT = (Path(__file__).parents[2] / "data/kernel-5.15/torture.txt").read_text()
+PATCHES = ("0009-mm-buddy_monitor-let-modules-read-all-counters-at-one-instant.patch",)
+EXITS, ACCOUNTING, POLICY = (check.name for check in CHECKS)
+
+
+def run_with(text: str, *, patches: tuple[str, ...] = PATCHES, exit_status: int = 0) -> RunRecord:
+    run = parsed()
+    stage = replace(run.stages[0], name=STAGE, output=text, exit_status=exit_status)
+    return replace(run, stages=(*run.stages, stage), key=replace(run.key, patches=patches))
+
+
+def judged(text: str, **changes: object) -> dict[str, CheckResult]:
+    run = run_with(text, **changes)  # type: ignore[arg-type]
+    return {check.name: check.result(run) for check in CHECKS}
+
+
+def in_case(case: str, pattern: str, replacement: str) -> str:
+    line = re.search(rf"^case={case} .*\n", TEXT, re.MULTILINE)
+    assert line is not None
+    changed = re.sub(pattern, replacement, line[0], count=1)
+    assert changed != line[0], f"{pattern} is not in {case}"
+    return TEXT.replace(line[0], changed)
+
+
+def test_a_guests_torture_holds() -> None:
+    assert {result.status for result in judged(TEXT).values()} == {Status.HELD}
+
+
+def test_no_item_of_any_case_may_be_off_by_one() -> None:
+    """One unit more of an item is noticed; each case has its turn with another item."""
+    for number, ((case, order), wanted) in enumerate(expected(parse_torture(TEXT)).items()):
+        item = [item for item in Item if item not in wanted.free][number % 20]
+        more = re.sub(
+            rf"(^case={case} order={order} .* {item}=)(\d+)",
+            lambda match: f"{match[1]}{int(match[2]) + 1}",
+            TEXT,
+            flags=re.MULTILINE,
+        )
+        results = judged(more)
+        assert Status.FAILED in {results[ACCOUNTING].status, results[POLICY].status}, (
+            f"{case} order {order}: one {item} more was not noticed"
+        )
+
+
+@pytest.mark.parametrize(
+    ("check", "case", "pattern", "replacement"),
+    [
+        (EXITS, "memcg_full_4", "ok=0", "ok=1"),
+        (EXITS, "bulk_holey", "pages=12", "pages=13"),
+        (ACCOUNTING, "memcg_full_4", " fail_memcg=4", " fail_memcg=3"),
+        (ACCOUNTING, "bulk_empty", " step_bulk=16", " step_bulk=32"),
+        (ACCOUNTING, "fast_0", "elsewhere=0", "elsewhere=1"),
+        (ACCOUNTING, "invalid_11", "invalid_fail=3", "invalid_fail=2"),
+        (ACCOUNTING, "fast_4", "invalid_req=0", "invalid_req=1"),
+        (ACCOUNTING, "exhausted", r"compact_stall=\d+", "compact_stall=1000"),
+        (ACCOUNTING, "exhausted", r"compact_deferred=\d+", "compact_deferred=1000"),
+        (POLICY, "noretry:early", "adaptive=0", "adaptive=4"),
+        (POLICY, "costly_deferred:early", "compact_deferred=0", "compact_deferred=4"),
+    ],
+)
+def test_a_wrong_number_fails_the_check_that_is_about_it(
+    check: str, case: str, pattern: str, replacement: str
+) -> None:
+    results = judged(in_case(case, pattern, replacement))
+
+    assert [name for name, result in results.items() if result.status is Status.FAILED] == [check]
+    assert any(case in line for line in results[check].details)
+
+
+def test_a_case_that_is_absent_is_a_failure() -> None:
+    without = re.sub(r"case=noio .*\n", "", TEXT).replace("end cases=74", "end cases=73")
+
+    assert judged(without)[EXITS].status is Status.FAILED
+
+
+def test_memory_that_can_be_cleared_is_a_failure() -> None:
+    assert judged(re.sub(r"open=0\n", "open=3\n", TEXT))[EXITS].status is Status.FAILED
+
+
+def test_others_may_be_counted_below_order_4_of_a_case_that_sleeps() -> None:
+    """With two CPUs, what the other one asks for is in the numbers, too."""
+    more = in_case(
+        "nofail_0", r" req=4 (.*) success=4 (.*) step_fast=4", r" req=9 \1 success=9 \2 step_fast=9"
+    )
+    assert judged(more)[ACCOUNTING].status is Status.FAILED
+    two = more.replace("cpus=1", "cpus=2")
+    assert not any("nofail_0" in line for line in judged(two)[ACCOUNTING].details[:2])
+
+
+def test_what_does_not_apply_is_said() -> None:
+    assert {check.result(parsed()).status for check in CHECKS} == {Status.NOT_APPLICABLE}
+    early = judged(re.sub(r" elsewhere=.*", "", TEXT), patches=("0001-count.patch",))
+    assert early[EXITS].status is Status.HELD
+    assert early[ACCOUNTING].status is Status.NOT_APPLICABLE
+
+
+def test_a_module_that_says_nothing_of_the_monitor_is_an_error() -> None:
+    with pytest.raises(RecordError, match="says nothing of the monitor"):
+        judged(re.sub(r" elsewhere=.*", "", TEXT))
+
+
+def test_a_script_that_failed_is_an_error() -> None:
+    with pytest.raises(RecordError, match="exit status 1"):
+        judged(TEXT, exit_status=1)

@@ -1,0 +1,218 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Force every way out of the page allocator, and print what was counted.
+#
+# usage: run_torture.sh
+#
+# The cases are those of kmod/torture_cases.c; this script makes the world in
+# which each of them runs: fault injection, a small control group, memory in
+# which no large block can be made, the policy's knobs. A line
+#   alloc_torture 1 cpus=N page_owner=0|1 policy=0|1
+# comes first, then the results of the cases, last "end cases=N".
+set -eu
+
+name=alloc_torture
+results=/sys/kernel/debug/$name
+injection=/sys/kernel/debug/fail_page_alloc
+knobs=/proc/sys/vm/adaptive_compaction
+group=/tmp/torture_cgroup
+limit_kib=2048
+root=$(cd "$(dirname "$0")/.." && pwd)
+ran=0
+comb=
+
+fail() {
+	echo "run_torture.sh: $1" >&2
+	exit 1
+}
+
+# Runs on every way out: nothing here may reach the next stage.
+finish() {
+	local status=$?
+
+	trap - EXIT
+	[ ! -d "$injection" ] || inject_nothing || status=1
+	[ -z "$comb" ] || bash "$root/scripts/unmovable_comb.sh" stop || status=1
+	restore_knobs || status=1
+	[ ! -d "$group" ] || leave_group || status=1
+	[ ! -d "/sys/module/$name" ] || rmmod "$name" || status=1
+	exit "$status"
+}
+
+# run CASE[:REMARK]: in this shell, whose group and faults apply to it
+run() {
+	echo "$1" > "$results/run" || fail "case $1 did not run"
+	cat "$results/result"
+	ran=$((ran + 1))
+}
+
+# inject TIMES MIN_ORDER: the next TIMES requests of the module's own fail
+inject() {
+	echo 1 > "$injection/task-filter"
+	echo 0 > "$injection/ignore-gfp-wait"
+	echo 0 > "$injection/verbose"
+	echo "$2" > "$injection/min-order"
+	echo "$1" > "$injection/times"
+	echo 100 > "$injection/probability"
+}
+
+inject_nothing() {
+	echo 0 > "$injection/probability"
+}
+
+injected() {
+	inject 5 0
+	run inject_0
+	inject 5 4
+	run inject_4
+	inject 5 5
+	run inject_4:min_order_5
+	inject 1 10
+	run inject_10
+	inject 5 0
+	run inject_nofail
+	inject 1 0
+	run inject_bulk
+	inject 1 0
+	run inject_bulk_one
+	inject_nothing
+	run inject_4:off
+}
+
+# A task in the root group is never charged: a group of its own, too small.
+enter_group() {
+	mkdir "$group"
+	mount -t cgroup2 cgroup2 "$group"
+	echo +memory > "$group/cgroup.subtree_control"
+	mkdir "$group/small"
+	echo $((limit_kib * 1024)) > "$group/small/memory.max"
+}
+
+leave_group() {
+	if [ -d "$group/small" ]; then
+		rmdir "$group/small"
+		umount "$group"
+	fi
+	rmdir "$group"
+}
+
+charged() {
+	enter_group
+	(
+		echo "$BASHPID" > "$group/small/cgroup.procs"
+		for each in memcg_4 memcg_full_0 memcg_full_4 memcg_limit \
+			bulk_account bulk_memcg; do
+			echo "$each" > "$results/run" || exit 1
+			# Not cat: it would be charged, too.
+			while read -r line; do
+				echo "$line"
+			done < "$results/result"
+		done
+	) || fail "the cases of the control group did not run"
+	ran=$((ran + 6))
+	leave_group
+}
+
+# policy MODE THRESHOLD CUTOFF MIN_ORDER
+policy() {
+	[ -e "${knobs}_mode" ] || return 0
+	echo "$1" > "${knobs}_mode"
+	echo "$2" > "${knobs}_threshold"
+	echo "$3" > "${knobs}_cutoff"
+	echo "$4" > "${knobs}_min_order"
+}
+
+# Taking memory of another type would raise the watermarks as we go.
+boost=/proc/sys/vm/watermark_boost_factor
+saved=
+saved_boost=
+save_knobs() {
+	saved_boost=$(cat "$boost")
+	echo 0 > "$boost"
+	[ -e "${knobs}_mode" ] || return 0
+	saved="$(cat "${knobs}_mode" "${knobs}_threshold" "${knobs}_cutoff" \
+		"${knobs}_min_order" | tr '\n' ' ')"
+}
+
+restore_knobs() {
+	[ -z "$saved_boost" ] || echo "$saved_boost" > "$boost"
+	# shellcheck disable=SC2086
+	[ -z "$saved" ] || policy $saved
+}
+
+hopeless() {
+	local each
+
+	bash "$root/scripts/unmovable_comb.sh" start 10 6 8
+	comb=1
+	policy 0 0 10 3
+	for each in nowait atomic costly costly_8 costly_deferred noretry \
+		noretry_deferred noio memalloc exhausted oom_victim; do
+		run "$each"
+	done
+	[ -e "${knobs}_mode" ] || return 0
+	policy 2 0 10 3
+	for each in nowait atomic costly costly_8 costly_deferred noretry \
+		noretry_deferred noio memalloc exhausted; do
+		run "$each:early"
+	done
+	policy 1 0 10 3
+	run costly:late
+	run costly_deferred:late
+	# One page in 64 is kept: of 63 free ones, 7 are in blocks below order
+	# 3 (11 %), and 15 in blocks below order 4 (23 %).
+	policy 2 17 3 3
+	run costly:cutoff_3
+	policy 2 17 4 3
+	run costly:cutoff_4
+	# No free block has order 10: all of them are below it.
+	policy 2 100 10 3
+	run costly:at_threshold
+	policy 2 99 10 3
+	run costly:above_threshold
+	policy 2 0 10 10
+	run costly:min_order_10
+	run costly_8:min_order_10
+}
+
+# A CPU that goes takes no counter with it.
+offlined() {
+	local cpu=/sys/devices/system/cpu/cpu1/online
+
+	[ -e "$cpu" ] || return 0
+	echo 0 > "$cpu"
+	run still:cpu_offline
+	echo 1 > "$cpu"
+}
+
+[ $# -eq 0 ] || fail "takes no arguments"
+[ ! -d "/sys/module/$name" ] || fail "$name is loaded already; rmmod it first"
+owner=0
+! grep -q 'page_owner=on' /proc/cmdline || owner=1
+knob=0
+[ ! -e "${knobs}_mode" ] || knob=1
+trap finish EXIT
+trap 'exit 143' TERM INT HUP
+save_knobs
+insmod "$root/kmod/$name.ko" || fail "the module was not loaded"
+
+echo "alloc_torture 1 cpus=$(nproc) page_owner=$owner policy=$knob"
+for order in 0 1 2 3 4 5 6 7 8 9 10; do
+	run "fast_$order"
+done
+for each in kernel_4 kernel_10 invalid_11 invalid_20 bulk_empty bulk_holey \
+	bulk_last bulk_full bulk_one bulk_none bulk_list bulk_drained \
+	nofail_0 nofail_1 min_watermark reserves drained; do
+	run "$each"
+done
+# Others may ask for memory while this one lies near the last of it.
+[ "$(nproc)" -ne 1 ] || run nofail_reserve
+injected
+run hammer
+offlined
+run hammer_irq
+charged
+hopeless
+bash "$root/scripts/unmovable_comb.sh" stop
+comb=
+echo "end cases=$ran"

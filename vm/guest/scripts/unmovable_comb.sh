@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Cut free memory into small blocks with pages that cannot move.
+#
+# usage: unmovable_comb.sh start ORDER KEEP_SHIFT [PLUG_ORDER [TAKE [RESERVE_MIB]]]
+#        unmovable_comb.sh stop
+#
+# One page in 2^KEEP_SHIFT is kept of all free blocks, or of TAKE blocks of
+# ORDER. With PLUG_ORDER above 0, each aligned range of that order gets a page
+# that stays. "start" returns once memory is in its final shape and prints what
+# it came to; both are what kmod/unmovable_comb.c says of itself.
+set -eu
+
+name=unmovable_comb
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+usage() {
+	echo "usage: unmovable_comb.sh start ORDER KEEP_SHIFT [PLUG_ORDER [TAKE [RESERVE_MIB]]] | stop" >&2
+	exit 2
+}
+
+fail() {
+	echo "unmovable_comb.sh: $1" >&2
+	exit 1
+}
+
+start() {
+	local number plug=0
+
+	for number in "$@"; do
+		[[ $number =~ ^(0|[1-9][0-9]{0,8})$ ]] || usage
+	done
+	[ ! -d "/sys/module/$name" ] || fail "a comb is there already; stop it first"
+	[ "${3:-0}" -eq 0 ] || plug=1
+	if ! insmod "$root/kmod/$name.ko" order="$1" keep_shift="$2" plug=$plug \
+		plug_order="${3/#0/10}" take="${4:-0}" reserve_mib="${5:-16}"; then
+		dmesg | grep "$name: .* refused: " | tail -n 1 >&2 || :
+		fail "the module was not loaded; the kernel log has the reason"
+	fi
+	cat "/sys/kernel/debug/$name/state"
+}
+
+case ${1:-} in
+start)
+	if [ $# -lt 3 ] || [ $# -gt 6 ]; then
+		usage
+	fi
+	start "$2" "$3" "${4:-0}" "${5:-0}" "${6:-16}"
+	;;
+stop)
+	[ $# -eq 1 ] || usage
+	[ -d "/sys/module/$name" ] || fail "no comb was started"
+	cat "/sys/kernel/debug/$name/state"
+	rmmod "$name"
+	;;
+*)
+	usage
+	;;
+esac
