@@ -90,6 +90,26 @@ static unsigned int max_mib;
 module_param(max_mib, uint, 0444);
 MODULE_PARM_DESC(max_mib, "Cap on most_held blocks together, in MiB (default 0: three quarters of RAM)");
 
+static DECLARE_WAIT_QUEUE_HEAD(high_order_go_wait);
+static bool go = true;
+
+static int high_order_set_go(const char *text, const struct kernel_param *param)
+{
+	int err = param_set_bool(text, param);
+
+	wake_up(&high_order_go_wait);
+
+	return err;
+}
+
+static const struct kernel_param_ops high_order_go_ops = {
+	.set = high_order_set_go,
+	.get = param_get_bool,
+};
+
+module_param_cb(go, &high_order_go_ops, &go, 0644);
+MODULE_PARM_DESC(go, "0: make no request before it is set to 1 (default 1)");
+
 enum high_order_state {
 	HIGH_ORDER_IDLE,
 	HIGH_ORDER_RUNNING,
@@ -284,6 +304,7 @@ static int high_order_work(void *unused)
 {
 	bool stopped;
 
+	wait_event_idle(high_order_go_wait, READ_ONCE(go) || kthread_should_stop());
 	high_order_set_state(HIGH_ORDER_RUNNING);
 	WRITE_ONCE(high_order_stop_reason, high_order_perform());
 	high_order_set_state(HIGH_ORDER_HOLDING);

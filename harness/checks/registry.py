@@ -1,6 +1,15 @@
 """All checks, in the order a reader meets them, and the judging of a run."""
 
-from harness.checks import counters, headline, identity, memory, module, policy, torture
+from harness.checks import (
+    counters,
+    headline,
+    identity,
+    memory,
+    module,
+    policy,
+    prediction,
+    torture,
+)
 from harness.checks.base import Check, CheckResult, Status
 from harness.record import RunRecord
 
@@ -10,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     *memory.CHECKS,
     *module.CHECKS,
     *policy.CHECKS,
+    *prediction.CHECKS,
     *torture.CHECKS,
     *headline.CHECKS,
 )

@@ -68,6 +68,21 @@ class CompactionDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PredictedCounter:
+    """What was said of a counter before the burst, and what came of it.
+
+    A rise within low..high, or frag_pct afterwards; `reason` is empty where it was exact.
+    """
+
+    counter: str
+    low: int
+    high: int
+    reason: str
+    observed: int
+    hit: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageSnapshot:
     """What the report needs of a snapshot; `frag_pct` is from buddyinfo with the policy's cutoff.
 
@@ -102,6 +117,7 @@ class RunStage:
     deltas: tuple[MonitorDelta, ...]  # empty without the monitor
     compaction: CompactionDelta
     burst: Burst | None
+    predicted: tuple[PredictedCounter, ...]  # empty where nothing was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from harness.record import parse_run
 from harness.report.document import Run, decode_run
 from harness.report.summary import summarise
 from harness.stages.report import RUN_DOCUMENT
-from harness.values import CONSOLE_LOG, RAW, SUMS, ReplayKey
+from harness.values import CONSOLE_LOG, PREDICTIONS, RAW, SUMS, ReplayKey
 from harness.workspace import atomic_write, encode, sha256_file
 
 KEY = "key.json"
@@ -43,7 +43,14 @@ def check(folder: Path, *, strict: bool = True) -> Run:
     _check_sums(folder)
     if strict:
         _check_document(folder / RUN_DOCUMENT)
-    run = parse_run(_stages(folder / RAW), key, console=console.read_bytes())
+    run = parse_run(
+        _stages(folder / RAW),
+        key,
+        console=console.read_bytes(),
+        predictions={
+            path.name: path.read_bytes() for path in sorted((folder / PREDICTIONS).glob("*.*"))
+        },
+    )
     return summarise(run, judge(run))
 
 
