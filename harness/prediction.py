@@ -1,8 +1,8 @@
 """Foretell a stage's burst from the texts of its guest, and keep what was foretold. Pure.
 
-RUN/predictions/<stage>.json    the prediction, and the digests of the texts it is made from
-RUN/predictions/<stage>.free    the free lists right before the first request, as the
-                                witness left them in the memory of the paused guest
+RUN/predictions/<stage>.json holds the prediction and the digests of the texts it is made from;
+<stage>.free beside it holds the free lists right before the first request, as the witness left
+them in the memory of the paused guest.
 """
 
 from collections.abc import Mapping

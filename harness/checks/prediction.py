@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.errors import RecordError
-from harness.kernel.buddy_monitor import COUNTERS
+from harness.kernel.buddy_monitor import COUNTERS, MonitorRow
 from harness.model.forecast import Forecast
-from harness.record import RunRecord, StageRecord
+from harness.record import RunRecord, Snapshot, StageRecord
 
 FRAG_PCT = "frag_pct"
 
@@ -40,22 +40,24 @@ def foretold(stage: StageRecord) -> tuple[Foretold, ...]:
     if stage.prediction is None:
         return ()
     said = stage.prediction.prediction
-    delta = stage.deltas[said.order]
+    before, after = (_row(stage, snapshot) for snapshot in stage.snapshots)
     counters = tuple(
-        Foretold(counter=name, forecast=said.counter(name), observed=getattr(delta, name))
+        Foretold(
+            counter=name,
+            forecast=said.counter(name),
+            observed=after.counter(name) - before.counter(name),
+        )
         for name in COUNTERS
     )
-    before, after = (_frag_pct(stage, when) for when in range(2))
-    unchanged = Forecast(low=before, high=before, reason="")
-    frag = Foretold(counter=FRAG_PCT, forecast=said.frag_pct or unchanged, observed=after)
+    unchanged = Forecast(low=before.frag_pct, high=before.frag_pct, reason="")
+    frag = Foretold(counter=FRAG_PCT, forecast=said.frag_pct or unchanged, observed=after.frag_pct)
     return (*counters, frag)
 
 
-def _frag_pct(stage: StageRecord, when: int) -> int:
-    monitor = stage.snapshots[when].monitor
-    if stage.prediction is None or monitor is None:
-        raise RecordError(f"{stage.name}: buddy_monitor is absent; repeat the run")
-    return monitor.rows[stage.prediction.prediction.order].frag_pct
+def _row(stage: StageRecord, snapshot: Snapshot) -> MonitorRow:
+    if stage.prediction is None or snapshot.monitor is None:
+        raise RecordError(f"{snapshot.label}: buddy_monitor is absent; repeat the run")
+    return snapshot.monitor.rows[stage.prediction.prediction.order]
 
 
 def _predictions_hold(run: RunRecord) -> NotApplicable | Iterable[Comparison]:

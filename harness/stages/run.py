@@ -182,13 +182,18 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
         )
         oracle = Oracle(job.plan, job.folder, Path(private), job.speed.slowdown)
         spec = replace(spec, ports=replace(spec.ports, monitor=oracle.monitor))
+
+        def heed(event: status_channel.Event) -> None:
+            job.clock.note(event)
+            oracle.note(event)
+
         job.clock.restart()
         with qemu.launched(spec, log_path=job.folder / boot.QEMU_LOG) as guest:
             end = status_channel.follow(
                 guest,
                 limits,
                 until=status_channel.Done,
-                on_event=lambda event: job.clock.note(event) or oracle.note(event),
+                on_event=heed,
             )
             boot.wait_for_power_off(guest, job.speed)
     if isinstance(end, status_channel.Failed):
