@@ -19,12 +19,23 @@
  * module allocates nothing: its arrays exist before the first request. The
  * thread belongs to the root cgroup, so memcg never charges its blocks.
  *
+ * With wait=1 the first request is not made before "start" is written to, so
+ * that nothing need happen between a look at free memory and the burst.
+ *
  * Results, in /sys/kernel/debug/high_order_test/:
  *
- *   state    idle | running | holding | done | stopped
+ *   state    idle | waiting | running | holding | done | stopped
+ *   start    any write ends "waiting", and returns once the last request is
+ *            made: whoever writes does nothing else meanwhile
  *   records  a version line, parameters, totals, "records=N", N lines of
- *            "i= ok= latency_ns= pfn=" (pfn=0 when ok=0), "end records=N";
- *            final once state is "holding", and until then what exists so far
+ *            "i= ok= latency_ns= pfn= decided= attempts= frag_pct=" (pfn=0 when
+ *            ok=0), "end records=N"; final once state is "holding", and until
+ *            then what exists so far
+ *
+ * decided and frag_pct come from the trace event buddy_monitor_decision, which
+ * a request that adaptive compaction may help meets once when it gets slow;
+ * attempts from mm_compaction_try_to_compact_pages. decision_probe and
+ * compact_probe say whether this kernel has them.
  *
  * Example:
  *
@@ -50,9 +61,10 @@
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
+#include <linux/tracepoint.h>
 #include <linux/wait.h>
 
-#define HIGH_ORDER_FORMAT	1
+#define HIGH_ORDER_FORMAT	2
 #define HIGH_ORDER_ORDER_MAX	10
 /* 65536 records are 1.5 MiB, and their text is about 4 MiB. */
 #define HIGH_ORDER_REQUESTS_MAX	65536
@@ -82,6 +94,10 @@ static unsigned int hold_until_fail;
 module_param(hold_until_fail, uint, 0444);
 MODULE_PARM_DESC(hold_until_fail, "1: keep every block until the first failure, 0: keep the youngest (default 0)");
 
+static bool wait;
+module_param(wait, bool, 0444);
+MODULE_PARM_DESC(wait, "Make the first request only when debugfs' start is written to (default N)");
+
 static char *gfp = "kernel";
 module_param(gfp, charp, 0444);
 MODULE_PARM_DESC(gfp, "kernel|kernel_nokswapd|noretry|retry_mayfail|noio|nowait|atomic|movable (default kernel)");
@@ -90,28 +106,9 @@ static unsigned int max_mib;
 module_param(max_mib, uint, 0444);
 MODULE_PARM_DESC(max_mib, "Cap on most_held blocks together, in MiB (default 0: three quarters of RAM)");
 
-static DECLARE_WAIT_QUEUE_HEAD(high_order_go_wait);
-static bool go = true;
-
-static int high_order_set_go(const char *text, const struct kernel_param *param)
-{
-	int err = param_set_bool(text, param);
-
-	wake_up(&high_order_go_wait);
-
-	return err;
-}
-
-static const struct kernel_param_ops high_order_go_ops = {
-	.set = high_order_set_go,
-	.get = param_get_bool,
-};
-
-module_param_cb(go, &high_order_go_ops, &go, 0644);
-MODULE_PARM_DESC(go, "0: make no request before it is set to 1 (default 1)");
-
 enum high_order_state {
 	HIGH_ORDER_IDLE,
+	HIGH_ORDER_WAITING,
 	HIGH_ORDER_RUNNING,
 	HIGH_ORDER_HOLDING,
 	HIGH_ORDER_DONE,
@@ -120,6 +117,7 @@ enum high_order_state {
 
 static const char * const high_order_state_names[] = {
 	[HIGH_ORDER_IDLE]	= "idle",
+	[HIGH_ORDER_WAITING]	= "waiting",
 	[HIGH_ORDER_RUNNING]	= "running",
 	[HIGH_ORDER_HOLDING]	= "holding",
 	[HIGH_ORDER_DONE]	= "done",
@@ -150,6 +148,9 @@ static const struct high_order_gfp_class high_order_gfp_classes[] = {
 struct high_order_record {
 	u64 latency_ns;
 	unsigned long pfn;
+	u16 decided;
+	u16 attempts;
+	u8 frag_pct;
 	bool ok;
 };
 
@@ -179,7 +180,10 @@ static unsigned int high_order_held_count;
 static gfp_t high_order_gfp;
 static struct task_struct *high_order_worker;
 static struct dentry *high_order_dir;
-/* Nobody wakes this queue: kthread_stop() wakes the worker itself. */
+static bool high_order_started;
+/* The record of the request in progress; only the worker's own events count. */
+static struct high_order_record *high_order_current;
+/* The writer of start and the worker; kthread_stop() wakes the latter itself. */
 static DECLARE_WAIT_QUEUE_HEAD(high_order_stop_wait);
 
 static void high_order_set_state(enum high_order_state state)
@@ -220,6 +224,76 @@ static void high_order_keep(struct page *page)
 		WRITE_ONCE(high_order_held_peak, high_order_held_count);
 }
 
+static void high_order_decided(void *data, unsigned int request_order,
+			       gfp_t gfp_mask, const unsigned long *nr_free,
+			       unsigned int cutoff, unsigned int threshold,
+			       unsigned int frag_pct, unsigned int mode)
+{
+	if (current != high_order_worker || !high_order_current)
+		return;
+	high_order_current->decided++;
+	high_order_current->frag_pct = frag_pct;
+}
+
+static void high_order_compacts(void *data, int request_order, gfp_t gfp_mask,
+				int prio)
+{
+	if (current == high_order_worker && high_order_current)
+		high_order_current->attempts++;
+}
+
+struct high_order_probe {
+	const char *name;
+	void *function;
+	struct tracepoint *tracepoint;
+};
+
+static struct high_order_probe high_order_probes[] = {
+	{ "buddy_monitor_decision", high_order_decided },
+	{ "mm_compaction_try_to_compact_pages", high_order_compacts },
+};
+
+/* Found by name, since the kernel exports none of them. */
+static void high_order_find(struct tracepoint *tracepoint, void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(high_order_probes); i++) {
+		if (!strcmp(tracepoint->name, high_order_probes[i].name))
+			high_order_probes[i].tracepoint = tracepoint;
+	}
+}
+
+/* A probe that cannot be had is shown as absent, and the burst goes on. */
+static void __init high_order_register(void)
+{
+	unsigned int i;
+
+	for_each_kernel_tracepoint(high_order_find, NULL);
+	for (i = 0; i < ARRAY_SIZE(high_order_probes); i++) {
+		struct high_order_probe *probe = &high_order_probes[i];
+
+		if (probe->tracepoint &&
+		    tracepoint_probe_register(probe->tracepoint,
+					      probe->function, NULL))
+			probe->tracepoint = NULL;
+	}
+}
+
+static void high_order_unregister(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(high_order_probes); i++) {
+		struct high_order_probe *probe = &high_order_probes[i];
+
+		if (probe->tracepoint)
+			tracepoint_probe_unregister(probe->tracepoint,
+						    probe->function, NULL);
+	}
+	tracepoint_synchronize_unregister();
+}
+
 static bool high_order_request(unsigned int i)
 {
 	struct high_order_record *record = &high_order_records[i];
@@ -227,9 +301,11 @@ static bool high_order_request(unsigned int i)
 	u64 start_ns;
 	u64 end_ns;
 
+	high_order_current = record;
 	start_ns = ktime_get_ns();
 	page = alloc_pages(high_order_gfp, order);
 	end_ns = ktime_get_ns();
+	high_order_current = NULL;
 
 	record->latency_ns = end_ns - start_ns;
 	record->ok = page;
@@ -304,10 +380,16 @@ static int high_order_work(void *unused)
 {
 	bool stopped;
 
-	wait_event_idle(high_order_go_wait, READ_ONCE(go) || kthread_should_stop());
+	if (wait) {
+		high_order_set_state(HIGH_ORDER_WAITING);
+		wait_event_idle(high_order_stop_wait,
+				READ_ONCE(high_order_started) ||
+				kthread_should_stop());
+	}
 	high_order_set_state(HIGH_ORDER_RUNNING);
 	WRITE_ONCE(high_order_stop_reason, high_order_perform());
 	high_order_set_state(HIGH_ORDER_HOLDING);
+	wake_up_all(&high_order_stop_wait);
 	high_order_pause(hold_ms);
 	stopped = kthread_should_stop();
 	high_order_free_all();
@@ -326,14 +408,35 @@ static int high_order_state_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(high_order_state);
 
+static ssize_t high_order_start_write(struct file *file,
+				      const char __user *text, size_t length,
+				      loff_t *offset)
+{
+	WRITE_ONCE(high_order_started, true);
+	wake_up_all(&high_order_stop_wait);
+	if (wait_event_killable(high_order_stop_wait,
+				high_order_get_state() >= HIGH_ORDER_HOLDING))
+		return -EINTR;
+
+	return length;
+}
+
+static const struct file_operations high_order_start_fops = {
+	.owner		= THIS_MODULE,
+	.write		= high_order_start_write,
+	.llseek		= noop_llseek,
+};
+
 static void high_order_show_header(struct seq_file *m)
 {
 	const struct high_order_view *view = m->private;
 
 	seq_printf(m, "%s %d\n", KBUILD_MODNAME, HIGH_ORDER_FORMAT);
-	seq_printf(m, "order=%u requests=%u hold_ms=%u delay_ms=%u most_held=%u hold_until_fail=%u gfp=%s max_mib=%u\n",
+	seq_printf(m, "order=%u requests=%u hold_ms=%u delay_ms=%u most_held=%u hold_until_fail=%u gfp=%s max_mib=%u wait=%u decision_probe=%u compact_probe=%u\n",
 		   order, requests, hold_ms, delay_ms, most_held,
-		   hold_until_fail, gfp, max_mib);
+		   hold_until_fail, gfp, max_mib, wait,
+		   !!high_order_probes[0].tracepoint,
+		   !!high_order_probes[1].tracepoint);
 	seq_printf(m, "state=%s stop_reason=%s attempted=%u succeeded=%u failed=%u held_peak=%u\n",
 		   high_order_state_names[view->state], view->stop_reason,
 		   view->attempted, view->succeeded,
@@ -386,8 +489,9 @@ static int high_order_records_show(struct seq_file *m, void *v)
 	if (i == view->attempted)
 		seq_printf(m, "end records=%u\n", view->attempted);
 	else
-		seq_printf(m, "i=%u ok=%u latency_ns=%llu pfn=%lu\n",
-			   i, record->ok, record->latency_ns, record->pfn);
+		seq_printf(m, "i=%u ok=%u latency_ns=%llu pfn=%lu decided=%u attempts=%u frag_pct=%u\n",
+			   i, record->ok, record->latency_ns, record->pfn,
+			   record->decided, record->attempts, record->frag_pct);
 	return 0;
 }
 
@@ -512,17 +616,20 @@ static int __init high_order_init(void)
 		goto out_free_held;
 	}
 
+	high_order_register();
 	/* Without these files the run would be for nothing. */
 	high_order_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	if (IS_ERR(high_order_dir)) {
 		err = PTR_ERR(high_order_dir);
 		pr_err("cannot create the debugfs directory: error %d\n", err);
-		goto out_stop_worker;
+		goto out_unregister;
 	}
 	debugfs_create_file("state", 0444, high_order_dir, NULL,
 			    &high_order_state_fops);
 	debugfs_create_file("records", 0444, high_order_dir, NULL,
 			    &high_order_records_fops);
+	debugfs_create_file("start", 0200, high_order_dir, NULL,
+			    &high_order_start_fops);
 
 	pr_info("start order=%u requests=%u hold_ms=%u delay_ms=%u most_held=%u hold_until_fail=%u gfp=%s max_mib=%u\n",
 		order, requests, hold_ms, delay_ms, most_held,
@@ -530,7 +637,8 @@ static int __init high_order_init(void)
 	wake_up_process(high_order_worker);
 	return 0;
 
-out_stop_worker:
+out_unregister:
+	high_order_unregister();
 	/* Never woken, so it ends here without running high_order_work(). */
 	kthread_stop(high_order_worker);
 out_free_held:
@@ -545,6 +653,7 @@ static void __exit high_order_exit(void)
 	/* The worker frees what it holds before it ends. */
 	kthread_stop(high_order_worker);
 	debugfs_remove(high_order_dir);
+	high_order_unregister();
 	kvfree(high_order_held);
 	kvfree(high_order_records);
 }

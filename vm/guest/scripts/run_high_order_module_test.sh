@@ -45,17 +45,14 @@ unload() {
 # files are opened before: as little as possible shall move after the state was
 # taken.
 let_host_predict() {
-	local freeze=/dev/null go
+	local freeze start
 
-	if [ -w "$witness/freeze" ]; then
-		freeze=$witness/freeze
-	fi
-	exec {freeze}> "$freeze" {go}> "/sys/module/$name/parameters/go"
+	exec {freeze}> "$witness/freeze" {start}> "$results/start"
 	read -r -t 0.5 -u "$silence" || :
 	echo "buddylab stage $BUDDYLAB_STAGE predict" > "$BUDDYLAB_PREDICT"
 	echo 1 >&"$freeze"
-	echo 1 >&"$go"
-	exec {freeze}>&- {go}>&-
+	echo 1 >&"$start"
+	exec {freeze}>&- {start}>&-
 }
 
 wait_until_done() {
@@ -89,7 +86,7 @@ exec {silence}<> <(:)
 if ! insmod "$root/kmod/$name.ko" order="$1" requests="$2" hold_ms="$3" \
 	delay_ms="$4" most_held="$5" hold_until_fail="$6" \
 	gfp="${7:-kernel}" max_mib="${8:-0}" \
-	go="$([ -n "${BUDDYLAB_PREDICT:-}" ] && echo 0 || echo 1)"; then
+	wait="$([ -z "${BUDDYLAB_PREDICT:-}" ]; echo $?)"; then
 	dmesg | grep "$name: .* refused: " | tail -n 1 >&2 || :
 	fail "the module was not loaded; the kernel log has the reason"
 fi
