@@ -1,10 +1,11 @@
-"""The records of kmod/high_order_test.c, format 1: what each request of a burst met.
+"""The records of kmod/high_order_test.c, format 2: what each request of a burst met.
 
-high_order_test 1
+high_order_test 2
 order=.. requests=.. hold_ms=.. delay_ms=.. most_held=.. hold_until_fail=.. gfp=.. max_mib=..
+  wait=.. decision_probe=.. compact_probe=..                        (the same line)
 state=.. stop_reason=.. attempted=.. succeeded=.. failed=.. held_peak=..
 records=N
-i=0 ok=1 latency_ns=.. pfn=..      (N such lines)
+i=0 ok=1 latency_ns=.. pfn=.. decided=.. attempts=.. frag_pct=..    (N such lines)
 end records=N
 """
 
@@ -14,7 +15,7 @@ from harness.kernel.pages import Order, order_of
 from harness.kernel.text import damaged, key_values, natural, required, shown, whole_lines
 
 _WHAT = "records"
-_FORMAT_LINE = "high_order_test 1"
+_FORMAT_LINE = "high_order_test 2"
 _HEADER_LINES = 4
 # The worker still runs in any other state, and the records are not final.
 FINAL_STATES = ("holding", "done")
@@ -27,6 +28,10 @@ class AllocationRecord:
     succeeded: bool
     latency_ns: int
     pfn: int  # 0 when it failed
+    # Decisions of adaptive compaction: 1 for an eligible request that got slow, else 0.
+    decided: int
+    attempts: int  # at direct compaction, with __GFP_IO
+    frag_pct: int  # as the decision had it; 0 without one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,7 @@ class ModuleRecords:
     hold_until_fail: bool
     gfp: str
     max_mib: int
+    decision_probe: bool  # whether this kernel has the trace event behind decided
     state: str
     stop_reason: str
     attempted: int
@@ -79,6 +85,9 @@ def _allocation(line: str, index: int) -> AllocationRecord:
         succeeded=_flag(required(values, "ok", _WHAT), "ok"),
         latency_ns=natural(required(values, "latency_ns", _WHAT), _WHAT),
         pfn=natural(required(values, "pfn", _WHAT), _WHAT),
+        decided=natural(required(values, "decided", _WHAT), _WHAT),
+        attempts=natural(required(values, "attempts", _WHAT), _WHAT),
+        frag_pct=natural(required(values, "frag_pct", _WHAT), _WHAT),
     )
 
 
@@ -109,6 +118,7 @@ def _with_header(
         hold_until_fail=_flag(required(parameters, "hold_until_fail", _WHAT), "hold_until_fail"),
         gfp=required(parameters, "gfp", _WHAT),
         max_mib=parameter("max_mib"),
+        decision_probe=_flag(required(parameters, "decision_probe", _WHAT), "decision_probe"),
         state=required(totals, "state", _WHAT),
         stop_reason=required(totals, "stop_reason", _WHAT),
         attempted=total("attempted"),

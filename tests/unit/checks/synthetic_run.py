@@ -140,11 +140,13 @@ def snapshot(step: int, dma32: tuple[int, ...], burst: tuple[int, ...], stall: i
 
 def records(requests: int, most_held: int, hold_until_fail: int) -> str:
     lines = "".join(
-        f"i={i} ok=1 latency_ns={1000 + i} pfn={1024 * (i + 1)}\n" for i in range(requests)
+        f"i={i} ok=1 latency_ns={1000 + i} pfn={1024 * (i + 1)} decided=0 attempts=0 frag_pct=0\n"
+        for i in range(requests)
     )
     return (
-        f"high_order_test 1\norder=10 requests={requests} hold_ms=0 delay_ms=0 "
-        f"most_held={most_held} hold_until_fail={hold_until_fail} gfp=kernel max_mib=700\n"
+        f"high_order_test 2\norder=10 requests={requests} hold_ms=0 delay_ms=0 "
+        f"most_held={most_held} hold_until_fail={hold_until_fail} gfp=kernel max_mib=700 "
+        "wait=0 decision_probe=1 compact_probe=1\n"
         f"state=done stop_reason=requests_done attempted={requests} succeeded={requests} failed=0 "
         f"held_peak={most_held}\nrecords={requests}\n{lines}end records={requests}\n"
     )

@@ -23,12 +23,13 @@ from harness.kernel.zoneinfo import parse_zoneinfo
 
 DATA = Path(__file__).parents[2] / "data"
 KERNELS = ("kernel-5.15", "kernel-6.1")
-RECORDS = """high_order_test 1
-order=10 requests=3 hold_ms=0 delay_ms=0 most_held=3 hold_until_fail=1 gfp=kernel max_mib=700
+RECORDS = """high_order_test 2
+order=10 requests=3 hold_ms=0 delay_ms=0 most_held=3 hold_until_fail=1 gfp=kernel max_mib=700 \
+wait=0 decision_probe=1 compact_probe=1
 state=done stop_reason=first_failure attempted=2 succeeded=1 failed=1 held_peak=1
 records=2
-i=0 ok=1 latency_ns=1234 pfn=123456
-i=1 ok=0 latency_ns=98765 pfn=0
+i=0 ok=1 latency_ns=1234 pfn=123456 decided=0 attempts=0 frag_pct=0
+i=1 ok=0 latency_ns=98765 pfn=0 decided=1 attempts=2 frag_pct=97
 end records=2
 """
 Parser = Callable[[str], object]

@@ -249,11 +249,12 @@ def test_a_console_may_end_with_a_prompt_but_not_be_empty() -> None:
 
 def test_module_records_keep_every_request() -> None:
     records = parse_module_records(
-        "high_order_test 1\n"
+        "high_order_test 2\n"
         "order=10 requests=3 hold_ms=5 delay_ms=6 most_held=2 hold_until_fail=0 gfp=noretry "
-        "max_mib=700\n"
+        "max_mib=700 wait=0 decision_probe=1 compact_probe=1\n"
         "state=stopped stop_reason=unloaded attempted=2 succeeded=1 failed=1 held_peak=1\n"
-        "records=2\ni=0 ok=1 latency_ns=1234 pfn=123456\ni=1 ok=0 latency_ns=98765 pfn=0\n"
+        "records=2\ni=0 ok=1 latency_ns=1234 pfn=123456 decided=0 attempts=0 frag_pct=0\n"
+        "i=1 ok=0 latency_ns=98765 pfn=0 decided=1 attempts=2 frag_pct=97\n"
         "end records=2\n"
     )
 
