@@ -109,7 +109,7 @@ def parse_prediction(
         raise RecordError(f"{stage}: its prediction is damaged ({error}); run again") from error
     if stored.stage != stage or stored.burst != burst:
         raise RecordError(
-            f"{stage}: the prediction is of {stored.stage}, {stored.burst}; run again"
+            f"{stage}: its prediction is of {stored.stage}, {stored.burst}; run again"
         )
     present = {**{name: texts.get(name, b"") for name in TEXTS}, FREE: free}
     digests = {name: sha256(text).hexdigest() for name, text in present.items()}
