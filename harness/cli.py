@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_saved(verbs)
     _add_bench(verbs)
     _add_cost(verbs)
+    _add_predict(verbs)
     _add_mutants(verbs)
     _add_review(verbs)
     return parser
@@ -219,6 +220,22 @@ def _add_cost(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     _kernel_options(cost, patched=False)
 
 
+def _add_predict(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    text = "foretell bursts from the free lists, run them and compare"
+    predict = _add_verb(verbs, "predict", text, _predict)
+    _kernel_options(predict, patched=False)
+    predict.add_argument(
+        "--seeds", type=_positive, default=1, metavar="N", help="seeds 1..N (default 1)"
+    )
+    predict.add_argument(
+        "--memory",
+        type=_megabytes,
+        default=(1024,),
+        metavar="MIB,...",
+        help="of the guest (default 1024; above 3072 it has several large zones)",
+    )
+
+
 def _add_mutants(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     text = "run wrong versions of the series; each must be caught"
     mutants = _add_verb(verbs, "mutants", text, _mutants)
@@ -256,6 +273,10 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not positive")
     return value
+
+
+def _megabytes(text: str) -> tuple[int, ...]:
+    return tuple(_positive(word) for word in text.split(","))
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -325,6 +346,14 @@ def _cost(arguments: argparse.Namespace) -> int:
     from harness import pipeline  # noqa: PLC0415
 
     return pipeline.measure_cost(_kernel(arguments))
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.predict_bursts(
+        _kernel(arguments), seeds=arguments.seeds, memories_mib=arguments.memory
+    )
 
 
 def _mutants(arguments: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from harness.stages.fetch import fetch
 from harness.stages.guest import guest
 from harness.stages.mutants import mutants
 from harness.stages.patch import patch
+from harness.stages.predictions import predictions
 from harness.stages.report import report
 from harness.stages.review import review, table
 from harness.stages.run import run
@@ -99,7 +100,8 @@ def run_experiments(request: RunRequest) -> int:
     kernel, image = _bootable(request.kernel, cache)
     settings = _settings(request)
     plan = stages(Scale(request.scale))
-    with claimed(request.folder or _new_folder(request)) as folder:
+    new = f"{request.scale}-{request.mode}"
+    with claimed(request.folder or _new_folder(new)) as folder:
         logger.info("run folder: %s", folder)
         with progress("run", total=len(plan), unit="stages") as advance:
             key = run(
@@ -156,6 +158,25 @@ def measure_cost(request: KernelRequest) -> int:
     return Exit.CHECK_FAILED if missed else Exit.OK
 
 
+def predict_bursts(request: KernelRequest, *, seeds: int, memories_mib: tuple[int, ...]) -> int:
+    """Print how the predictions of each seed and size of memory fared."""
+    require(qemu.PROGRAM)
+    cache = open_cache()
+    kernel, image = _bootable(request, cache)
+    missed = exact = ranged = 0
+    with claimed(_new_folder("predict")) as folder:
+        logger.info("run folders: %s", folder)
+        for forecasts in predictions(
+            kernel, image, cache, seeds=seeds, memories_mib=memories_mib, folder=folder
+        ):
+            print(forecasts, flush=True)  # noqa: T201 - the command's answer
+            missed += len(forecasts.misses)
+            exact += forecasts.exact
+            ranged += forecasts.ranged
+    print(f"{exact} exact, {ranged} in range, {missed} missed")  # noqa: T201
+    return Exit.CHECK_FAILED if missed else Exit.OK
+
+
 def try_mutants(request: KernelRequest, *, directory: Path, only: tuple[str, ...]) -> int:
     """Try wrong versions of the series and print which check caught each."""
     cache = open_cache()
@@ -191,11 +212,11 @@ def _settings(request: RunRequest) -> RunSettings:
     )
 
 
-def _new_folder(request: RunRequest) -> Path:
+def _new_folder(what: str) -> Path:
     """Make a folder for the run; two runs at once never share one."""
     now = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     for number in itertools.count(1):
-        folder = Path("runs") / f"{now}-{request.scale}-{request.mode}-{number}"
+        folder = Path("runs") / f"{now}-{what}-{number}"
         try:
             folder.mkdir(parents=True)
         except FileExistsError:

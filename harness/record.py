@@ -9,7 +9,7 @@ data is a RecordError.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import TypeVar
@@ -41,7 +41,8 @@ from harness.kernel.text import damaged, natural, shown, whole_lines
 from harness.kernel.vmstat import VmStat, parse_vmstat
 from harness.kernel.witness import WITNESS_FILES, Witnesses, parse_witnesses
 from harness.kernel.zoneinfo import ZoneInfo, parse_zoneinfo
-from harness.values import SUMS, ReplayKey
+from harness.prediction import FREE, StoredPrediction, parse_prediction
+from harness.values import SUMS, ReplayKey, StagePlan
 
 VERIFY_STAGE = "verify"
 # The stages that load the module: without its records there is nothing to judge.
@@ -85,6 +86,7 @@ class StageRecord:
     before: Snapshot
     after: Snapshot
     digest: str
+    prediction: StoredPrediction | None = None  # None: nothing was foretold of it
 
     @property
     def snapshots(self) -> tuple[Snapshot, Snapshot]:
@@ -134,13 +136,17 @@ class RunRecord:
 
 
 def parse_run(
-    stages: Mapping[str, Mapping[str, bytes]], key: ReplayKey, *, console: bytes | None = None
+    stages: Mapping[str, Mapping[str, bytes]],
+    key: ReplayKey,
+    *,
+    console: bytes | None = None,
+    predictions: Mapping[str, bytes] | None = None,
 ) -> RunRecord:
     """Parse a run from stage name -> (path inside the stage's directory -> content).
 
     RecordError if a stage of the key is absent or incomplete, one is there that the key
     does not name, a command is not the planned one, or the monitor is absent from a
-    patched kernel.
+    patched kernel, or a planned prediction is absent or not made of the stage's own texts.
     """
     planned = [plan.name for plan in key.stages]
     if not planned or len(set(planned)) != len(planned):
@@ -151,7 +157,14 @@ def parse_run(
     for name in stages:
         if name not in planned:
             raise RecordError(f"{shown(name)}: the replay key has no such stage; remove it")
-    records = tuple(parse_stage(stages[name], name=name) for name in planned)
+    foretold = {} if predictions is None else predictions
+    records = tuple(
+        replace(
+            parse_stage(stages[plan.name], name=plan.name),
+            prediction=_prediction(plan, stages[plan.name], foretold),
+        )
+        for plan in key.stages
+    )
     for plan, record in zip(key.stages, records, strict=True):
         _check_command(record, plan.command)
         if plan.prepare and "prepare" not in stages[plan.name]:
@@ -166,6 +179,17 @@ def parse_run(
     _check_details(run)
     _check_clock(run)
     return run
+
+
+def _prediction(
+    plan: StagePlan, texts: Mapping[str, bytes], predictions: Mapping[str, bytes]
+) -> StoredPrediction | None:
+    if plan.burst is None:
+        return None
+    content, free = (predictions.get(f"{plan.name}.{kind}") for kind in ("json", FREE))
+    if content is None or free is None:
+        raise RecordError(f"{plan.name}: its prediction is absent; run again")
+    return parse_prediction(plan.name, plan.burst, content, texts, free)
 
 
 def parse_stage(files: Mapping[str, bytes], *, name: str) -> StageRecord:

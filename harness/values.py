@@ -17,6 +17,7 @@ RUN_SCHEMA_VERSION = 1
 RAW = "raw"
 CONSOLE_LOG = "console.log"
 SUMS = "sha256sums"
+PREDICTIONS = "predictions"
 
 
 class RunMode(StrEnum):
@@ -103,6 +104,30 @@ class GuestImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BurstPlan:
+    """What kmod/high_order_test.c is told to do, by its own parameters."""
+
+    order: int
+    requests: int
+    most_held: int
+    hold_until_fail: bool
+    gfp: str = "kernel"
+    hold_ms: int = 0
+    delay_ms: int = 0
+    max_mib: int = 0  # 0: the module's own cap
+
+    @property
+    def command(self) -> str:
+        """The guest's command that makes the burst."""
+        until_fail = int(self.hold_until_fail)
+        return (
+            f"bash scripts/run_high_order_module_test.sh {self.order} {self.requests} "
+            f"{self.hold_ms} {self.delay_ms} {self.most_held} {until_fail} {self.gfp} "
+            f"{self.max_mib}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StagePlan:
     """One stage of an experiment, as the guest is told to run it."""
 
@@ -112,6 +137,12 @@ class StagePlan:
     cleanup: str  # shell text run after the `after` snapshot; may be empty
     deadline_s: int  # in guest seconds at reference speed
     note: str  # why the stage is here; shown in the report
+    burst: BurstPlan | None = None  # what `command` asks for, if the host is to predict it
+
+    @property
+    def predict(self) -> bool:
+        """Whether the guest waits for a prediction before its first request."""
+        return self.burst is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

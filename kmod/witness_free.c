@@ -66,7 +66,8 @@ struct range_counts {
 
 /* Physically contiguous, so that a host finds the text by one address. */
 static char *free_text;
-#define FREE_TEXT_ORDER		4
+/* Below the orders that are predicted: opening the file asks for so much. */
+#define FREE_TEXT_ORDER		3
 #define FREE_TEXT_BYTES		(PAGE_SIZE << FREE_TEXT_ORDER)
 static size_t free_text_length;
 static DEFINE_MUTEX(free_mutex);

@@ -9,6 +9,7 @@ from harness.checks import (
     memory,
     module,
     policy,
+    prediction,
     reconcile,
     torture,
 )
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     *compaction.CHECKS,
     *policy.CHECKS,
     *decisions.CHECKS,
+    *prediction.CHECKS,
     *torture.CHECKS,
     *headline.CHECKS,
 )

@@ -17,6 +17,7 @@ from harness.values import Accelerator, RunMode
 from harness.workspace import sha256_file, sha256_text
 
 PROGRAM = "qemu-system-x86_64"
+PAUSE_PORT = 0x505  # pvpanic's; vm/guest/init knows it too
 
 # What SeaBIOS, QEMU's loaders for -kernel, and the APIC helper of KVM guests consist of.
 # A file that one QEMU build lacks is part of the digest as "absent".
@@ -52,6 +53,7 @@ class Ports:
     results: Path
     status: Path
     dialogue: Path | None = None  # a unix socket that gives the console to a reader
+    monitor: Path | None = None  # a unix socket that speaks QMP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ def qemu_argv(spec: GuestSpec) -> tuple[str, ...]:
         *("-initrd", str(spec.initrd)),
         *("-append", kernel_command_line(spec)),
         *_serial(spec.ports),
+        *_pause(spec),
         *_firmware_items(spec),
         *_network(spec),
     )
@@ -118,6 +121,7 @@ def machine_text(spec: GuestSpec) -> str:
         results=Path("RESULTS"),
         status=Path("STATUS"),
         dialogue=Path("DIALOGUE") if spec.ports.dialogue else None,
+        monitor=Path("MONITOR") if spec.ports.monitor else None,
     )
     neutral = replace(
         spec,
@@ -208,6 +212,19 @@ def _serial(ports: Ports) -> tuple[str, ...]:
         # By default ttyS2 shares ttyS0's edge-triggered interrupt: one port's interrupt could
         # hide the other's. The kernel learns of line 5 from the ACPI tables.
         *("-device", "isa-serial,chardev=status,index=2,iobase=0x3e8,irq=5"),
+    )
+
+
+def _pause(spec: GuestSpec) -> tuple[str, ...]:
+    """Let a guest stop itself at an exact instruction, for the host to look at and continue."""
+    if spec.ports.monitor is None:
+        return ()
+    return (
+        # A byte 1 to this port, and QEMU stops all CPUs. The guest's kernel has no driver for
+        # the device, so a real panic still ends QEMU by its reset.
+        *("-device", f"pvpanic,ioport={PAUSE_PORT:#x}"),
+        *("-action", "panic=pause"),
+        *("-qmp", f"unix:{_escaped(spec.ports.monitor)},server=on,wait=off"),
     )
 
 

@@ -73,6 +73,32 @@ def _unpack_member(
         raise RecordError(f"the guest sent {member.name!r} twice; refused") from None
 
 
+def members_below(stream: BinaryIO, folder: str) -> dict[str, bytes]:
+    """Read the files right below `folder` (STAGE/NAME) of a stream that may still grow.
+
+    By their path without STAGE/; RecordError if one is given twice or is larger than any text.
+    """
+    found: dict[str, bytes] = {}
+    stage, _, _ = folder.partition("/")
+    try:
+        with tarfile.open(fileobj=stream, mode="r:", ignore_zeros=True) as archive:
+            for member in archive:
+                if not member.isreg() or member.name.rpartition("/")[0] != folder:
+                    continue
+                path = member.name.removeprefix(f"{stage}/")
+                content = archive.extractfile(member)
+                if path in found or member.size > _MAX_FILE_BYTES or content is None:
+                    raise RecordError(
+                        f"the guest sent {member.name!r} twice, or too large; refused"
+                    )
+                found[path] = content.read()
+    except tarfile.TarError as error:
+        raise RecordError(
+            f"what the guest sent in advance in {folder} is damaged ({error}); run again"
+        ) from error
+    return found
+
+
 def _is_safe(part: str) -> bool:
     return _SAFE_NAME.fullmatch(part) is not None
 

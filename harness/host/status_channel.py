@@ -43,6 +43,13 @@ class StageBegin:
 
 
 @dataclass(frozen=True, slots=True)
+class StagePredict:
+    """A stage's memory is in its final shape: the guest stops itself for the host to look."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class StageEnd:
     """A stage is over and its results are sent."""
 
@@ -65,7 +72,7 @@ class Failed:
     exit: int
 
 
-Event = Hello | Ready | StageBegin | StageEnd | Done | Failed
+Event = Hello | Ready | StageBegin | StagePredict | StageEnd | Done | Failed
 
 _NAME = r"[A-Za-z0-9_-]{1,64}"
 _PREFIX = "buddylab "
@@ -73,6 +80,7 @@ _LINES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Event]], ...] = (
     (re.compile(r"status (\d{1,9})"), lambda m: Hello(int(m[1]))),
     (re.compile(r"ready uptime_s=(\d{1,9}(?:\.\d{1,9})?)"), lambda m: Ready(float(m[1]))),
     (re.compile(rf"stage ({_NAME}) begin"), lambda m: StageBegin(m[1])),
+    (re.compile(rf"stage ({_NAME}) predict"), lambda m: StagePredict(m[1])),
     (re.compile(rf"stage ({_NAME}) end exit=(\d{{1,3}})"), lambda m: StageEnd(m[1], int(m[2]))),
     (re.compile(r"done exit=(\d{1,3})"), lambda m: Done(int(m[1]))),
     (re.compile(rf"failed stage=({_NAME}) exit=(\d{{1,3}})"), lambda m: Failed(m[1], int(m[2]))),

@@ -16,6 +16,7 @@ class MemInfo:
     total_kib: int
     free_kib: int
     available_kib: int
+    swap_kib: int = 0  # 0 too on a kernel without swap
 
 
 def parse_meminfo(text: str) -> MemInfo:
@@ -33,4 +34,5 @@ def parse_meminfo(text: str) -> MemInfo:
         total_kib=values["MemTotal"],
         free_kib=values["MemFree"],
         available_kib=values["MemAvailable"],
+        swap_kib=values.get("SwapTotal", 0),
     )

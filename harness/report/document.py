@@ -91,6 +91,21 @@ class Reconciliation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PredictedCounter:
+    """What was said of a counter before the burst, and what came of it.
+
+    A rise within low..high, or frag_pct afterwards; `reason` is empty where it was exact.
+    """
+
+    counter: str
+    low: int
+    high: int
+    reason: str
+    observed: int
+    hit: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageSnapshot:
     """What the report needs of a snapshot; `frag_pct` is from buddyinfo with the policy's cutoff.
 
@@ -125,6 +140,7 @@ class RunStage:
     deltas: tuple[MonitorDelta, ...]  # empty without the monitor
     compaction: CompactionDelta
     burst: Burst | None
+    predicted: tuple[PredictedCounter, ...]  # empty where nothing was
     # None: a kernel that does not show its counts in debugfs, or no witness module
     reconciliation: Reconciliation | None = None
 

@@ -130,6 +130,7 @@ def _our_sections(run: Run) -> tuple[Section, ...]:
                 ),
             ),
         ),
+        *_prediction_sections(run),
         _latency_section(run),
         Section(
             title="The kernel's own compaction counters",
@@ -137,6 +138,40 @@ def _our_sections(run: Run) -> tuple[Section, ...]:
             "counters.",
             tables=(table(_COMPACTION_HEAD, (_compaction_row(stage) for stage in run.stages)),),
         ),
+    )
+
+
+def _prediction_sections(run: Run) -> tuple[Section, ...]:
+    rows = prediction_rows(run)
+    if not rows:
+        return ()
+    return (
+        Section(
+            title="Predicted and observed",
+            shows="What the counters of each predicted burst would rise by, said while the guest "
+            "stood still right before its first request, and what they did rise by.",
+            tables=(table(PREDICTION_HEAD, rows),),
+            notes=("A single number is exact; a range says why it is one. frag_pct is a value.",),
+        ),
+    )
+
+
+PREDICTION_HEAD = ("stage", "counter", "predicted", "observed", "came true", "why a range")
+
+
+def prediction_rows(run: Run) -> tuple[tuple[object, ...], ...]:
+    """Return a row for each counter that was predicted."""
+    return tuple(
+        (
+            stage.name,
+            each.counter,
+            each.low if each.low == each.high else f"{each.low:,}..{each.high:,}",
+            each.observed,
+            "hit" if each.hit else "miss",
+            each.reason,
+        )
+        for stage in run.stages
+        for each in stage.predicted
     )
 
 

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 from harness.checks.base import CheckResult
 from harness.checks.headline import HEADLINE_STAGE, Headline, explain_headline
+from harness.checks.prediction import foretold
 from harness.checks.registry import all_hold
 from harness.kernel.metrics import frag_pct
 from harness.kernel.module_records import ModuleRecords
@@ -13,6 +14,7 @@ from harness.report.document import (
     Burst,
     CompactionDelta,
     Latencies,
+    PredictedCounter,
     Run,
     RunStage,
     StageSnapshot,
@@ -96,6 +98,17 @@ def _stage(stage: StageRecord, plan: StagePlan, *, monitored: bool) -> RunStage:
         ),
         burst=None if stage.records is None else _burst(stage.records),
         reconciliation=reconciliation(stage) if monitored else None,
+        predicted=tuple(
+            PredictedCounter(
+                counter=each.counter,
+                low=each.forecast.low,
+                high=each.forecast.high,
+                reason=each.forecast.reason,
+                observed=each.observed,
+                hit=each.hit,
+            )
+            for each in (foretold(stage) if monitored else ())
+        ),
     )
 
 

@@ -6,11 +6,11 @@ import msgspec
 
 from harness.checks.registry import judge
 from harness.errors import RecordError, UserError
-from harness.record import parse_run
+from harness.record import RunRecord, parse_run
 from harness.report.document import Run, decode_run
 from harness.report.summary import summarise
 from harness.stages.report import RUN_DOCUMENT
-from harness.values import CONSOLE_LOG, RAW, SUMS, ReplayKey
+from harness.values import CONSOLE_LOG, PREDICTIONS, RAW, SUMS, ReplayKey
 from harness.workspace import atomic_write, encode, sha256_file
 
 KEY = "key.json"
@@ -32,6 +32,12 @@ def check(folder: Path, *, strict: bool = True) -> Run:
 
     Raises UserError when it is no run folder and RecordError when it is cut short.
     """
+    run = read(folder, strict=strict)
+    return summarise(run, judge(run))
+
+
+def read(folder: Path, *, strict: bool = True) -> RunRecord:
+    """Read `folder` without judging it; raises as `check` does."""
     if not any((folder / name).exists() for name in (RAW, KEY, CONSOLE_LOG)):
         raise UserError(
             f"{folder} is no run folder: it has neither {RAW}/ nor {KEY} nor {CONSOLE_LOG}"
@@ -43,8 +49,14 @@ def check(folder: Path, *, strict: bool = True) -> Run:
     _check_sums(folder)
     if strict:
         _check_document(folder / RUN_DOCUMENT)
-    run = parse_run(_stages(folder / RAW), key, console=console.read_bytes())
-    return summarise(run, judge(run))
+    return parse_run(
+        _stages(folder / RAW),
+        key,
+        console=console.read_bytes(),
+        predictions={
+            path.name: path.read_bytes() for path in sorted((folder / PREDICTIONS).glob("*.*"))
+        },
+    )
 
 
 def _key(folder: Path) -> ReplayKey:

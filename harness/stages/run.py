@@ -18,6 +18,7 @@ from harness.host.deadline import Deadline
 from harness.host.results import check_complete, unpack
 from harness.stages import boot
 from harness.stages.boot import RunSettings
+from harness.stages.predict import Oracle, predictable
 from harness.stages.replay import replay_key
 from harness.values import (
     CONSOLE_LOG,
@@ -69,6 +70,7 @@ def run(
     progress: Progress = lambda _name, _index, _count: None,
 ) -> ReplayKey:
     """Boot, run all stages, and leave folder/raw/<stage>/ complete and checked."""
+    plan = predictable(plan, settings)
     text = plan_text(plan)
     folder.mkdir(parents=True, exist_ok=True)
     speed = boot.measured_speed(build, image, settings, cache)
@@ -101,6 +103,7 @@ def plan_text(plan: Sequence[StagePlan]) -> str:
             stage.prepare or "-",  # the guest's shell takes two tabs for one
             stage.cleanup or "-",
             str(stage.deadline_s),
+            str(int(stage.predict)),
             stage.command,
         )
         if not stage.command or any("\t" in part or "\n" in part for part in fields):
@@ -177,10 +180,20 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
             boot.spec_of(job.build, job.image, job.settings, job.speed, job.folder),
             plan=plan_path,
         )
+        oracle = Oracle(job.plan, job.folder, Path(private), job.speed.slowdown)
+        spec = replace(spec, ports=replace(spec.ports, monitor=oracle.monitor))
+
+        def heed(event: status_channel.Event) -> None:
+            job.clock.note(event)
+            oracle.note(event)
+
         job.clock.restart()
         with qemu.launched(spec, log_path=job.folder / boot.QEMU_LOG) as guest:
             end = status_channel.follow(
-                guest, limits, until=status_channel.Done, on_event=job.clock.note
+                guest,
+                limits,
+                until=status_channel.Done,
+                on_event=heed,
             )
             boot.wait_for_power_off(guest, job.speed)
     if isinstance(end, status_channel.Failed):

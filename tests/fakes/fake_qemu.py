@@ -75,7 +75,7 @@ class Guest:
     def stages(self) -> Iterator[tuple[str, str]]:
         """Give the plan's names and commands."""
         for line in self.plan.splitlines():
-            name, _prepare, _cleanup, _deadline, command = line.split("\t")
+            name, _prepare, _cleanup, _deadline, _predict, command = line.split("\t")
             yield name, command
 
     def archive(self, name: str, *, wrong_sum: bool = False, lacking: bool = False) -> bytes:

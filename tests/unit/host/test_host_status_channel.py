@@ -21,6 +21,7 @@ from harness.host.status_channel import (
     Ready,
     StageBegin,
     StageEnd,
+    StagePredict,
     StatusReader,
 )
 
@@ -33,6 +34,7 @@ GREETING = "buddylab status 1\nbuddylab ready uptime_s=1.25\n"
         ("buddylab status 1", Hello(1)),
         ("buddylab ready uptime_s=1.25", Ready(1.25)),
         ("buddylab stage verify begin", StageBegin("verify")),
+        ("buddylab stage verify predict", StagePredict("verify")),
         ("buddylab stage high_order_final end exit=124", StageEnd("high_order_final", 124)),
         ("buddylab done exit=0", Done(0)),
         ("buddylab failed stage=init exit=2", Failed("init", 2)),

@@ -213,7 +213,7 @@ def test_plan_text() -> None:
     stages = fake_guest.make_plan("one", "two")
     full = dataclasses.replace(stages[1], prepare="p 1", cleanup="c")
     assert run_stage.plan_text((stages[0], full)) == (
-        "one\t-\t-\t1\techo one\ntwo\tp 1\tc\t1\techo two\n"
+        "one\t-\t-\t1\t0\techo one\ntwo\tp 1\tc\t1\t0\techo two\n"
     )
 
 
@@ -230,10 +230,16 @@ def test_plan_text_refuses_what_would_tear_its_lines(change: dict[str, str]) -> 
 def test_the_papers_stages_can_be_told_to_a_guest(scale: experiments.Scale) -> None:
     stages = experiments.stages(scale)
     assert [stage.name for stage in stages] == [
-        "verify", "baseline", "stress_ng", "fragment_stress", "high_order_early",
-        "high_order_final",
+        "verify", "baseline", "predict_easy_4", "predict_easy_5", "predict_easy_6",
+        "predict_easy_7", "predict_easy_8", "predict_easy_10", "stress_ng", "fragment_stress",
+        "high_order_early", "high_order_final", "predict_edge_10", "predict_hopeless_6",
+        "predict_hopeless_10", "torture",
     ]  # fmt: skip
-    assert run_stage.plan_text(stages).count("\n") == 6
+    lines = run_stage.plan_text(stages).splitlines()
+    predicted = [line.split("\t")[0] for line in lines if line.split("\t")[4] == "1"]
+    assert predicted == [
+        stage.name for stage in stages if stage.name.startswith(("predict_", "high_order_"))
+    ]
     assert all(stage.note for stage in stages)
 
 

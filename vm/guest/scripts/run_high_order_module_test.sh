@@ -9,12 +9,17 @@
 # reading above is ours. GFP and MAX_MIB are the module's parameters gfp and
 # max_mib.
 #
+# With $BUDDYLAB_PREDICT, a file that takes a status line, the host gets to see
+# the state of free memory right before the first request: the guest stands
+# still until it has.
+#
 # The records go to $RECORDS_FILE, or to results/ where that is unset. The wait
 # ends after $BUDDYLAB_DEADLINE_S (300) seconds; the module is always unloaded.
 set -eu
 
 name=high_order_test
 results=/sys/kernel/debug/$name
+witness=/sys/kernel/debug/buddy_witness
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
@@ -36,19 +41,28 @@ unload() {
 	exit "$status"
 }
 
-# A file that stays silent: "read -t" on it sleeps without a new process,
-# which would show in the counters under test.
+# The module is loaded and waits; what its loading left is freed by and by. The
+# files are opened before: as little as possible shall move after the state was
+# taken.
+let_host_predict() {
+	local freeze start
+
+	exec {freeze}> "$witness/freeze" {start}> "$results/start"
+	read -r -t 0.5 -u "$silence" || :
+	echo "buddylab stage $BUDDYLAB_STAGE predict" > "$BUDDYLAB_PREDICT"
+	echo 1 >&"$freeze"
+	echo 1 >&"$start"
+	exec {freeze}>&- {start}>&-
+}
+
 wait_until_done() {
 	local deadline_s=$1 start_s=$SECONDS state=
-	local silence
 
-	exec {silence}<> <(:)
 	while read -r state < "$results/state" && [ "$state" != 'done' ]; do
 		[ $((SECONDS - start_s)) -lt "$deadline_s" ] ||
 			fail "state is $state after $deadline_s s; raise BUDDYLAB_DEADLINE_S"
 		read -r -t 0.1 -u "$silence" || :
 	done
-	exec {silence}>&-
 	[ "$state" = 'done' ] || fail "cannot read $results/state"
 }
 
@@ -65,13 +79,18 @@ records=${RECORDS_FILE:-$root/results/${name}_$(date +%Y%m%d_%H%M%S).records}
 mkdir -p "$(dirname "$records")"
 trap unload EXIT
 trap 'exit 143' TERM INT HUP
+# A file that stays silent: "read -t" on it sleeps without a new process,
+# which would show in the counters under test.
+exec {silence}<> <(:)
 
 if ! insmod "$root/kmod/$name.ko" order="$1" requests="$2" hold_ms="$3" \
 	delay_ms="$4" most_held="$5" hold_until_fail="$6" \
-	gfp="${7:-kernel}" max_mib="${8:-0}"; then
+	gfp="${7:-kernel}" max_mib="${8:-0}" \
+	wait="$([ -z "${BUDDYLAB_PREDICT:-}" ]; echo $?)"; then
 	dmesg | grep "$name: .* refused: " | tail -n 1 >&2 || :
 	fail "the module was not loaded; the kernel log has the reason"
 fi
+[ -z "${BUDDYLAB_PREDICT:-}" ] || let_host_predict
 wait_until_done "${BUDDYLAB_DEADLINE_S:-300}"
 
 cat "$results/records" > "$records"

@@ -13,6 +13,9 @@
 # module unloaded, what PREPARE made still there), cleanup (its output), and
 # last sha256sums of all the others.
 #
+# With $BUDDYLAB_PREDICT, before/ goes to ttyS1 as soon as it is there: the host
+# foretells from it what COMMAND does, see run_high_order_module_test.sh.
+#
 # Exit status: 0 collected, whatever COMMAND returned; 2 usage; else the stage
 # could not be collected, and there is no sha256sums.
 set -eu
@@ -135,6 +138,8 @@ if [ -n "$prepare" ] && ! run_limited "$stage/prepare" "$prepare"; then
 fi
 echo "$command" > "$stage/command"
 collect before
+[ -z "${BUDDYLAB_PREDICT:-}" ] ||
+	tar -C "$root/run" -cf - "$name/before" > /dev/ttyS1
 status=0
 run_limited "$stage/output" "$command" || status=$?
 echo "$status" > "$stage/exit_status"

@@ -1,0 +1,160 @@
+"""What was foretold is bound to its texts and compared with what came."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import msgspec
+import pytest
+import synthetic_run
+
+from harness.checks.base import Status
+from harness.checks.prediction import CHECKS, foretold
+from harness.errors import RecordError
+from harness.kernel.pages import Order
+from harness.model.forecast import Forecast, Prediction
+from harness.prediction import (
+    FREE,
+    TEXTS,
+    StoredPrediction,
+    foretell,
+    parse_freeze,
+    parse_prediction,
+)
+from harness.record import RunRecord, parse_run
+from harness.report.summary import summarise
+from harness.stages.boot import RunSettings
+from harness.stages.predict import predictable
+from harness.values import BurstPlan, RunMode
+
+(CHECK,) = CHECKS
+STAGE = "high_order_final"
+BURST = BurstPlan(order=10, requests=128, most_held=128, hold_until_fail=True)
+
+
+def exactly(value: int) -> Forecast:
+    return Forecast(low=value, high=value, reason="")
+
+
+TRUE = Prediction(
+    order=Order(10),
+    req=exactly(128),
+    success=exactly(128),
+    fail=exactly(0),
+    slowpath=Forecast(low=1, high=79, reason="kswapd"),
+    compact=Forecast(low=0, high=158, reason="kswapd"),
+    adaptive=Forecast(low=0, high=79, reason="kswapd"),
+    frag_pct=Forecast(low=0, high=100, reason="kswapd"),
+    first_slowpath=None,
+)
+
+
+def stored(prediction: Prediction = TRUE) -> StoredPrediction:
+    texts = synthetic_run.whole_run()[STAGE]
+    inputs = {name: sha256(texts[name]).hexdigest() for name in TEXTS}
+    return StoredPrediction(
+        stage=STAGE,
+        burst=BURST,
+        prediction=prediction,
+        inputs={**inputs, FREE: sha256(b"free").hexdigest()},
+    )
+
+
+def files(prediction: StoredPrediction) -> dict[str, bytes]:
+    return {f"{STAGE}.json": msgspec.json.encode(prediction), f"{STAGE}.free": b"free"}
+
+
+def parsed(predictions: dict[str, bytes] | None) -> RunRecord:
+    key = synthetic_run.key()
+    plan = tuple(
+        replace(stage, burst=BURST) if stage.name == STAGE else stage for stage in key.stages
+    )
+    return parse_run(synthetic_run.whole_run(), replace(key, stages=plan), predictions=predictions)
+
+
+def test_a_true_prediction_holds_and_is_in_the_document() -> None:
+    run = parsed(files(stored()))
+
+    result = CHECK.result(run)
+    assert result.status is Status.HELD
+    assert f"{STAGE}: req predicted 128, observed 128" in result.details
+    document = summarise(run, (result,)).stage(STAGE)
+    assert document is not None
+    assert [each.counter for each in document.predicted] == [
+        "req", "success", "fail", "slowpath", "compact", "adaptive", "frag_pct",
+    ]  # fmt: skip
+    assert all(each.hit for each in document.predicted)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"req": exactly(127)}, "req predicted 127, observed 128"),
+        ({"slowpath": exactly(39)}, "slowpath predicted 39, observed 40"),
+        (
+            {"compact": Forecast(low=41, high=50, reason="why")},
+            "compact predicted 41..50 (why), observed 40",
+        ),
+        ({"frag_pct": exactly(70)}, "frag_pct predicted 70, observed 71"),
+        ({"frag_pct": None}, "frag_pct predicted"),
+    ],
+)
+def test_a_miss_fails_and_is_named(change: dict[str, Forecast | None], said: str) -> None:
+    run = parsed(files(stored(replace(TRUE, **change))))  # type: ignore[arg-type]
+
+    result = CHECK.result(run)
+    assert result.status is Status.FAILED
+    assert result.details[0].startswith(f"broken: {STAGE}: {said}")
+    assert [each.hit for each in foretold(run.stage(STAGE))].count(False) == 1
+
+
+def test_nothing_predicted_is_not_held() -> None:
+    assert CHECK.result(synthetic_run.parsed()).status is Status.NOT_APPLICABLE
+
+
+def test_a_planned_prediction_must_be_there() -> None:
+    for absent in (None, {}, {f"{STAGE}.json": b"{}"}):
+        with pytest.raises(RecordError, match="its prediction is absent"):
+            parsed(absent)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stage": "other"}, "its prediction is of other"),
+        ({"burst": replace(BURST, requests=64)}, "its prediction is of"),
+        ({"inputs": {}}, "not made of this run's before/buddyinfo"),
+        ({"inputs": {**stored().inputs, "before/zoneinfo": "0" * 64}}, "before/zoneinfo"),
+        ({"inputs": {**stored().inputs, "more": "0" * 64}}, "more"),
+    ],
+)
+def test_a_prediction_of_something_else_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(RecordError, match=message):
+        parsed(files(replace(stored(), **change)))  # type: ignore[arg-type]
+
+
+def test_a_damaged_prediction_is_refused() -> None:
+    with pytest.raises(RecordError, match="damaged"):
+        parse_prediction(STAGE, BURST, b"{", {}, b"")
+
+
+def test_where_the_witness_left_its_text() -> None:
+    area = parse_freeze("phys=1048576 bytes=32768\n")
+    assert (area.address, area.size) == (1048576, 32768)
+    with pytest.raises(RecordError, match="bytes"):
+        parse_freeze("phys=1048576\n")
+
+
+def test_an_absent_text_is_told() -> None:
+    with pytest.raises(RecordError, match="before/buddyinfo did not arrive"):
+        foretell(STAGE, BURST, {}, b"")
+
+
+@pytest.mark.parametrize("change", [{"mode": RunMode.LIVE}, {"witness": False}])
+def test_only_a_guest_that_can_be_paused_is_predicted(
+    change: dict[str, object],
+) -> None:
+    settings = RunSettings(mode=RunMode.REPEATABLE, memory_mib=1024, cpus=1, seed=1, scale="small")
+    key = synthetic_run.key()
+    plan = tuple(replace(stage, burst=BURST) for stage in key.stages)
+    assert predictable(plan, settings) == plan
+    assert predictable(plan, replace(settings, **change)) == key.stages  # type: ignore[arg-type]
