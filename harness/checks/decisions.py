@@ -282,8 +282,8 @@ def _last_recorded(run: RunRecord, snapshot: Snapshot) -> Iterator[Comparison]:
             each.frag_pct for each in witnesses_of(snapshot).decisions.kept if each.order == order
         ]
         shown = snapshot.monitor.rows[order].frag_pct
-        if kept:
-            last = kept[-run.key.cpus :]
+        if kept or not snapshot.monitor.rows[order].slowpath:
+            last = kept[-run.key.cpus :] or [0]
             yield Comparison(
                 holds=shown in last,
                 text=f"{snapshot.label} order {order}: frag_pct {shown}, last decided "

@@ -20,8 +20,10 @@ from harness.checks.interval import (
     witnessed,
     witnesses_of,
 )
+from harness.kernel.buddy_monitor import COUNTERS
 from harness.kernel.monitor_details import REASONS, STEPS
 from harness.kernel.pages import ORDERS, Order
+from harness.kernel.witness import MONITOR_ITEMS
 from harness.record import RunRecord, StageRecord
 
 
@@ -196,26 +198,47 @@ def _fast_path(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
 
 def _missed(run: RunRecord) -> Iterator[Comparison]:
     for stage in judged(run):
+        yield from _at_the_door(f"{stage.name}, texts", stage, text_count, EXACT_ORDERS)
+        if witnessed(run):
+            yield from _at_the_door(f"{stage.name}, witness", stage, witness_count, ORDERS)
 
-        def risen(name: str, order: Order, stage: StageRecord = stage) -> int:
-            return rise(stage, text_count, name, order)
 
-        yield from compared(
-            stage.name,
-            "req and slowpath + fast + injected (a control group may refuse more)",
+def _at_the_door(
+    what: str, stage: StageRecord, source: Source, orders: tuple[Order, ...]
+) -> Iterator[Comparison]:
+    """Compare where no request sleeps: all that are in flight have entered the slowpath."""
+    ways = ("slowpath", "step_fast", "step_bulk", "fail_injected")
+    yield from compared(
+        what,
+        "req and slowpath + fast + bulk + injected (a control group may refuse more)",
+        (
+            Pair(
+                order,
+                rise(stage, source, "req", order),
+                sum(rise(stage, source, way, order) for way in ways),
+                0,
+                rise(stage, source, "fail_memcg", order),
+            )
+            for order in orders
+        ),
+    )
+
+
+def _texts_show(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    return without_witness(run) or (
+        comparison
+        for snapshot in run.snapshots
+        for name in MONITOR_ITEMS
+        for comparison in compared(
+            f"{snapshot.label}, {name}",
+            "text and witness",
             (
-                Pair(
-                    order,
-                    risen("req", order),
-                    risen("slowpath", order)
-                    + risen("step_fast", order)
-                    + risen("fail_injected", order),
-                    0,
-                    risen("fail_memcg", order),
-                )
+                Pair(order, text_count(snapshot, name, order), witness_count(snapshot, name, order))
                 for order in EXACT_ORDERS
             ),
         )
+        if name in COUNTERS or not comparison.holds
+    )
 
 
 CHECKS = (
@@ -233,6 +256,11 @@ CHECKS = (
         name="reasons-sum-to-fail",
         why="each request that failed gave up for exactly one reason",
         judge=_reasons,
+    ),
+    Check(
+        name="texts-show-what-was-counted",
+        why="a column shows the counter whose name it bears, and no other",
+        judge=_texts_show,
     ),
     Check(
         name="requests-match-trace-events",

@@ -29,6 +29,16 @@ RECONCILE_MUTANTS = (
     # a fast request counted in the slowpath too, and one that was counted nowhere
     ("fast-path-is-what-the-slowpath-missed", FINAL, STEPS, "^10 105", "10 104"),
     ("fast-path-is-what-the-slowpath-missed", FINAL, STEPS, "^10 105", "10 106"),
+    (
+        "fast-path-is-what-the-slowpath-missed",
+        FINAL,
+        WITNESS,
+        r"^(monitor slowpath 0 0) 0",
+        r"\1 1",
+    ),
+    ("texts-show-what-was-counted", FINAL, "after/buddy_monitor", "40 40 38 71", "40 38 40 71"),
+    ("texts-show-what-was-counted", FINAL, RESULTS, "^10 1 39 0", "10 1 39 1"),
+    ("decisions-recompute", FINAL, "after/buddy_monitor", r"^(4 .*) 0$", r"\1 7"),
     ("compact-splits-into-skipped-and-stall", FINAL, RESULTS, "^10 1 39", "10 0 39"),
     ("compact-splits-into-skipped-and-stall", FINAL, RESULTS, "39 0 39 0", "39 0 38 0"),
     ("compact-splits-into-skipped-and-stall", FINAL, RESULTS, "39 0 39 0", "39 40 39 0"),

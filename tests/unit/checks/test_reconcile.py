@@ -14,6 +14,7 @@ from harness.record import RunRecord, parse_run
 
 NAMES = {check.name for check in (*RECONCILE, *COMPACTION, *DECISIONS)}
 BY_WITNESS = {
+    "texts-show-what-was-counted",
     "requests-match-trace-events",
     "attempts-match-compaction-tracepoint",
     "priorities-match-policy",
