@@ -93,9 +93,10 @@ def stages(scale: Scale) -> tuple[StagePlan, ...]:
         *(easy_stage(order) for order in PREDICTED_ORDERS),
         *_workloads(size),
         *_high_order(size),
+        # It needs large blocks, of which the stages after it leave few.
+        _torture(),
         edge_stage(10, size.memory_mib),
         *(hopeless_stage(order) for order in HOPELESS_ORDERS),
-        _torture(),
     )
 
 
