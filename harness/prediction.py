@@ -1,8 +1,8 @@
 """Foretell a stage's burst from the texts of its guest, and keep what was foretold. Pure.
 
 RUN/predictions/<stage>.json holds the prediction and the digests of the texts it is made from;
-<stage>.free beside it holds the free lists right before the first request, as the witness left
-them in the memory of the paused guest.
+<stage>.free beside it holds the free lists right before the first request, as the witness sent
+them while it held the guest.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,6 @@ from harness.kernel.meminfo import parse_meminfo
 from harness.kernel.pages import order_of
 from harness.kernel.pagetypeinfo import parse_pagetypeinfo
 from harness.kernel.sysctl import parse_sysctl
-from harness.kernel.text import key_values, natural, required
 from harness.kernel.vmstat import parse_vmstat
 from harness.kernel.zoneinfo import parse_zoneinfo
 from harness.model.forecast import Prediction
@@ -27,7 +26,7 @@ from harness.model.predict import Burst, predict
 from harness.model.state import GfpClass
 from harness.values import BurstPlan
 
-# What is read of the stage's directory; `free` is the text from the guest's memory.
+# What is read of the stage's directory; `free` is what the held guest sent.
 TEXTS = (
     "before/buddyinfo",
     "before/zoneinfo",
@@ -37,7 +36,6 @@ TEXTS = (
     "before/meminfo",
 )
 FREE = "free"
-FREEZE = "before/freeze"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +46,6 @@ class StoredPrediction:
     burst: BurstPlan
     prediction: Prediction
     inputs: dict[str, str]  # name of a text -> its sha256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FreezeArea:
-    """Where in physical memory the witness leaves its text."""
-
-    address: int
-    size: int
-
-
-def parse_freeze(text: str) -> FreezeArea:
-    """Parse the witness' `freeze` text; RecordError if it is not whole."""
-    values = key_values(text.split(), "freeze")
-    return FreezeArea(
-        address=natural(required(values, "phys", "freeze"), "freeze phys"),
-        size=natural(required(values, "bytes", "freeze"), "freeze bytes"),
-    )
 
 
 def foretell(

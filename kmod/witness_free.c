@@ -8,10 +8,10 @@
  *           blocks by migratetype and order, counted whatever their number;
  *           and for orders 4..10 its aligned ranges: all of them, those that
  *           are free, and those that are clearable
- *   freeze  reading tells where in physical memory the text of the last
- *           capture is; writing captures that text and then stops the machine
- *           from within, by a byte to the port of a pvpanic device, so that
- *           its host can read the text while nothing moves
+ *   freeze  a write captures that text and sends it to the I/O port of a debug
+ *           console, with more zeros behind it than a pipe holds: a host that
+ *           does not read on holds this CPU within an instruction, for as long
+ *           as it wants to look, and nothing moves
  *
  * A range is clearable if no page in it is known to stay where it is. It may be
  * free, on the list of a CPU, movable by its owner, or a page of a file or a
@@ -47,9 +47,12 @@
 #define CHUNK_PAGES		BIT(RANGE_ORDER_MIN)
 #define CHUNKS			BIT(RANGE_ORDER_MAX - RANGE_ORDER_MIN)
 
-static unsigned int pause_port;
-module_param(pause_port, uint, 0444);
-MODULE_PARM_DESC(pause_port, "I/O port of a pvpanic device (default 0: none, freeze is refused)");
+static unsigned int freeze_port;
+module_param(freeze_port, uint, 0444);
+MODULE_PARM_DESC(freeze_port, "I/O port of a debug console (default 0: none, freeze is refused)");
+
+/* Several times what the smallest pipe takes; the host counts them. */
+#define FILLER_BYTES		16384
 
 enum chunk_state {
 	CHUNK_OUTSIDE,	/* a hole, or another zone's */
@@ -64,7 +67,6 @@ struct range_counts {
 	unsigned long clearable;
 };
 
-/* Physically contiguous, so that a host finds the text by one address. */
 static char *free_text;
 /* Below the orders that are predicted: opening the file asks for so much. */
 #define FREE_TEXT_ORDER		3
@@ -319,28 +321,20 @@ static const struct file_operations free_fops = {
 	.release	= single_release,
 };
 
-static int freeze_show(struct seq_file *m, void *unused)
-{
-	seq_printf(m, "phys=%llu bytes=%lu\n",
-		   (unsigned long long)virt_to_phys(free_text), FREE_TEXT_BYTES);
-
-	return 0;
-}
-
-static int freeze_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, freeze_show, NULL);
-}
-
 /* Whatever is written: what counts is the moment. */
 static ssize_t freeze_write(struct file *file, const char __user *text,
 			    size_t length, loff_t *offset)
 {
-	if (!pause_port)
+	size_t i;
+
+	if (!freeze_port)
 		return -ENODEV;
 	mutex_lock(&free_mutex);
 	free_capture();
-	outb(1, pause_port);
+	for (i = 0; i < free_text_length; i++)
+		outb(free_text[i], freeze_port);
+	for (i = 0; i < FILLER_BYTES; i++)
+		outb(0, freeze_port);
 	mutex_unlock(&free_mutex);
 
 	return length;
@@ -348,11 +342,8 @@ static ssize_t freeze_write(struct file *file, const char __user *text,
 
 static const struct file_operations freeze_fops = {
 	.owner		= THIS_MODULE,
-	.open		= freeze_open,
-	.read		= seq_read,
 	.write		= freeze_write,
-	.llseek		= seq_lseek,
-	.release	= single_release,
+	.llseek		= noop_llseek,
 };
 
 int witness_free_init(struct dentry *dir)
@@ -362,7 +353,7 @@ int witness_free_init(struct dentry *dir)
 	if (!free_text)
 		return -ENOMEM;
 	debugfs_create_file("free", 0400, dir, NULL, &free_fops);
-	debugfs_create_file("freeze", 0600, dir, NULL, &freeze_fops);
+	debugfs_create_file("freeze", 0200, dir, NULL, &freeze_fops);
 
 	return 0;
 }

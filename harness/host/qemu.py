@@ -17,7 +17,7 @@ from harness.values import Accelerator, RunMode
 from harness.workspace import sha256_file, sha256_text
 
 PROGRAM = "qemu-system-x86_64"
-PAUSE_PORT = 0x505  # pvpanic's; vm/guest/init knows it too
+FREEZE_PORT = 0x505  # vm/guest/init knows it too
 
 # What SeaBIOS, QEMU's loaders for -kernel, and the APIC helper of KVM guests consist of.
 # A file that one QEMU build lacks is part of the digest as "absent".
@@ -53,7 +53,7 @@ class Ports:
     results: Path
     status: Path
     dialogue: Path | None = None  # a unix socket that gives the console to a reader
-    monitor: Path | None = None  # a unix socket that speaks QMP
+    freeze: Path | None = None  # a named pipe: harness/host/freeze.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def qemu_argv(spec: GuestSpec) -> tuple[str, ...]:
         *("-initrd", str(spec.initrd)),
         *("-append", kernel_command_line(spec)),
         *_serial(spec.ports),
-        *_pause(spec),
+        *_freeze(spec.ports),
         *_firmware_items(spec),
         *_network(spec),
     )
@@ -121,7 +121,7 @@ def machine_text(spec: GuestSpec) -> str:
         results=Path("RESULTS"),
         status=Path("STATUS"),
         dialogue=Path("DIALOGUE") if spec.ports.dialogue else None,
-        monitor=Path("MONITOR") if spec.ports.monitor else None,
+        freeze=Path("FREEZE") if spec.ports.freeze else None,
     )
     neutral = replace(
         spec,
@@ -215,16 +215,13 @@ def _serial(ports: Ports) -> tuple[str, ...]:
     )
 
 
-def _pause(spec: GuestSpec) -> tuple[str, ...]:
-    """Let a guest stop itself at an exact instruction, for the host to look at and continue."""
-    if spec.ports.monitor is None:
+def _freeze(ports: Ports) -> tuple[str, ...]:
+    """Let a guest hold itself at an exact instruction, for the host to look at its memory."""
+    if ports.freeze is None:
         return ()
     return (
-        # A byte 1 to this port, and QEMU stops all CPUs. The guest's kernel has no driver for
-        # the device, so a real panic still ends QEMU by its reset.
-        *("-device", f"pvpanic,ioport={PAUSE_PORT:#x}"),
-        *("-action", "panic=pause"),
-        *("-qmp", f"unix:{_escaped(spec.ports.monitor)},server=on,wait=off"),
+        *("-chardev", f"file,id=freeze,path={_escaped(ports.freeze)}"),
+        *("-device", f"isa-debugcon,chardev=freeze,iobase={FREEZE_PORT:#x}"),
     )
 
 

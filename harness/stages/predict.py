@@ -1,4 +1,4 @@
-"""Predict while the guest stands still: from its paused memory to RUN/predictions/."""
+"""Predict while the guest stands still: from what it says of its memory to RUN/predictions/."""
 
 import logging
 import time
@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import RecordError
-from harness.host import qmp, status_channel
+from harness.host import status_channel
 from harness.host.deadline import Deadline
+from harness.host.freeze import FreezePipe
 from harness.host.results import members_below
-from harness.prediction import FREE, FREEZE, foretell, parse_freeze
+from harness.prediction import FREE, foretell
 from harness.stages.boot import RESULTS, RunSettings
 from harness.values import PREDICTIONS, RunMode, StagePlan
 from harness.workspace import atomic_write, encode
 
 logger = logging.getLogger("run")
 
-# In host seconds at reference speed: the guest stops itself right after it said so.
+# In host seconds at reference speed: the guest sends its state right after it said so.
 _PAUSE_LIMIT_S = 15.0
 
 
@@ -36,17 +37,12 @@ class Oracle:
     """Answers each paused stage with a prediction, then lets the guest go on."""
 
     def __init__(
-        self, plan: Sequence[StagePlan], folder: Path, private: Path, slowdown: float
+        self, plan: Sequence[StagePlan], folder: Path, pipe: FreezePipe, slowdown: float
     ) -> None:
         self._bursts = {stage.name: stage.burst for stage in plan if stage.burst is not None}
         self._folder = folder
-        self._private = private
+        self._pipe = pipe
         self._slowdown = slowdown
-
-    @property
-    def monitor(self) -> Path:
-        """Where QEMU's monitor listens: a short path, for this user alone."""
-        return self._private / "monitor.sock"
 
     def note(self, event: status_channel.Event) -> None:
         """Predict if the guest says that a stage is ready for it."""
@@ -61,18 +57,12 @@ class Oracle:
                 "second time; rebuild the guest image"
             )
         deadline = Deadline.after(_PAUSE_LIMIT_S * self._slowdown, f"the pause of {stage}")
-        with qmp.connected(self.monitor, deadline) as monitor:
-            monitor.wait_for_pause(deadline)
-            started_s = time.monotonic()
-            with (self._folder / RESULTS).open("rb") as stream:
-                texts = members_below(stream, f"{stage}/before")
-            if FREEZE not in texts:
-                raise RecordError(f"{stage}: {FREEZE} did not arrive before the pause; run again")
-            area = parse_freeze(texts[FREEZE].decode())
-            memory = monitor.physical_memory(area.address, area.size, self._private / "memory")
-            free = memory.partition(b"\0")[0]
-            stored = foretell(stage, burst, texts, free)
-            atomic_write(self._folder / PREDICTIONS / f"{stage}.{FREE}", free)
-            atomic_write(self._folder / PREDICTIONS / f"{stage}.json", encode(stored))
-            logger.debug("stage %s predicted in %.3f s", stage, time.monotonic() - started_s)
-            monitor.resume()
+        free = self._pipe.read_text(deadline)
+        started_s = time.monotonic()
+        with (self._folder / RESULTS).open("rb") as stream:
+            texts = members_below(stream, f"{stage}/before")
+        stored = foretell(stage, burst, texts, free)
+        atomic_write(self._folder / PREDICTIONS / f"{stage}.{FREE}", free)
+        atomic_write(self._folder / PREDICTIONS / f"{stage}.json", encode(stored))
+        logger.debug("stage %s predicted in %.3f s", stage, time.monotonic() - started_s)
+        self._pipe.release(Deadline.after(_PAUSE_LIMIT_S * self._slowdown, f"{stage} to go on"))

@@ -1,5 +1,6 @@
 """Run a plan in a guest and bring home what it recorded, complete or not at all."""
 
+import contextlib
 import datetime as dt
 import io
 import logging
@@ -15,6 +16,7 @@ from harness.errors import GuestLostError, StageError
 from harness.host import qemu, ssh, status_channel
 from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
+from harness.host.freeze import FreezePipe
 from harness.host.results import check_complete, unpack
 from harness.stages import boot
 from harness.stages.boot import RunSettings
@@ -173,15 +175,17 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
         silence_s=boot.SILENCE_S * job.speed.slowdown,
         stage_s=job.facts.stage_limit_s,
     )
-    with tempfile.TemporaryDirectory(prefix="buddylab-") as private:
+    with contextlib.ExitStack() as stack:
+        private = stack.enter_context(tempfile.TemporaryDirectory(prefix="buddylab-"))
         plan_path = Path(private, "plan")
         plan_path.write_text(plan)
         spec = replace(
             boot.spec_of(job.build, job.image, job.settings, job.speed, job.folder),
             plan=plan_path,
         )
-        oracle = Oracle(job.plan, job.folder, Path(private), job.speed.slowdown)
-        spec = replace(spec, ports=replace(spec.ports, monitor=oracle.monitor))
+        pipe = stack.enter_context(FreezePipe(Path(private, "freeze")))
+        oracle = Oracle(job.plan, job.folder, pipe, job.speed.slowdown)
+        spec = replace(spec, ports=replace(spec.ports, freeze=pipe.path))
 
         def heed(event: status_channel.Event) -> None:
             job.clock.note(event)

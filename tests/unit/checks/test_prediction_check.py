@@ -17,7 +17,6 @@ from harness.prediction import (
     TEXTS,
     StoredPrediction,
     foretell,
-    parse_freeze,
     parse_prediction,
 )
 from harness.record import RunRecord, parse_run
@@ -135,13 +134,6 @@ def test_a_prediction_of_something_else_is_refused(change: dict[str, object], me
 def test_a_damaged_prediction_is_refused() -> None:
     with pytest.raises(RecordError, match="damaged"):
         parse_prediction(STAGE, BURST, b"{", {}, b"")
-
-
-def test_where_the_witness_left_its_text() -> None:
-    area = parse_freeze("phys=1048576 bytes=32768\n")
-    assert (area.address, area.size) == (1048576, 32768)
-    with pytest.raises(RecordError, match="bytes"):
-        parse_freeze("phys=1048576\n")
 
 
 def test_an_absent_text_is_told() -> None:
