@@ -1,6 +1,7 @@
 """The paper's staged experiments, as data: what each stage runs, and why it is there."""
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.values import BurstPlan, StagePlan
@@ -77,6 +78,10 @@ _STIR = (
 _QUIET_GFP = "kernel_nokswapd"
 _MOST_REQUESTS = 65536  # kmod/high_order_test.c
 _MIB_SHIFT = 20
+# What a shape of memory may be: touched so much of it, and kept one page in so many.
+_HELD_PCT = (10, 45)
+_LEAST_HELD_MIB = 16
+_KEEP_ONE_IN = (2, 3, 4, 6, 8, 12, 16, 32)
 _PAGE_SHIFT = 12
 
 
@@ -100,13 +105,29 @@ def stages(scale: Scale) -> tuple[StagePlan, ...]:
     )
 
 
-def prediction_stages(memory_mib: int) -> tuple[StagePlan, ...]:
-    """Return what is predicted exactly, up to a first slowpath entry at least, in all orders."""
-    return (
-        *_quiet_stages(),
+def prediction_stages(memory_mib: int, *, seed: int) -> tuple[StagePlan, ...]:
+    """Return what is predicted exactly, up to a first slowpath entry at least, in all orders.
+
+    Each stage meets memory of another shape, and each seed has shapes of its own.
+    """
+    predicted = (
         *(easy_stage(order) for order in PREDICTED_ORDERS),
         *(edge_stage(order, memory_mib) for order in PREDICTED_ORDERS),
         *(hopeless_stage(order) for order in HOPELESS_ORDERS),
+    )
+    draw = random.Random(f"{seed} {memory_mib}")  # noqa: S311 - to vary, not to hide
+    return (*_quiet_stages(), *(_shaped(stage, memory_mib, draw) for stage in predicted))
+
+
+def _shaped(stage: StagePlan, memory_mib: int, draw: random.Random) -> StagePlan:
+    """Return `stage` on memory that a fragmenter holds part of."""
+    held_mib = max(_LEAST_HELD_MIB, memory_mib * draw.randint(*_HELD_PCT) // 100)
+    keep_one_in = draw.choice(_KEEP_ONE_IN)
+    return replace(
+        stage,
+        prepare=f"bash scripts/hold_fragmented.sh start {keep_one_in} {held_mib} && "
+        f"{stage.prepare}",
+        cleanup=f"{stage.cleanup} && bash scripts/hold_fragmented.sh stop",
     )
 
 

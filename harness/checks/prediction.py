@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.errors import RecordError
 from harness.kernel.buddy_monitor import COUNTERS, MonitorRow
-from harness.model.forecast import Forecast
+from harness.model.forecast import Forecast, Prediction
 from harness.record import RunRecord, Snapshot, StageRecord
 
 FRAG_PCT = "frag_pct"
@@ -51,7 +51,30 @@ def foretold(stage: StageRecord) -> tuple[Foretold, ...]:
     )
     unchanged = Forecast(low=before.frag_pct, high=before.frag_pct, reason="")
     frag = Foretold(counter=FRAG_PCT, forecast=said.frag_pct or unchanged, observed=after.frag_pct)
-    return (*counters, frag)
+    return (*counters, frag, *_first_slowpath(stage, said))
+
+
+def _first_slowpath(stage: StageRecord, said: Prediction) -> Iterator[Foretold]:
+    """Compare which request of the burst first met a decision of the policy, and its frag_pct.
+
+    That decision is made in the slowpath, before anything else there changes memory. Nothing is
+    said of it where this kernel has none, or a class of requests meets none (mode is None).
+    """
+    records = stage.records
+    if records is None or not records.decision_probe:
+        return
+    met = [(i, each) for i, each in enumerate(records.allocations) if each.decided]
+    first = said.first_slowpath
+    if first is None:
+        none = Forecast(low=0, high=0, reason="")
+        yield Foretold(counter="slow_requests", forecast=none, observed=len(met))
+    elif first.mode is not None and (met or first.certain):
+        index, record = met[0] if met else (records.attempted, None)
+        yield Foretold(counter="first_slowpath", forecast=first.index, observed=index)
+        if record is not None and first.frag_pct is not None:
+            yield Foretold(
+                counter="first_frag_pct", forecast=first.frag_pct, observed=record.frag_pct
+            )
 
 
 def _row(stage: StageRecord, snapshot: Snapshot) -> MonitorRow:

@@ -86,7 +86,7 @@ def _trial(
     kernel: KernelBuild, image: GuestImage, cache: Cache, settings: RunSettings, parent: Path
 ) -> Forecasts:
     folder = parent / f"{settings.memory_mib}-{settings.seed}"
-    plan = prediction_stages(settings.memory_mib)
+    plan = prediction_stages(settings.memory_mib, seed=settings.seed)
     try:
         key = run(kernel, image, plan, settings, folder=folder, cache=cache)
         save_key(folder, key)
