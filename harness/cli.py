@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_shell(verbs)
     _add_saved(verbs)
+    _add_difference(verbs)
     _add_bench(verbs)
     _add_cost(verbs)
     _add_predict(verbs)
@@ -207,6 +208,13 @@ def _add_saved(verbs: "Verbs[argparse.ArgumentParser]") -> None:
         parser = _add_verb(verbs, name, text, _saved)
         parser.set_defaults(write=name == "report")
         parser.add_argument("folder", type=Path, metavar="RUN")
+
+
+def _add_difference(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    text = "say by how much the counters of two saved runs differ"
+    difference = _add_verb(verbs, "difference", text, _difference)
+    difference.add_argument("one", type=Path, metavar="RUN")
+    difference.add_argument("other", type=Path, metavar="RUN")
 
 
 def _add_bench(verbs: "Verbs[argparse.ArgumentParser]") -> None:
@@ -373,6 +381,12 @@ def _review(arguments: argparse.Namespace) -> int:
 
     only = _names(arguments.only)
     return pipeline.review_series(_kernel(arguments), only=only, boots=arguments.boot)
+
+
+def _difference(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.compare_counters(arguments.one, arguments.other)
 
 
 def _saved(arguments: argparse.Namespace) -> int:

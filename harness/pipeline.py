@@ -16,12 +16,13 @@ from harness.host.accelerator import AcceleratorChoice
 from harness.host.command import require
 from harness.host.console import require_terminal
 from harness.host.progress import progress
+from harness.report.difference import differences
 from harness.report.document import Verdict
 from harness.report.terminal import terminal_summary
 from harness.stages.bench import bench
 from harness.stages.boot import Policy, RunSettings
 from harness.stages.build import build
-from harness.stages.check import check, save_key
+from harness.stages.check import check, read, save_key
 from harness.stages.cost import Cost, cost
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
@@ -125,6 +126,13 @@ def judge_folder(folder: Path, *, write: bool) -> int:
             report(judged, folder)
     print(terminal_summary(judged))  # noqa: T201 - the command's answer
     return Exit.OK if judged.verdict is Verdict.ALL_HOLD else Exit.CHECK_FAILED
+
+
+def compare_counters(one: Path, other: Path) -> int:
+    """Print by how much the counters of two saved runs differ."""
+    for line in differences(read(one), read(other)):
+        print(line)  # noqa: T201 - the command's answer
+    return Exit.OK
 
 
 def open_shell(kernel_request: KernelRequest, guest_request: GuestRequest) -> int:

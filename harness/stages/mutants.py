@@ -79,7 +79,7 @@ def mutants(
     only: Sequence[str] = (),
 ) -> Iterator[Trial]:
     """Try the series as it is and then every mutant; the next is built while one runs."""
-    directory /= series_directory(source).name
+    directory = directory.absolute() / series_directory(source).name
     chosen = [
         mutant for mutant in read_mutants(directory, only) if mutant.counters in (None, counters)
     ]

@@ -17,7 +17,7 @@ from harness.workspace import Cache
 
 Resize = Callable[[int], None]
 STEP_KIB = 12
-ENOUGH_KIB = 1024
+ENOUGH_KIB = 2048
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from harness.checks.base import Status
 from harness.checks.prediction import CHECKS, foretold
 from harness.errors import RecordError
 from harness.kernel.pages import Order
-from harness.model.forecast import Forecast, Prediction
+from harness.model.forecast import FirstSlowpath, Forecast, Prediction
 from harness.prediction import (
     FREE,
     TEXTS,
@@ -79,7 +79,7 @@ def test_a_true_prediction_holds_and_is_in_the_document() -> None:
     document = summarise(run, (result,)).stage(STAGE)
     assert document is not None
     assert [each.counter for each in document.predicted] == [
-        "req", "success", "fail", "slowpath", "compact", "adaptive", "frag_pct",
+        "req", "success", "fail", "slowpath", "compact", "adaptive", "frag_pct", "slow_requests",
     ]  # fmt: skip
     assert all(each.hit for each in document.predicted)
 
@@ -104,6 +104,26 @@ def test_a_miss_fails_and_is_named(change: dict[str, Forecast | None], said: str
     assert result.status is Status.FAILED
     assert result.details[0].startswith(f"broken: {STAGE}: {said}")
     assert [each.hit for each in foretold(run.stage(STAGE))].count(False) == 1
+
+
+def test_a_slowpath_entry_that_does_not_come_is_a_miss() -> None:
+    first = FirstSlowpath(
+        index=exactly(50),
+        certain=True,
+        frag_pct=exactly(71),
+        free=None,
+        mode=exactly(2),
+        compact=exactly(1),
+        success=exactly(1),
+    )
+
+    result = CHECK.result(parsed(files(stored(replace(TRUE, first_slowpath=first)))))
+
+    # The synthetic records met no decision: the first slow one is past the last, 128.
+    assert result.status is Status.FAILED
+    assert result.details[0].startswith(
+        f"broken: {STAGE}: first_slowpath predicted 50, observed 128"
+    )
 
 
 def test_nothing_predicted_is_not_held() -> None:
