@@ -75,7 +75,9 @@ _STILL = (
 _STIR = (
     f"echo 20 > {_KNOBS}/compaction_proactiveness && echo 15000 > {_KNOBS}/watermark_boost_factor"
 )
+_THRESHOLD = f"{_KNOBS}/adaptive_compaction_threshold"
 _QUIET_GFP = "kernel_nokswapd"
+_COMB_RESERVE_MIB = 16  # kmod/unmovable_comb.c
 _MOST_REQUESTS = 65536  # kmod/high_order_test.c
 _MIB_SHIFT = 20
 # What a shape of memory may be: touched so much of it, and kept one page in so many.
@@ -96,11 +98,11 @@ def stages(scale: Scale) -> tuple[StagePlan, ...]:
     return (
         *_quiet_stages(),
         *(easy_stage(order) for order in PREDICTED_ORDERS),
+        edge_stage(10, size.memory_mib),
         *_workloads(size),
         *_high_order(size),
         # It needs large blocks, of which the stages after it leave few.
         _torture(),
-        edge_stage(10, size.memory_mib),
         *(hopeless_stage(order) for order in HOPELESS_ORDERS),
     )
 
@@ -261,20 +263,32 @@ def edge_stage(order: int, memory_mib: int) -> StagePlan:
 
 def hopeless_stage(order: int) -> StagePlan:
     """Return a burst in memory where no block of `order` is free or can be made."""
-    burst = BurstPlan(order=order, requests=24, most_held=24, hold_until_fail=False, gfp=_QUIET_GFP)
+    # More than what the comb leaves whole can serve: it takes no memory below its reserve.
+    requests = 24 + (_COMB_RESERVE_MIB << _MIB_SHIFT >> _PAGE_SHIFT >> order)
+    burst = BurstPlan(
+        order=order,
+        requests=requests,
+        most_held=requests,
+        hold_until_fail=False,
+        gfp=_QUIET_GFP,
+    )
     return _predicted(
         f"predict_hopeless_{order}",
         burst,
-        note=f"24 requests of order {order} while each range of that size holds a page that "
-        "cannot move: compaction must fail or be put off, a known number of times.",
+        note=f"{requests} requests of order {order} while each range of that size holds a page "
+        "that cannot move: compaction must fail or be put off, a known number of times.",
         comb=min(order, 8),
     )
 
 
 def _predicted(name: str, burst: BurstPlan, *, note: str, comb: int = 0) -> StagePlan:
     """Return a stage on still memory; `comb` is the order of the ranges to plug, 0 for none."""
-    start = f" && bash scripts/unmovable_comb.sh start 10 6 {comb}" if comb else ""
-    stop = "bash scripts/unmovable_comb.sh stop && " if comb else ""
+    # What compaction leaves of free memory, and so its later frag_pct, is nobody's to foretell:
+    # at 100 the policy acts on none, and adaptive can be.
+    start = (
+        f" && {_threshold(100)} && bash scripts/unmovable_comb.sh start 10 6 {comb}" if comb else ""
+    )
+    stop = f"bash scripts/unmovable_comb.sh stop && {_threshold(50)} && " if comb else ""
     return StagePlan(
         name=name,
         command=burst.command,
@@ -284,3 +298,8 @@ def _predicted(name: str, burst: BurstPlan, *, note: str, comb: int = 0) -> Stag
         note=note,
         burst=burst,
     )
+
+
+def _threshold(percent: int) -> str:
+    """Return the command that sets it, where the kernel has it."""
+    return f"{{ [ ! -e {_THRESHOLD} ] || echo {percent} > {_THRESHOLD}; }}"

@@ -231,8 +231,8 @@ def test_the_papers_stages_can_be_told_to_a_guest(scale: experiments.Scale) -> N
     stages = experiments.stages(scale)
     assert [stage.name for stage in stages] == [
         "verify", "baseline", "predict_easy_4", "predict_easy_5", "predict_easy_6",
-        "predict_easy_7", "predict_easy_8", "predict_easy_10", "stress_ng", "fragment_stress",
-        "high_order_early", "high_order_final", "torture", "predict_edge_10",
+        "predict_easy_7", "predict_easy_8", "predict_easy_10", "predict_edge_10", "stress_ng",
+        "fragment_stress", "high_order_early", "high_order_final", "torture",
         "predict_hopeless_6", "predict_hopeless_10",
     ]  # fmt: skip
     lines = run_stage.plan_text(stages).splitlines()
