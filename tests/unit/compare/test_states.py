@@ -47,18 +47,18 @@ def check(state: str, of: StateReport | None = None) -> StateCheck:
 
 
 @pytest.mark.parametrize("state", NAMES)
-def test_what_guests_showed_is_what_was_promised(state: str):
+def test_what_guests_showed_is_what_was_promised(state: str) -> None:
     result = check(state)
     assert result.name == state
     assert result.holds, [str(quantity) for quantity in result.broken]
 
 
 @pytest.mark.parametrize(("state", "other"), list(itertools.permutations(NAMES, 2)))
-def test_no_state_passes_for_another(state: str, other: str):
+def test_no_state_passes_for_another(state: str, other: str) -> None:
     assert not check_state(report(state), *seen(other)).holds
 
 
-def test_a_comb_undone_by_compaction_is_noticed():
+def test_a_comb_undone_by_compaction_is_noticed() -> None:
     free, types, zones, stat = seen("movable_8")
     area = next(area for area in free.zones if area.blocks[0] > 1000)
     blocks = list(area.blocks)
@@ -76,7 +76,7 @@ def test_a_comb_undone_by_compaction_is_noticed():
     }
 
 
-def test_a_range_that_compaction_could_clear_breaks_a_hopeless_state():
+def test_a_range_that_compaction_could_clear_breaks_a_hopeless_state() -> None:
     whole = report("hopeless_6")
     assert whole.pins
     pins = dataclasses.replace(whole.pins, open=1, own=whole.pins.own - 1)
@@ -85,31 +85,31 @@ def test_a_range_that_compaction_could_clear_breaks_a_hopeless_state():
 
 
 @pytest.mark.parametrize("exponent", range(1, 10))
-def test_keeping_one_of_a_power_of_two_leaves_one_block_of_each_order_below(exponent: int):
+def test_keeping_one_of_a_power_of_two_leaves_one_block_of_each_order_below(exponent: int) -> None:
     blocks = unit_blocks(1 << exponent, Order(0))
     assert blocks == (1,) * exponent + (0,) * (MAX_ORDER - exponent)
     assert unit_blocks(1 << exponent, Order(0), residue=1) == blocks
 
 
 @pytest.mark.parametrize("residue", range(3))
-def test_keeping_one_of_three_leaves_pairs_of_which_half_are_aligned(residue: int):
+def test_keeping_one_of_three_leaves_pairs_of_which_half_are_aligned(residue: int) -> None:
     # Twelve pages: four stay, and of four pairs of neighbours two can merge.
     assert unit_blocks(3, Order(0), residue) == (4, 2, *(0,) * 9)
 
 
-def test_blocks_of_the_largest_order_stay_apart():
+def test_blocks_of_the_largest_order_stay_apart() -> None:
     assert unit_blocks(2, Order(10)) == (*(0,) * 10, 1)
     assert unit_blocks(4, Order(10)) == (*(0,) * 10, 3)
     assert unit_blocks(4, Order(8)) == (*(0,) * 8, 1, 1, 0)
 
 
 @pytest.mark.parametrize(("keep_one_in", "residue"), [(0, 0), (1, 0), (3, 3), (4, -1)])
-def test_a_comb_without_teeth_is_refused(keep_one_in: int, residue: int):
+def test_a_comb_without_teeth_is_refused(keep_one_in: int, residue: int) -> None:
     with pytest.raises(RecordError):
         unit_blocks(keep_one_in, Order(0), residue)
 
 
-def test_pins_tell_the_order_of_their_segments():
+def test_pins_tell_the_order_of_their_segments() -> None:
     pins = report("hopeless_6").pins
     assert pins
     assert segment_order(pins) == 6
@@ -117,7 +117,7 @@ def test_pins_tell_the_order_of_their_segments():
         segment_order(dataclasses.replace(pins, kept=pins.kept + 1))
 
 
-def test_the_promise_counts_what_was_free_before_once():
+def test_the_promise_counts_what_was_free_before_once() -> None:
     comb = report("movable_8")
     assert comb.comb
     assert promised_blocks(comb)[10] == comb.comb.rest[10]
@@ -130,7 +130,7 @@ def test_the_promise_counts_what_was_free_before_once():
 
 
 @pytest.mark.parametrize("state", NAMES)
-def test_a_report_cut_anywhere_is_refused(state: str):
+def test_a_report_cut_anywhere_is_refused(state: str) -> None:
     whole = text(state, "report")
     for end in range(0, len(whole), 7):
         with pytest.raises(RecordError):
@@ -147,7 +147,7 @@ def test_a_report_cut_anywhere_is_refused(state: str):
         ("seed=", "seed=x"),
     ],
 )
-def test_an_altered_report_is_refused(old: str, new: str):
+def test_an_altered_report_is_refused(old: str, new: str) -> None:
     whole = text("movable_8", "report")
     assert old in whole
     with pytest.raises(RecordError):
