@@ -5,11 +5,10 @@
 #include <linux/gfp.h>
 #include <linux/mmzone.h>
 
-#if defined(CONFIG_BUDDY_MONITOR) && defined(__has_include)
-#if __has_include("linux/buddy_monitor.h")
+/* Kbuild tells whether this kernel has the header. */
+#if defined(CONFIG_BUDDY_MONITOR) && defined(HAVE_BUDDY_MONITOR_H)
 #include <linux/buddy_monitor.h>
 #define TORTURE_MONITOR
-#endif
 #endif
 
 #define HAMMER_FIRST	4	/* orders that nobody else asks for */

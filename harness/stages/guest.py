@@ -38,7 +38,7 @@ PROGRAMS = {
 # with the same names and versions, which trap when called.
 STUBBED = ("libIPSec_MB.so.1", "libEGL.so.1", "libGLESv2.so.2", "libgbm.so.1", "libkmod.so.2")
 STUBBED_FOR = "/usr/bin/stress-ng"
-C_TOOLS = ("fragment_stress", "snapshot")
+C_TOOLS = ("fragment_stress", "snapshot", "movable_comb", "cache_comb")
 DIRECTORIES = (
     "/dev",
     "/proc",

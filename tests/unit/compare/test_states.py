@@ -1,0 +1,154 @@
+"""A state is believed if the free blocks are those its maker's report stands for."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+
+from harness.compare.states import (
+    StateCheck,
+    check_state,
+    promised_blocks,
+    segment_order,
+    unit_blocks,
+)
+from harness.errors import RecordError
+from harness.kernel.buddyinfo import BuddyInfo, parse_buddyinfo
+from harness.kernel.pages import MAX_ORDER, Order
+from harness.kernel.pagetypeinfo import PageTypeInfo, parse_pagetypeinfo
+from harness.kernel.state_report import StateReport, parse_state_report
+from harness.kernel.vmstat import VmStat, parse_vmstat
+from harness.kernel.zoneinfo import ZoneInfo, parse_zoneinfo
+
+DATA = Path(__file__).parents[2] / "data" / "states"
+NAMES = tuple(sorted(path.name for path in DATA.iterdir()))
+
+
+def text(state: str, name: str) -> str:
+    return (DATA / state / f"{name}.txt").read_text()
+
+
+def report(state: str) -> StateReport:
+    return parse_state_report(text(state, "report"))
+
+
+def seen(state: str) -> tuple[BuddyInfo, PageTypeInfo, ZoneInfo, VmStat]:
+    return (
+        parse_buddyinfo(text(state, "buddyinfo")),
+        parse_pagetypeinfo(text(state, "pagetypeinfo")),
+        parse_zoneinfo(text(state, "zoneinfo")),
+        parse_vmstat(text(state, "vmstat")),
+    )
+
+
+def check(state: str, of: StateReport | None = None) -> StateCheck:
+    return check_state(of or report(state), *seen(state))
+
+
+@pytest.mark.parametrize("state", NAMES)
+def test_what_guests_showed_is_what_was_promised(state: str) -> None:
+    result = check(state)
+    assert result.name == state
+    assert result.holds, [str(quantity) for quantity in result.broken]
+
+
+@pytest.mark.parametrize(("state", "other"), list(itertools.permutations(NAMES, 2)))
+def test_no_state_passes_for_another(state: str, other: str) -> None:
+    assert not check_state(report(state), *seen(other)).holds
+
+
+def test_a_comb_undone_by_compaction_is_noticed() -> None:
+    free, types, zones, stat = seen("movable_8")
+    area = next(area for area in free.zones if area.blocks[0] > 1000)
+    blocks = list(area.blocks)
+    # Twelve blocks of order 10 made of the smallest pages.
+    blocks[0] -= 12 << 10
+    blocks[10] += 12
+    moved = dataclasses.replace(area, blocks=tuple(blocks))
+    others = tuple(zone for zone in free.zones if zone is not area)
+    result = check_state(
+        report("movable_8"), dataclasses.replace(free, zones=(*others, moved)), types, zones, stat
+    )
+    assert {quantity.name for quantity in result.broken} == {
+        "free blocks of order 0",
+        "free blocks of order 10",
+    }
+
+
+def test_a_range_that_compaction_could_clear_breaks_a_hopeless_state() -> None:
+    whole = report("hopeless_6")
+    assert whole.pins
+    pins = dataclasses.replace(whole.pins, open=1, own=whole.pins.own - 1)
+    result = check("hopeless_6", dataclasses.replace(whole, pins=pins))
+    assert [quantity.seen for quantity in result.broken][:1] == [1]
+
+
+@pytest.mark.parametrize("exponent", range(1, 10))
+def test_keeping_one_of_a_power_of_two_leaves_one_block_of_each_order_below(exponent: int) -> None:
+    blocks = unit_blocks(1 << exponent, Order(0))
+    assert blocks == (1,) * exponent + (0,) * (MAX_ORDER - exponent)
+    assert unit_blocks(1 << exponent, Order(0), residue=1) == blocks
+
+
+@pytest.mark.parametrize("residue", range(3))
+def test_keeping_one_of_three_leaves_pairs_of_which_half_are_aligned(residue: int) -> None:
+    # Twelve pages: four stay, and of four pairs of neighbours two can merge.
+    assert unit_blocks(3, Order(0), residue) == (4, 2, *(0,) * 9)
+
+
+def test_blocks_of_the_largest_order_stay_apart() -> None:
+    assert unit_blocks(2, Order(10)) == (*(0,) * 10, 1)
+    assert unit_blocks(4, Order(10)) == (*(0,) * 10, 3)
+    assert unit_blocks(4, Order(8)) == (*(0,) * 8, 1, 1, 0)
+
+
+@pytest.mark.parametrize(("keep_one_in", "residue"), [(0, 0), (1, 0), (3, 3), (4, -1)])
+def test_a_comb_without_teeth_is_refused(keep_one_in: int, residue: int) -> None:
+    with pytest.raises(RecordError):
+        unit_blocks(keep_one_in, Order(0), residue)
+
+
+def test_pins_tell_the_order_of_their_segments() -> None:
+    pins = report("hopeless_6").pins
+    assert pins
+    assert segment_order(pins) == 6
+    with pytest.raises(RecordError):
+        segment_order(dataclasses.replace(pins, kept=pins.kept + 1))
+
+
+def test_the_promise_counts_what_was_free_before_once() -> None:
+    comb = report("movable_8")
+    assert comb.comb
+    assert promised_blocks(comb)[10] == comb.comb.rest[10]
+    assert promised_blocks(comb)[2] == comb.comb.rest[2] + comb.comb.units
+    pins = report("hopeless_6")
+    assert pins.pins
+    assert promised_blocks(pins)[5] == pins.free_before[5] + pins.pins.kept
+    assert promised_blocks(pins)[6] == pins.free_before[6]
+    assert promised_blocks(pins)[7] == 0
+
+
+@pytest.mark.parametrize("state", NAMES)
+def test_a_report_cut_anywhere_is_refused(state: str) -> None:
+    whole = text(state, "report")
+    for end in range(0, len(whole), 7):
+        with pytest.raises(RecordError):
+            parse_state_report(whole[:end])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("state 1 ", "state 2 "),
+        ("end state name=movable_8", "end state name=movable_4"),
+        ("units=", "unites="),
+        ("free_after=", "free_after=1,"),
+        ("seed=", "seed=x"),
+    ],
+)
+def test_an_altered_report_is_refused(old: str, new: str) -> None:
+    whole = text("movable_8", "report")
+    assert old in whole
+    with pytest.raises(RecordError):
+        parse_state_report(whole.replace(old, new, 1))

@@ -1,0 +1,185 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Bring memory into a named state, hold it there, and let go of it.
+#
+# usage: make_state.sh NAME [KEY=NUMBER ...] start | check | stop
+#
+#   movable_K   K = 2 3 4 8 16 32 64: memory filled with anonymous pages, of
+#               which one in K stays, by physical address
+#   cache_K     the same, of page cache that can be reclaimed
+#   hopeless_D  D = 1..9: one page in 2^D of free memory is the kernel's and
+#               cannot move, and each aligned 2 MiB (4 where D is 9) holds one
+#               that stays
+#   mixed_X     X = 0..100: X percent of the pageblocks as in hopeless_D (D is
+#               keep_shift, but no 2 MiB are seen to), the rest as in movable_K
+#   easy        every second aligned 4 MiB is free, the others can move
+#
+# seed=N (0: the first page of each group stays) and leave_mib=N for all but
+# hopeless; keep=N (8) and keep_shift=N (6) for mixed.
+#
+# vm.compaction_proactiveness is 0 from "start" on, or kcompactd would undo the
+# state while nobody looks. Whoever wants it otherwise writes it; a write above 0
+# starts kcompactd at once.
+#
+# "start" returns once memory is in its final shape, with a report that
+# harness/compare/states.py reads; "check" and "stop" fail when what held the
+# memory is gone, for then the state was not what it was said to be.
+set -eu
+
+state=/tmp/state
+cache=/tmp/cache_source
+proactiveness_file=/proc/sys/vm/compaction_proactiveness
+boost_factor_file=/proc/sys/vm/watermark_boost_factor
+high_fraction_file=/proc/sys/vm/percpu_pagelist_high_fraction
+stop_deadline_s=30
+root=$(cd "$(dirname "$0")/.." && pwd)
+PATH=$root/bin:$PATH
+
+usage() {
+	echo "usage: make_state.sh movable_K|cache_K|hopeless_D|mixed_X|easy [seed=N] [leave_mib=N] [keep=N] [keep_shift=N] start|check|stop" >&2
+	exit 2
+}
+
+fail() {
+	echo "make_state.sh: $1" >&2
+	exit 1
+}
+
+# Not by its exe: that is gone before the memory of a process is.
+running() {
+	local line
+
+	read -r line 2> /dev/null < "/proc/$1/stat" || return 1
+	[[ ${line##*) } != [ZX]* ]]
+}
+
+load() {
+	insmod "$root/kmod/$1.ko" "${@:2}" && return
+	dmesg | grep "$1: .* refused: " | tail -n 1 >&2 || :
+	fail "$1 was not loaded; the kernel log has the reason"
+}
+
+# Free blocks of each order, of all zones.
+print_free() {
+	awk -v name="$1" '{ for (i = 0; i <= 10; i++) sum[i] += $(i + 5) }
+		END { line = name "=" sum[0]
+			for (i = 1; i <= 10; i++) line = line "," sum[i]
+			print line }' /proc/buddyinfo
+}
+
+# A CPU may keep as many free pages to itself as the low watermark asks for:
+# they are in no free list and merge with nothing. While a state is made or
+# undone it keeps the least it can. Nor are watermarks raised meanwhile, which
+# would wake kswapd, and what a CPU keeps afterwards would be computed of them.
+quieten() {
+	read -r high_fraction < "$high_fraction_file"
+	read -r boost_factor < "$boost_factor_file"
+	trap 'echo "$high_fraction" > "$high_fraction_file"
+		echo "$boost_factor" > "$boost_factor_file"' EXIT
+	echo 0 > "$proactiveness_file"
+	echo 0 > "$boost_factor_file"
+	echo 1000000 > "$high_fraction_file"
+}
+
+comb() {
+	local leave=()
+
+	[ "$leave_mib" -eq 0 ] || leave=(--leave-mib "$leave_mib")
+	"$@" --pid-file "$state/pid" --seed "$seed" "${leave[@]}" ||
+		fail "$1 failed"
+}
+
+start() {
+	local block_order
+
+	quieten
+	echo "state 1 name=$name"
+	print_free free_before
+	mkdir "$state" || fail "a state was made already; stop it first"
+	case $name in
+	movable_*)
+		comb movable_comb --keep-one-in "$number"
+		;;
+	cache_*)
+		load cache_source
+		mkdir -p "$cache"
+		mount -t cache_source none "$cache"
+		comb cache_comb --file "$cache/data" --keep-one-in "$number"
+		;;
+	hopeless_*)
+		# Segments of 2 MiB do not touch every free range of that size.
+		load unmovable_comb order=10 keep_shift="$number" plug=1 \
+			plug_order=$((number < 9 ? 9 : 10))
+		cat /sys/kernel/debug/unmovable_comb/state
+		;;
+	mixed_*)
+		read -r _ _ _ block_order < /proc/pagetypeinfo
+		comb movable_comb --keep-one-in "$keep" --share "$number" \
+			--then "insmod $root/kmod/unmovable_comb.ko order=$block_order keep_shift=$keep_shift && cat /sys/kernel/debug/unmovable_comb/state"
+		;;
+	easy)
+		comb movable_comb --keep-one-in 2 --block-order 10
+		;;
+	esac
+	print_free free_after
+	echo "end state name=$name"
+}
+
+check() {
+	local pid
+
+	[ -d "$state" ] || fail "no state was made"
+	if [[ $name == hopeless_* ]]; then
+		[ -d /sys/module/unmovable_comb ] || fail "the comb is gone"
+		return
+	fi
+	[ -f "$state/pid" ] || fail "the state was not finished"
+	read -r pid < "$state/pid"
+	running "$pid" || fail "the holder ended before it was stopped"
+}
+
+stop_holder() {
+	local pid start_s=$SECONDS
+
+	read -r pid < "$state/pid"
+	kill -TERM "$pid"
+	while running "$pid"; do
+		if [ $((SECONDS - start_s)) -ge "$stop_deadline_s" ]; then
+			kill -KILL "$pid"
+			fail "the holder ignored SIGTERM for $stop_deadline_s s"
+		fi
+		sleep 0.1
+	done
+}
+
+stop() {
+	local status=0
+
+	quieten
+	( check ) || status=1
+	[ "$status" -ne 0 ] || [ ! -f "$state/pid" ] || stop_holder
+	# All that can still be undone is undone, whatever became of the holder.
+	[ ! -d /sys/module/unmovable_comb ] || rmmod unmovable_comb
+	! grep -q "^none $cache " /proc/mounts || umount "$cache"
+	[ ! -d /sys/module/cache_source ] || rmmod cache_source
+	rm -rf "$state"
+	return "$status"
+}
+
+[ $# -ge 2 ] || usage
+name=$1
+number=${name#*_}
+verb=${*: -1}
+seed=1
+leave_mib=0
+keep=8
+keep_shift=6
+for setting in "${@:2:$#-2}"; do
+	[[ $setting =~ ^(seed|leave_mib|keep|keep_shift)=(0|[1-9][0-9]{0,8})$ ]] || usage
+	declare "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
+done
+[[ $name =~ ^((movable|cache)_(2|3|4|8|16|32|64)|hopeless_[1-9]|mixed_(0|[1-9][0-9]?|100)|easy)$ ]] || usage
+case $verb in
+start | check | stop) "$verb" ;;
+*) usage ;;
+esac
