@@ -1,0 +1,1 @@
+"""Paired comparisons of kernels and settings from the same state of memory."""
