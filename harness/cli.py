@@ -106,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(verbs)
     _add_mutants(verbs)
     _add_review(verbs)
+    _add_compare(verbs)
+    _add_replay(verbs)
     return parser
 
 
@@ -276,6 +278,37 @@ def _add_review(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     )
 
 
+def _add_compare(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    compare = _add_verb(verbs, "compare", "run a plan's arms from the same memory", _compare)
+    _kernel_options(compare, patched=False)
+    _counters_option(compare)
+    compare.add_argument("plan", type=Path, metavar="PLAN", help="a TOML file, see vm/plans")
+    compare.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="results folder (default: runs/compare-NAME); what is finished in it is kept",
+    )
+    compare.add_argument(
+        "--jobs", type=_positive, help="guests at a time (default: the CPUs there are)"
+    )
+
+
+def _add_replay(verbs: "Verbs[argparse.ArgumentParser]") -> None:
+    replay = _add_verb(verbs, "replay", "run one arm again: the same bytes or an error", _replay)
+    replay.add_argument("key", metavar="KEY", help="of a comparison's table, or its beginning")
+    replay.add_argument(
+        "--kernel", metavar="NAME|PATH", help="default: what the comparison names as its origin"
+    )
+    replay.add_argument(
+        "--results",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="where to look for it (default: docs/results and runs)",
+    )
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -387,6 +420,22 @@ def _difference(arguments: argparse.Namespace) -> int:
     from harness import pipeline  # noqa: PLC0415
 
     return pipeline.compare_counters(arguments.one, arguments.other)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.compare_arms(
+        _kernel(arguments), plan_path=arguments.plan, folder=arguments.output, jobs=arguments.jobs
+    )
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from harness import pipeline  # noqa: PLC0415
+
+    return pipeline.replay_arm(
+        arguments.key, kernel=arguments.kernel, places=tuple(arguments.results or ())
+    )
 
 
 def _saved(arguments: argparse.Namespace) -> int:

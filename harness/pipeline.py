@@ -6,10 +6,13 @@ fetch -> patch -> build -> guest -> run -> check -> report
 import datetime as dt
 import itertools
 import logging
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import Exit
+from harness.compare.plan import Variant, read_plan
+from harness.compare.tables import report_text
+from harness.errors import Exit, UserError
 from harness.experiments import Scale, memory_mib, stages
 from harness.host import qemu
 from harness.host.accelerator import AcceleratorChoice
@@ -23,12 +26,14 @@ from harness.stages.bench import bench
 from harness.stages.boot import Policy, RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, read, save_key
+from harness.stages.compare import Job, compare, lab_of
 from harness.stages.cost import Cost, cost
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
 from harness.stages.mutants import mutants
 from harness.stages.patch import patch
 from harness.stages.predictions import predictions
+from harness.stages.replay_arm import PLACES, find, replay
 from harness.stages.report import report
 from harness.stages.review import review, table
 from harness.stages.run import run
@@ -197,6 +202,54 @@ def try_mutants(request: KernelRequest, *, directory: Path, only: tuple[str, ...
     wrong = len([trial for trial in trials if trial.expected])
     print(f"{caught} of {wrong} mutants caught by the check that names the cause")  # noqa: T201
     return Exit.OK if all(trial.held for trial in trials) else Exit.CHECK_FAILED
+
+
+def compare_arms(
+    request: KernelRequest, *, plan_path: Path, folder: Path | None, jobs: int | None
+) -> int:
+    """Run a plan's arms, or what is missing of them, and print the tables."""
+    require(qemu.PROGRAM)
+    plan = read_plan(plan_path)
+    cache = open_cache()
+    variants = dict.fromkeys(arm.kernel for arm in plan.arms)
+    job = Job(
+        plan=plan,
+        text=plan_path.read_text(),
+        folder=folder or Path("runs") / f"compare-{plan.name}",
+        jobs=jobs or os.cpu_count() or 1,
+    )
+    kernels = {variant: _bootable(_varied(request, variant), cache) for variant in variants}
+    logger.info("results folder: %s", job.folder)
+    print(report_text(compare(job, kernels, cache)))  # noqa: T201 - the command's answer
+    return Exit.OK
+
+
+def replay_arm(key: str, *, kernel: str | None, places: tuple[Path, ...]) -> int:
+    """Run one arm of a saved comparison again and tell whether its bytes are the same."""
+    require(qemu.PROGRAM)
+    saved = find(key, places or PLACES)
+    origin = saved.kernel.origin
+    if kernel is None and origin == "local":
+        raise UserError("the arm's kernel came from a directory; name it with --kernel")
+    cache = open_cache()
+    request = _varied(
+        KernelRequest(kernel=kernel or origin, counters=saved.kernel.counters),
+        saved.run.arm.kernel,
+    )
+    answer = replay(saved, lab_of(_bootable(request, cache), saved.plan, cache), cache)
+    print(answer)  # noqa: T201 - the command's answer
+    return Exit.CHECK_FAILED if answer.difference else Exit.OK
+
+
+def _varied(request: KernelRequest, variant: Variant) -> KernelRequest:
+    """Turn the kernel asked for into the variant that an arm runs on."""
+    match variant:
+        case Variant.PATCHED:
+            return request
+        case Variant.UNPATCHED:
+            return replace(request, upto="0")
+        case Variant.CONFIGURED_OUT:
+            return replace(request, counters=Counters.NONE)
 
 
 def review_series(request: KernelRequest, *, only: tuple[str, ...], boots: bool) -> int:

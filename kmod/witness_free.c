@@ -12,6 +12,9 @@
  *           console, with more zeros behind it than a pipe holds: a host that
  *           does not read on holds this CPU within an instruction, for as long
  *           as it wants to look, and nothing moves
+ *   stop    a write captures that text and writes to the port of a pvpanic
+ *           device, so that the machine stops and its state can be saved;
+ *           reading tells where in physical memory the text is
  *
  * A range is clearable if no page in it is known to stay where it is. It may be
  * free, on the list of a CPU, movable by its owner, or a page of a file or a
@@ -51,6 +54,10 @@ static unsigned int freeze_port;
 module_param(freeze_port, uint, 0444);
 MODULE_PARM_DESC(freeze_port, "I/O port of a debug console (default 0: none, freeze is refused)");
 
+static unsigned int stop_port;
+module_param(stop_port, uint, 0444);
+MODULE_PARM_DESC(stop_port, "I/O port of a pvpanic device (default 0: none, stop is refused)");
+
 /* Several times what the smallest pipe takes; the host counts them. */
 #define FILLER_BYTES		16384
 
@@ -67,6 +74,7 @@ struct range_counts {
 	unsigned long clearable;
 };
 
+/* Physically contiguous, so that a host finds the text by one address. */
 static char *free_text;
 /* Below the orders that are predicted: opening the file asks for so much. */
 #define FREE_TEXT_ORDER		3
@@ -346,6 +354,41 @@ static const struct file_operations freeze_fops = {
 	.llseek		= noop_llseek,
 };
 
+static int stop_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "phys=%llu bytes=%lu\n",
+		   (unsigned long long)virt_to_phys(free_text), FREE_TEXT_BYTES);
+
+	return 0;
+}
+
+static int stop_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, stop_show, NULL);
+}
+
+static ssize_t stop_write(struct file *file, const char __user *text,
+			  size_t length, loff_t *offset)
+{
+	if (!stop_port)
+		return -ENODEV;
+	mutex_lock(&free_mutex);
+	free_capture();
+	outb(1, stop_port);
+	mutex_unlock(&free_mutex);
+
+	return length;
+}
+
+static const struct file_operations stop_fops = {
+	.owner		= THIS_MODULE,
+	.open		= stop_open,
+	.read		= seq_read,
+	.write		= stop_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
 int witness_free_init(struct dentry *dir)
 {
 	free_text = (char *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
@@ -354,6 +397,7 @@ int witness_free_init(struct dentry *dir)
 		return -ENOMEM;
 	debugfs_create_file("free", 0400, dir, NULL, &free_fops);
 	debugfs_create_file("freeze", 0200, dir, NULL, &freeze_fops);
+	debugfs_create_file("stop", 0600, dir, NULL, &stop_fops);
 
 	return 0;
 }

@@ -17,7 +17,9 @@ from harness.values import Accelerator, RunMode
 from harness.workspace import sha256_file, sha256_text
 
 PROGRAM = "qemu-system-x86_64"
-FREEZE_PORT = 0x505  # vm/guest/init knows it too
+# vm/guest/init knows both.
+FREEZE_PORT = 0x505
+STOP_PORT = 0x506
 
 # What SeaBIOS, QEMU's loaders for -kernel, and the APIC helper of KVM guests consist of.
 # A file that one QEMU build lacks is part of the digest as "absent".
@@ -43,6 +45,12 @@ class GuestMode(StrEnum):
     REPEATABLE = "repeatable"  # run the plan, send the results, power off
     LIVE = "live"  # network, ssh on request, a shell on the console
     PROBE = "probe"  # say `done` and power off
+    COMPARE = "compare"  # run the plan, stop at an exact instruction, go on with an arm
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the same inputs give the same bytes."""
+        return self in {GuestMode.REPEATABLE, GuestMode.COMPARE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +61,21 @@ class Ports:
     results: Path
     status: Path
     dialogue: Path | None = None  # a unix socket that gives the console to a reader
+    monitor: Path | None = None  # a unix socket that speaks QMP
     freeze: Path | None = None  # a named pipe: harness/host/freeze.py
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pausable:
+    """A guest that stops itself, and goes on as one of several arms.
+
+    Its memory is a file: the guest that prepares writes to it, and each arm maps the same
+    file privately, so an arm costs no copy of what it does not change.
+    """
+
+    memory: Path
+    arm: Path  # what the guest reads after the pause, as long in every arm
+    starts_from_snapshot: bool  # wait for a saved state instead of booting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +94,7 @@ class GuestSpec:
     plan: Path | None = None
     authorized_key: Path | None = None
     witness: bool = True
+    pausable: Pausable | None = None
     ssh_port: int | None = None  # on the host's loopback; None: no network card
     sysctls: tuple[str, ...] = ()  # NAME=VALUE, set by the kernel just before init
 
@@ -87,10 +110,10 @@ def kernel_command_line(spec: GuestSpec) -> str:
     # random pool, which is how the seed reaches a guest without a random number generator.
     words = [*_COMMAND_LINE, f"buddylab.seed={spec.seed}"]
     words += [f"sysctl.{sysctl}" for sysctl in spec.sysctls]
-    if spec.mode is not GuestMode.REPEATABLE:
+    if not spec.mode.is_repeatable:
         # Else sshd waits until enough interrupts have come to seed the random pool.
         words.append("random.trust_cpu=on")
-    if spec.mode is not GuestMode.REPEATABLE and spec.accelerator is Accelerator.TCG:
+    if not spec.mode.is_repeatable and spec.accelerator is Accelerator.TCG:
         # QEMU before 8.1 can go on executing an instruction that another CPU has patched (its
         # commit deba78709ae8, "accel/tcg: Always lock pages before translation"): with two CPUs,
         # 2 of about 90 boots died where the kernel flips its static branches. The kernel boots on
@@ -109,8 +132,10 @@ def qemu_argv(spec: GuestSpec) -> tuple[str, ...]:
         *("-append", kernel_command_line(spec)),
         *_serial(spec.ports),
         *_freeze(spec.ports),
+        *_stop(spec.ports),
         *_firmware_items(spec),
         *_network(spec),
+        *_pausable(spec),
     )
 
 
@@ -122,9 +147,16 @@ def machine_text(spec: GuestSpec) -> str:
         status=Path("STATUS"),
         dialogue=Path("DIALOGUE") if spec.ports.dialogue else None,
         freeze=Path("FREEZE") if spec.ports.freeze else None,
+        monitor=Path("MONITOR") if spec.ports.monitor else None,
+    )
+    pausable = spec.pausable and Pausable(
+        memory=Path("MEMORY"),
+        arm=Path("ARM"),
+        starts_from_snapshot=False,
     )
     neutral = replace(
         spec,
+        pausable=pausable,
         kernel=Path("KERNEL"),
         initrd=Path("INITRD"),
         ports=nowhere,
@@ -159,7 +191,7 @@ def _machine(spec: GuestSpec) -> tuple[str, ...]:
         "-no-user-config",
         # q35: microvm hangs now and then with two CPUs under TCG. Without the controllers that
         # nothing is attached to, the firmware and the kernel have less to search.
-        *("-machine", "q35,sata=off,smbus=off,usb=off,vmport=off"),
+        *("-machine", f"q35,sata=off,smbus=off,usb=off,vmport=off{_backend(spec)}"),
         *_execution(spec),
         *("-m", str(spec.memory_mib)),
         *("-display", "none"),
@@ -171,8 +203,25 @@ def _machine(spec: GuestSpec) -> tuple[str, ...]:
     )
 
 
+def _backend(spec: GuestSpec) -> str:
+    return "" if spec.pausable is None else ",memory-backend=ram"
+
+
+def _pausable(spec: GuestSpec) -> tuple[str, ...]:
+    pausable = spec.pausable
+    if pausable is None:
+        return ()
+    share = "off" if pausable.starts_from_snapshot else "on"
+    memory = f"size={spec.memory_mib}M,mem-path={_escaped(pausable.memory)},share={share}"
+    return (
+        *("-object", f"memory-backend-file,id=ram,{memory}"),
+        *("-fw_cfg", f"name=opt/buddylab/arm,file={_escaped(pausable.arm)}"),
+        *(("-incoming", "defer") if pausable.starts_from_snapshot else ()),
+    )
+
+
 def _execution(spec: GuestSpec) -> tuple[str, ...]:
-    if spec.mode is not GuestMode.REPEATABLE:
+    if not spec.mode.is_repeatable:
         thread = ",thread=multi" if spec.accelerator is Accelerator.TCG else ""
         model = "host" if spec.accelerator is Accelerator.KVM else "max"
         return (
@@ -222,6 +271,19 @@ def _freeze(ports: Ports) -> tuple[str, ...]:
     return (
         *("-chardev", f"file,id=freeze,path={_escaped(ports.freeze)}"),
         *("-device", f"isa-debugcon,chardev=freeze,iobase={FREEZE_PORT:#x}"),
+    )
+
+
+def _stop(ports: Ports) -> tuple[str, ...]:
+    """Let a guest stop QEMU itself, for its state to be saved."""
+    if ports.monitor is None:
+        return ()
+    return (
+        # A byte 1 to this port, and QEMU stops all CPUs. The guest's kernel has no driver for
+        # the device, so a real panic still ends QEMU by its reset.
+        *("-device", f"pvpanic,ioport={STOP_PORT:#x}"),
+        *("-action", "panic=pause"),
+        *("-qmp", f"unix:{_escaped(ports.monitor)},server=on,wait=off"),
     )
 
 

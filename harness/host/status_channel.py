@@ -170,9 +170,9 @@ def follow(
     guest: Guest,
     limits: Limits,
     *,
-    until: type[Ready] | type[Done],
+    until: type[Ready] | type[Done] | type[StageEnd],
     on_event: Callable[[Event], None] = lambda _: None,
-) -> Done | Failed | Ready:
+) -> Done | Failed | Ready | StageEnd:
     """Wait for `until` (or `Failed`); raise GuestLostError when it cannot come any more."""
     watch = _Watch(guest, limits)
     while True:

@@ -83,6 +83,7 @@ static struct source sources[] = {
 	PROC("pagetypeinfo", false),
 	PROC("meminfo", false),
 	WITNESS("free", DEBUGFS "buddy_witness/free", TABLE_BYTES_MAX),
+	WITNESS("stop", DEBUGFS "buddy_witness/stop", TABLE_BYTES_MAX),
 	PROC("buddyinfo", false),
 	MONITOR("frag_pct"),
 	WITNESS("unusable_index", DEBUGFS "extfrag/unusable_index",

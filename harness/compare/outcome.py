@@ -1,0 +1,189 @@
+"""What became of one arm: from the texts its guest saved to numbers."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.compare.ideal import Ideal, ideal
+from harness.errors import RecordError
+from harness.kernel.free_dump import parse_free_dump
+from harness.kernel.module_records import ModuleRecords
+from harness.kernel.pagetypeinfo import PageTypeInfo
+from harness.kernel.text import damaged
+from harness.record import Snapshot, StageRecord, parse_stage
+
+# Beside what the arm's guest saved: the witness' dump of the moment all arms begin with.
+STOPPED = "stopped_free"
+_EXTFRAG = re.compile(r"^extfrag_events=([0-9]+)$", re.MULTILINE)
+_BYSTANDER = re.compile(r"^order=[0-9]+ attempts=([0-9]+) failures=([0-9]+) ", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Of single requests, in guest instructions."""
+
+    median: int
+    p95: int
+    p99: int
+    most: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the kernel did during the arm, of /proc/vmstat: pages unless said otherwise."""
+
+    migrate_scanned: int  # compaction's search for pages to move, kcompactd's too
+    free_scanned: int
+    migrated: int
+    reclaim_scanned: int
+    reclaimed: int
+    compact_stalls: int  # attempts at direct compaction
+    reclaim_stalls: int  # direct reclaims
+    kcompactd_scanned: int
+    kcompactd_wakes: int
+    kswapd_scanned: int
+    oom_kills: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitored:
+    """The monitor's counters of the burst's order, risen during the arm."""
+
+    slowpath: int
+    compact: int
+    adaptive: int
+    deferred: int | None  # None: this monitor does not tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bystander:
+    """The stream of other orders."""
+
+    attempts: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One arm's result."""
+
+    requests: int
+    blocks: int
+    ideal: Ideal
+    latency: Latency
+    work: Work
+    monitored: Monitored | None  # None: a kernel without the monitor
+    unmovable_before: int  # pageblocks
+    unmovable_after: int
+    extfrag_events: int
+    bystander: Bystander | None
+    whole_before: int  # blocks of the burst's order that were there already
+
+
+def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
+    """Read an arm's directory; RecordError unless it is whole and its burst ran."""
+    stage = parse_stage({path: data for path, data in files.items() if path != STOPPED}, name="arm")
+    if stage.exit_status != 0 or stage.records is None:
+        said = "; ".join(stage.output.splitlines()[-3:])
+        raise RecordError(f"the arm's command ended with exit {stage.exit_status}: {said}")
+    records = stage.records
+    if STOPPED not in files:
+        raise damaged(STOPPED, "absent, nothing tells the bound")
+    dump = parse_free_dump(files[STOPPED].decode("ascii", errors="replace"))
+    extfrag = _EXTFRAG.search(stage.output)
+    if extfrag is None:
+        raise damaged("output", "no line extfrag_events=N")
+    return stage, Outcome(
+        requests=records.attempted,
+        blocks=records.succeeded,
+        ideal=ideal(dump, stage.before.vmstat, records.order),
+        latency=_latency(records, icount_shift),
+        work=_work(stage.before, stage.after),
+        monitored=_monitored(stage, files),
+        unmovable_before=_unmovable(stage.before.pagetypeinfo),
+        unmovable_after=_unmovable(stage.after.pagetypeinfo),
+        extfrag_events=int(extfrag[1]),
+        bystander=_bystander(stage.output),
+        whole_before=stage.before.buddyinfo.available(records.order),
+    )
+
+
+def quantile(values: Sequence[int], share: float) -> int:
+    """Return the smallest value that at least `share` of a sorted sample do not exceed."""
+    return values[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def _latency(records: ModuleRecords, icount_shift: int) -> Latency:
+    # Under -icount an instruction takes 2^shift ns of the guest's clock, by definition.
+    values = sorted(one.latency_ns >> icount_shift for one in records.allocations)
+    if not values:
+        raise damaged("records", "no request was made")
+    return Latency(
+        median=quantile(values, 0.5),
+        p95=quantile(values, 0.95),
+        p99=quantile(values, 0.99),
+        most=values[-1],
+        total=sum(values),
+    )
+
+
+def _work(before: Snapshot, after: Snapshot) -> Work:
+    def rose(*names: str) -> int:
+        return sum(after.vmstat.counter(name) - before.vmstat.counter(name) for name in names)
+
+    stalls = [name for name in after.vmstat.counters if name.startswith("allocstall_")]
+    return Work(
+        migrate_scanned=rose("compact_migrate_scanned"),
+        free_scanned=rose("compact_free_scanned"),
+        migrated=rose("pgmigrate_success"),
+        reclaim_scanned=rose("pgscan_direct", "pgscan_kswapd"),
+        reclaimed=rose("pgsteal_direct", "pgsteal_kswapd"),
+        compact_stalls=rose("compact_stall"),
+        reclaim_stalls=rose(*stalls),
+        kcompactd_scanned=rose("compact_daemon_migrate_scanned", "compact_daemon_free_scanned"),
+        kcompactd_wakes=rose("compact_daemon_wake"),
+        kswapd_scanned=rose("pgscan_kswapd"),
+        oom_kills=rose("oom_kill"),
+    )
+
+
+def _monitored(stage: StageRecord, files: Mapping[str, bytes]) -> Monitored | None:
+    if stage.before.monitor is None or stage.after.monitor is None or stage.records is None:
+        return None
+    order = stage.records.order
+    before, after = stage.before.monitor.rows[order], stage.after.monitor.rows[order]
+    return Monitored(
+        slowpath=after.slowpath - before.slowpath,
+        compact=after.compact - before.compact,
+        adaptive=after.adaptive - before.adaptive,
+        deferred=_deferred(files, order),
+    )
+
+
+def _deferred(files: Mapping[str, bytes], order: int) -> int | None:
+    """Read column `deferred` of debugfs buddy_monitor/compact_by_result, by its header."""
+    counts = []
+    for when in ("before", "after"):
+        text = files.get(f"{when}/monitor_compact_by_result", b"").decode("ascii", "replace")
+        header, *rows = text.splitlines() or [""]
+        names = header.split()
+        if "deferred" not in names or len(rows) <= order:
+            return None
+        counts.append(int(rows[order].split()[names.index("deferred")]))
+    return counts[1] - counts[0]
+
+
+def _unmovable(info: PageTypeInfo) -> int:
+    return sum(blocks.count("Unmovable") for blocks in info.pageblocks)
+
+
+def _bystander(output: str) -> Bystander | None:
+    lines = _BYSTANDER.findall(output)
+    if not lines:
+        return None
+    return Bystander(
+        attempts=sum(int(attempts) for attempts, _ in lines),
+        failures=sum(int(failures) for _, failures in lines),
+    )

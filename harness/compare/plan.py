@@ -1,0 +1,241 @@
+"""A comparison's plan: which states, bursts and arms, over which seeds (vm/plans/*.toml).
+
+The file is read into Structs rather than dataclasses, because msgspec refuses an unknown key
+of a Struct: a word misspelt in a plan must not quietly change what is compared.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import UserError
+from harness.kernel.pages import MAX_ORDER
+from harness.values import StagePlan
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_SYSCTL = re.compile(r"[a-z_]+\.[a-z_0-9]+")
+_GFP = re.compile(r"[a-z_]+")
+_PAGES_PER_MIB = 256
+STATE_STAGE = "state"
+ARM_STAGE = "arm"
+# An arm's text has this length in all arms: the item's size is part of the saved state.
+ARM_TEXT_BYTES = 1024
+
+
+class Variant(StrEnum):
+    """A kernel that arms run on."""
+
+    PATCHED = "patched"
+    UNPATCHED = "unpatched"  # the source as it is
+    CONFIGURED_OUT = "configured_out"  # patched, CONFIG_BUDDY_MONITOR off
+
+
+class Action(StrEnum):
+    """What an arm does before its burst."""
+
+    COMPACT_MEMORY = "compact_memory"  # echo 1 > /proc/sys/vm/compact_memory
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How memory is fragmented before the arms part."""
+
+    name: str
+    prepare: str  # shell text; {seed} and {memory_mib} are filled in
+    deadline_s: int = 300  # guest seconds
+
+
+class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests of one order, all that is got being held until the end."""
+
+    name: str
+    order: int
+    requests: int = 0  # 0: as many as the whole memory could hold
+    hold_until_fail: bool = True  # stop at the first failure
+    bystander: int = 0  # requests of other orders beside it (kmod/bystander.c)
+    deadline_s: int = 600  # guest seconds
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to serve the burst."""
+
+    name: str
+    kernel: Variant = Variant.PATCHED
+    sysctls: dict[str, int] = {}
+    gfp: str = "kernel"  # a class of kmod/high_order_test.c
+    before: Action | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole comparison."""
+
+    name: str
+    why: str
+    memory_mib: int
+    seeds: tuple[int, ...]
+    baseline: str  # the arm that all others are compared with
+    settle_s: int = 1  # guest seconds between an arm's settings and its burst
+    icount_shift: int = 3
+    states: tuple[State, ...]
+    bursts: tuple[Burst, ...]
+    arms: tuple[Arm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What one boot serves: the arms of one kernel that begin with the same memory."""
+
+    variant: Variant
+    state: State
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """Say which it is, in a line of progress."""
+        return f"{self.state.name} seed {self.seed} {self.variant}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmRun:
+    """One arm from one state by one seed."""
+
+    group: Group
+    burst: Burst
+    arm: Arm
+
+    @property
+    def path(self) -> str:
+        """Name its files below the results' folder `arms`, without their endings."""
+        group = self.group
+        return f"{group.state.name}/{self.burst.name}/seed-{group.seed}/{self.arm.name}"
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan's file; UserError says which word of it is wrong."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); name a plan, see vm/plans") from error
+    return parse_plan(text, str(path))
+
+
+def parse_plan(text: str, what: str) -> Plan:
+    """Parse and check a plan; `what` names it in messages."""
+    try:
+        plan = msgspec.convert(tomllib.loads(text), type=Plan)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise UserError(f"{what}: {error}; correct the plan") from error
+    for fact in _faults(plan):
+        raise UserError(f"{what}: {fact}; correct the plan")
+    return plan
+
+
+def _faults(plan: Plan) -> Iterator[str]:
+    for kind, names in (
+        ("state", [state.name for state in plan.states]),
+        ("burst", [burst.name for burst in plan.bursts]),
+        ("arm", [arm.name for arm in plan.arms]),
+    ):
+        yield from _name_faults(kind, names)
+    if not plan.seeds or len(set(plan.seeds)) != len(plan.seeds) or min(plan.seeds) < 0:
+        yield f"seeds {list(plan.seeds)[:5]} are none, negative or given twice"
+    if plan.baseline not in {arm.name for arm in plan.arms}:
+        yield f"the baseline {plan.baseline!r} is no arm"
+    if plan.memory_mib < _PAGES_PER_MIB:
+        yield f"memory_mib = {plan.memory_mib} is less than the 256 a guest boots with"
+    yield from _burst_faults(plan)
+    for arm in plan.arms:
+        yield from _arm_faults(plan, arm)
+
+
+def _burst_faults(plan: Plan) -> Iterator[str]:
+    for burst in plan.bursts:
+        if not 0 <= burst.order < MAX_ORDER:
+            yield f"burst {burst.name}: order {burst.order} is outside 0..{MAX_ORDER - 1}"
+
+
+def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
+    words = [name for name in arm.sysctls if not _SYSCTL.fullmatch(name)]
+    words += [] if _GFP.fullmatch(arm.gfp) else [arm.gfp]
+    if words:
+        yield f"arm {arm.name}: {words[0]!r} is no sysctl or no class of gfp"
+    if any(len(arm_command(plan, arm, burst)) > ARM_TEXT_BYTES // 2 for burst in plan.bursts):
+        yield f"arm {arm.name}: its settings are too long"
+
+
+def _name_faults(kind: str, names: Sequence[str]) -> Iterator[str]:
+    if not names:
+        yield f"it has no {kind}"
+    for name in names:
+        if not _NAME.fullmatch(name):
+            yield f"the {kind} name {name!r} is not of a-z, 0-9, _ and -"
+    if len(set(names)) != len(names):
+        yield f"a {kind} is named twice"
+
+
+def groups(plan: Plan) -> tuple[Group, ...]:
+    """List all boots, a seed's together: a plan cut short has whole seeds."""
+    variants = tuple(dict.fromkeys(arm.kernel for arm in plan.arms))
+    return tuple(
+        Group(variant=variant, state=state, seed=seed)
+        for seed in plan.seeds
+        for state in plan.states
+        for variant in variants
+    )
+
+
+def runs(plan: Plan, group: Group) -> tuple[ArmRun, ...]:
+    """List the arms of one boot."""
+    return tuple(
+        ArmRun(group=group, burst=burst, arm=arm)
+        for burst in plan.bursts
+        for arm in plan.arms
+        if arm.kernel is group.variant
+    )
+
+
+def state_stage(plan: Plan, group: Group) -> StagePlan:
+    """Tell the guest how to prepare."""
+    command = group.state.prepare.replace("{seed}", str(group.seed))
+    return StagePlan(
+        name=STATE_STAGE,
+        command=command.replace("{memory_mib}", str(plan.memory_mib)),
+        prepare="",
+        cleanup="",
+        deadline_s=group.state.deadline_s,
+        note="",
+    )
+
+
+def arm_stage(plan: Plan, run: ArmRun) -> StagePlan:
+    """Tell the guest what its arm is."""
+    return StagePlan(
+        name=ARM_STAGE,
+        command=arm_command(plan, run.arm, run.burst),
+        prepare="",
+        cleanup="",
+        deadline_s=run.burst.deadline_s,
+        note="",
+    )
+
+
+def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
+    """Return the call of run_arm.sh."""
+    words = [f"--sysctl {name}={value}" for name, value in sorted(arm.sysctls.items())]
+    words += [f"--before {arm.before}"] if arm.before else []
+    words += [f"--settle {plan.settle_s}"] if plan.settle_s else []
+    words += [f"--bystander {burst.bystander}"] if burst.bystander else []
+    requests = burst.requests or (plan.memory_mib * _PAGES_PER_MIB) >> burst.order
+    words.append(
+        f"{burst.order} {requests} {int(burst.hold_until_fail)} {arm.gfp} {plan.memory_mib}"
+    )
+    return f"bash scripts/run_arm.sh {' '.join(words)}"
+
+
+def padded(line: str) -> str:
+    """Fill a line of the guest's plan up to the length that all arms have."""
+    return line.rstrip("\n").ljust(ARM_TEXT_BYTES - 1) + "\n"

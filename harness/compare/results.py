@@ -1,0 +1,173 @@
+"""A comparison's results as they are kept: who ran, what came out, and the raw texts.
+
+DIR/plan.toml          the plan, as it was given
+DIR/kernels.json       Identities: what ran
+DIR/arms/STATE/BURST/seed-N/ARM.json     ArmResult; written last, so it stands for the arm
+DIR/arms/STATE/BURST/seed-N/ARM.tar.gz   the guest's texts
+DIR/results.json       Results: all of it in one file
+DIR/report.md          the tables
+"""
+
+import gzip
+import io
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import msgspec
+
+from harness.compare.outcome import Outcome
+from harness.compare.plan import Plan, Variant
+from harness.errors import RecordError
+from harness.values import Counters, ReplayKey
+
+SCHEMA = 1
+PLAN = "plan.toml"
+IDENTITIES = "kernels.json"
+RESULTS = "results.json"
+REPORT = "report.md"
+ARMS = "arms"
+_KEY_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """One kernel and its guest image."""
+
+    variant: Variant
+    origin: str
+    release: str
+    source_digest: str
+    series_digest: str
+    patches: tuple[str, ...]
+    counters: Counters
+    config_digest: str
+    compiler: str
+    vmlinux_digest: str
+    guest_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identities:
+    """All that arms of one folder have in common."""
+
+    schema: int
+    harness_version: str
+    qemu_version: str
+    firmware_digest: str
+    kernels: tuple[Identity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSum:
+    """One raw text's digest."""
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmResult:
+    """One arm from one state by one seed."""
+
+    state: str
+    burst: str
+    seed: int
+    arm: str
+    key: str  # digest of all that the bytes depend on: names it for `buddylab replay`
+    digest: str  # of the raw texts
+    sums: tuple[FileSum, ...]
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """A whole comparison."""
+
+    schema: int
+    identities: Identities
+    plan: Plan
+    arms: tuple[ArmResult, ...]
+
+
+def identity(variant: Variant, key: ReplayKey) -> Identity:
+    """Say what ran, from a key of any of its arms."""
+    return Identity(
+        variant=variant,
+        origin=key.kernel_origin,
+        release=key.kernel_release,
+        source_digest=key.source_digest,
+        series_digest=key.series_digest,
+        patches=key.patches,
+        counters=key.counters,
+        config_digest=key.config_digest,
+        compiler=key.compiler,
+        vmlinux_digest=key.vmlinux_digest,
+        guest_digest=key.guest_digest,
+    )
+
+
+def short(key: str) -> str:
+    """Shorten a key to what tables show and `replay` takes."""
+    return key[:_KEY_LENGTH]
+
+
+def parse_results(text: bytes, what: str) -> Results:
+    """Parse results.json; RecordError if it is damaged or of another schema."""
+    try:
+        found = msgspec.json.decode(text, type=Results)
+    except msgspec.DecodeError as error:
+        raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
+    if found.schema != SCHEMA:
+        raise RecordError(
+            f"{what} has schema {found.schema}, this harness reads {SCHEMA}; "
+            "use the harness that wrote it, or run the comparison again"
+        )
+    return found
+
+
+def differing_fields(ours: object, theirs: object, prefix: str = "") -> tuple[str, ...]:
+    """Name the fields in which two values of one dataclass differ."""
+    mine, other = msgspec.to_builtins(ours), msgspec.to_builtins(theirs)
+    return tuple(f"{prefix}{name}" for name in mine if mine[name] != other.get(name))
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """Pack raw texts: the same bytes for the same texts."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in sorted(files):
+            member = tarfile.TarInfo(path)
+            member.size = len(files[path])
+            archive.addfile(member, io.BytesIO(files[path]))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def unpacked(data: bytes, what: str) -> dict[str, bytes]:
+    """Read what `packed` made; RecordError if it is damaged."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as archive:
+            members = [(member.name, archive.extractfile(member)) for member in archive]
+            return {name: content.read() for name, content in members if content}
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
+
+
+def first_difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
+    """Say which line of which text is the first to differ; empty if none does."""
+    for path in sorted(old.keys() | new.keys()):
+        if path == "sha256sums" or old.get(path) == new.get(path):
+            continue
+        if path not in old or path not in new:
+            return f"{path} is there only {'now' if path in new else 'in the saved texts'}"
+        lines = zip_longest(
+            old[path].decode(errors="replace").splitlines(),
+            new[path].decode(errors="replace").splitlines(),
+            fillvalue="(no such line)",
+        )
+        for at, (before, after) in enumerate(lines, 1):
+            if before != after:
+                return f"{path} line {at}: saved {before!r}, now {after!r}"
+        return f"{path}: only the line ends differ"
+    return ""

@@ -1,0 +1,118 @@
+"""Paired statistics over seeds: what one knob changed, and how sure that is.
+
+The interval (BCa bootstrap) and the test (exact binomial) are SciPy's: resampling with bias
+correction has edge cases that are not ours to get right. Differences that are all alike have
+no spread to resample; their interval is that one value.
+"""
+
+import statistics
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_CONFIDENCE = 0.95
+_RESAMPLES = 9999
+# Fixed: a table must be the same whenever it is made.
+_BOOTSTRAP_SEED = 20260101
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A sample's middle and ends."""
+
+    count: int
+    median: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return f"{number(self.median)} [{number(self.least)}, {number(self.most)}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """Differences arm - baseline, one for each seed."""
+
+    count: int
+    mean: float
+    low: float  # ends of the 95 % interval of the mean
+    high: float
+    above: int  # seeds with a difference above 0
+    below: int
+    sign_p: float  # two-sided sign test, ties left out; 1 where all are ties
+    effect: float | None  # mean / standard deviation of the differences; None: no spread
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
+
+
+def number(value: float) -> str:
+    """Print a count or a median of counts."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Describe a sample that is not empty."""
+    return Spread(
+        count=len(values),
+        median=statistics.median(values),
+        least=min(values),
+        most=max(values),
+    )
+
+
+def paired(arm: Sequence[float], baseline: Sequence[float]) -> Paired:
+    """Compare two samples, the same seeds in the same order."""
+    differences = [ours - theirs for ours, theirs in zip(arm, baseline, strict=True)]
+    mean = statistics.fmean(differences)
+    low, high = _interval(differences)
+    above = sum(difference > 0 for difference in differences)
+    below = sum(difference < 0 for difference in differences)
+    deviation = statistics.stdev(differences) if len(differences) > 1 else 0.0
+    return Paired(
+        count=len(differences),
+        mean=mean,
+        low=low,
+        high=high,
+        above=above,
+        below=below,
+        sign_p=_sign_test(above, below),
+        effect=mean / deviation if deviation else None,
+    )
+
+
+def _interval(differences: Sequence[float]) -> tuple[float, float]:
+    if min(differences) == max(differences):
+        return differences[0], differences[0]
+    # Loaded here: half a second that only a comparison needs.
+    import numpy as np  # noqa: PLC0415
+    from scipy import stats  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        # BCa has no acceleration where all but one differences are alike; percentiles do.
+        warnings.simplefilter("ignore")
+        for method in ("BCa", "percentile"):
+            found = stats.bootstrap(
+                (np.array(differences),),
+                np.mean,
+                confidence_level=_CONFIDENCE,
+                n_resamples=_RESAMPLES,
+                method=method,
+                rng=np.random.default_rng(_BOOTSTRAP_SEED),
+            ).confidence_interval
+            if found.low == found.low and found.high == found.high:
+                break
+    return float(found.low), float(found.high)
+
+
+def _sign_test(above: int, below: int) -> float:
+    if above + below == 0:
+        return 1.0
+    from scipy import stats  # noqa: PLC0415
+
+    return float(stats.binomtest(above, above + below).pvalue)

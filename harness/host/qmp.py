@@ -1,0 +1,127 @@
+"""QEMU's monitor protocol: wait for a guest that stops itself, read its memory, let it go on.
+
+The only importer of qemu.qmp. Nothing here is seen by the guest: while it is paused its clock
+stands still, and between two pauses the monitor is only asked for its state.
+"""
+
+import contextlib
+import logging
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from qemu.qmp import QMPError  # noqa: TID251 - the one importer
+from qemu.qmp.legacy import QEMUMonitorProtocol  # noqa: TID251
+
+from harness.errors import GuestLostError
+from harness.host.deadline import Deadline
+
+# It logs each failed attempt as an error; here they are expected, or raised.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
+
+_POLL_S = 0.005
+# Memory that is a file of both QEMUs stays out of the stream.
+_SHARED_MEMORY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
+_PAUSED = "guest-panicked"  # what QEMU calls a guest that wrote to pvpanic's port
+_MAX_READ_BYTES = 1 << 20
+
+
+class Monitor:
+    """An open connection to one QEMU."""
+
+    def __init__(self, protocol: QEMUMonitorProtocol) -> None:
+        self._protocol = protocol
+
+    def wait_for_pause(self, deadline: Deadline) -> None:
+        """Return once the guest has stopped itself; GuestLostError after the deadline."""
+        while (status := self._status()) != _PAUSED:
+            if status != "running" or deadline.expired:
+                raise GuestLostError(
+                    "hang",
+                    f"the guest said it would stop itself, and QEMU calls it {status} after "
+                    f"{deadline.limit_s:.0f} s of waiting for {_PAUSED}; see its console",
+                )
+            time.sleep(_POLL_S)
+
+    def physical_memory(self, address: int, size: int, scratch: Path) -> bytes:
+        """Read `size` bytes of the guest's memory at physical `address`, by way of `scratch`."""
+        if not 0 < size <= _MAX_READ_BYTES:
+            raise GuestLostError("exit", f"the guest offers {size} bytes of its memory; refused")
+        self._command("pmemsave", val=address, size=size, filename=str(scratch))
+        content = scratch.read_bytes()
+        scratch.unlink()
+        return content
+
+    def save(self, path: Path, deadline: Deadline) -> None:
+        """Write all state of a paused guest to `path`, but its memory if that is a file."""
+        self._command("migrate-set-capabilities", **_SHARED_MEMORY)
+        self._command("migrate", uri=f"exec:cat > {shlex.quote(str(path))}")
+        self._wait_for_stream(deadline)
+
+    def load(self, path: Path, deadline: Deadline) -> None:
+        """Take the state from `path`, in a QEMU that was started to wait for one."""
+        self._command("migrate-set-capabilities", **_SHARED_MEMORY)
+        self._command("migrate-incoming", uri=f"exec:cat {shlex.quote(str(path))}")
+        self._wait_for_stream(deadline)
+
+    def resume(self) -> None:
+        """Let the guest go on."""
+        self._command("cont")
+
+    def _wait_for_stream(self, deadline: Deadline) -> None:
+        while True:
+            answer = self._command("query-migrate")
+            status = answer.get("status", "none") if isinstance(answer, dict) else "none"
+            if status == "completed":
+                return
+            if status in {"failed", "cancelled"} or deadline.expired:
+                raise GuestLostError(
+                    "exit", f"the guest's state was not handed over: QEMU says {answer}"
+                )
+            time.sleep(_POLL_S)
+
+    def _status(self) -> str:
+        answer = self._command("query-status")
+        return str(answer["status"]) if isinstance(answer, dict) else ""
+
+    def _command(self, name: str, **arguments: object) -> object:
+        try:
+            return self._protocol.cmd(name, **arguments)
+        except (TimeoutError, QMPError, OSError) as error:
+            raise GuestLostError(
+                "exit", f"QEMU's monitor does not answer {name}: {error}"
+            ) from error
+
+
+@contextlib.contextmanager
+def connected(
+    path: Path, deadline: Deadline, *, starting: Callable[[], int | None] | None = None
+) -> Iterator[Monitor]:
+    """Connect to the monitor's socket; on leaving the connection is closed.
+
+    With `starting`, which gives the exit status of a QEMU that was just started, the socket
+    is waited for as long as that is None.
+    """
+    protocol = _connect(path, deadline, starting)
+    try:
+        yield Monitor(protocol)
+    finally:
+        with contextlib.suppress(QMPError, OSError):
+            protocol.close()
+
+
+def _connect(
+    path: Path, deadline: Deadline, starting: Callable[[], int | None] | None
+) -> QEMUMonitorProtocol:
+    while True:
+        protocol = QEMUMonitorProtocol(str(path))
+        protocol.settimeout(max(1.0, deadline.remaining_s))
+        try:
+            protocol.connect()
+        except (TimeoutError, QMPError, OSError) as error:
+            if starting is None or deadline.expired or starting() is not None:
+                raise GuestLostError("exit", f"no QEMU answers at its monitor: {error}") from error
+            time.sleep(_POLL_S)
+        else:
+            return protocol

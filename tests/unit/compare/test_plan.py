@@ -1,0 +1,114 @@
+"""Plans: read strictly, and turned into the texts that guests get."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.compare import plan as plans
+from harness.compare.plan import Action, Arm, Variant, parse_plan, read_plan
+from harness.errors import UserError
+
+PLANS = sorted(Path("vm/plans").glob("*.toml"))
+SMALL = """
+name = "small"
+why = "a trial"
+memory_mib = 512
+seeds = [7, 3]
+baseline = "off"
+[[states]]
+name = "one"
+prepare = "make {seed} in {memory_mib}"
+[[states]]
+name = "two"
+prepare = "make"
+[[bursts]]
+name = "ten"
+order = 10
+[[arms]]
+name = "off"
+sysctls = { "vm.b" = 0, "vm.a" = 1 }
+[[arms]]
+name = "bare"
+kernel = "unpatched"
+gfp = "retry_mayfail"
+before = "compact_memory"
+"""
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_plans_of_the_project_are_valid(path: Path) -> None:
+    plan = read_plan(path)
+    assert plan.name == path.stem
+    assert plan.name == "smoke" or len(plan.seeds) >= 20
+
+
+def test_a_seeds_boots_stand_together_and_kernels_apart() -> None:
+    plan = parse_plan(SMALL, "small")
+    groups = plans.groups(plan)
+    assert [(one.seed, one.state.name, one.variant) for one in groups[:4]] == [
+        (7, "one", Variant.PATCHED),
+        (7, "one", Variant.UNPATCHED),
+        (7, "two", Variant.PATCHED),
+        (7, "two", Variant.UNPATCHED),
+    ]
+    assert [one.arm.name for one in plans.runs(plan, groups[1])] == ["bare"]
+
+
+def test_the_guest_is_told_the_seed_and_the_memory() -> None:
+    plan = parse_plan(SMALL, "small")
+    assert plans.state_stage(plan, plans.groups(plan)[0]).command == "make 7 in 512"
+
+
+def test_an_arms_command_names_its_knobs_in_a_fixed_order() -> None:
+    plan = parse_plan(SMALL, "small")
+    off, bare = plan.arms
+    assert plans.arm_command(plan, off, plan.bursts[0]) == (
+        "bash scripts/run_arm.sh --sysctl vm.a=1 --sysctl vm.b=0 --settle 1 10 128 1 kernel 512"
+    )
+    assert bare.before is Action.COMPACT_MEMORY
+    assert "--before compact_memory --settle 1 10 128 1 retry_mayfail 512" in plans.arm_command(
+        plan, bare, plan.bursts[0]
+    )
+
+
+def test_all_arm_texts_are_equally_long() -> None:
+    lengths = {len(plans.padded(text)) for text in ("", "arm\t-\n", "x" * 500)}
+    assert lengths == {plans.ARM_TEXT_BYTES}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seeds = [7, 3]", "seeds = [7, 7]", "given twice"),
+        ("seeds = [7, 3]", "seeds = []", "none"),
+        ('baseline = "off"', 'baseline = "of"', "'of' is no arm"),
+        ("order = 10", "order = 11", "outside 0..10"),
+        ('gfp = "retry_mayfail"', 'gpf = "retry_mayfail"', "gpf"),
+        ('kernel = "unpatched"', 'kernel = "other"', "other"),
+        ('"vm.b" = 0', '"vm.b; reboot" = 0', "no sysctl"),
+        ('name = "two"', 'name = "one"', "named twice"),
+        ('name = "two"', 'name = "../two"', "not of a-z"),
+        ("memory_mib = 512", "memory_mib = 100", "less than"),
+        ("memory_mib = 512", "memory_mib = ", "correct the plan"),
+    ],
+)
+def test_a_wrong_plan_is_refused(old: str, new: str, said: str) -> None:
+    assert old in SMALL
+    with pytest.raises(UserError, match="correct the plan") as error:
+        parse_plan(SMALL.replace(old, new, 1), "small")
+    assert said in str(error.value)
+
+
+def test_settings_that_do_not_fit_are_refused() -> None:
+    many = ", ".join(f'"vm.knob_{number}" = {number}' for number in range(60))
+    with pytest.raises(UserError, match="too long"):
+        parse_plan(SMALL.replace('"vm.b" = 0, "vm.a" = 1', many), "small")
+
+
+def test_an_absent_plan_is_named() -> None:
+    with pytest.raises(UserError, match="nowhere.toml cannot be read"):
+        read_plan(Path("nowhere.toml"))
+
+
+def test_an_arm_needs_no_more_than_a_name() -> None:
+    assert Arm(name="plain").kernel is Variant.PATCHED

@@ -1,0 +1,52 @@
+"""What is kept of a comparison, and how two runs of one arm are held together."""
+
+import pytest
+
+from harness.compare.results import (
+    FileSum,
+    differing_fields,
+    first_difference,
+    packed,
+    parse_results,
+    unpacked,
+)
+from harness.errors import RecordError
+
+FILES = {"after/vmstat": b"a 1\nb 2\n", "records": b"x\n"}
+
+
+def test_packing_keeps_all_bytes_and_adds_none_of_its_own() -> None:
+    assert unpacked(packed(FILES), "it") == FILES
+    assert packed(FILES) == packed(dict(reversed(FILES.items())))
+
+
+def test_damage_is_told() -> None:
+    with pytest.raises(RecordError, match="it is damaged"):
+        unpacked(packed(FILES)[:-9], "it")
+    with pytest.raises(RecordError, match="it is damaged"):
+        parse_results(b"{}", "it")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ""),
+        ({"after/vmstat": b"a 1\nb 3\n"}, "after/vmstat line 2: saved 'b 2', now 'b 3'"),
+        ({"after/vmstat": b"a 1\n"}, "after/vmstat line 2: saved 'b 2', now '(no such line)'"),
+        ({"after/vmstat": b"a 1\nb 2"}, "after/vmstat: only the line ends differ"),
+        ({"new": b""}, "new is there only now"),
+        ({"sha256sums": b"whatever"}, ""),
+    ],
+)
+def test_the_first_difference_is_named(change: dict[str, bytes], said: str) -> None:
+    assert first_difference(FILES, {**FILES, **change}) == said
+
+
+def test_a_lost_text_is_named() -> None:
+    assert first_difference(FILES, {}) == "after/vmstat is there only in the saved texts"
+
+
+def test_fields_that_differ() -> None:
+    one, other = FileSum(path="a", digest="1"), FileSum(path="a", digest="2")
+    assert differing_fields(one, other) == ("digest",)
+    assert differing_fields(one, one) == ()

@@ -1,0 +1,264 @@
+"""The comparison's stage without a guest: what is kept, resumed, refused and told."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.compare.plan import parse_plan
+from harness.compare.results import RESULTS, Results, parse_results, unpacked
+from harness.compare.tables import report_text
+from harness.errors import GuestLostError, RecordError, UserError
+from harness.stages import compare as stage
+from harness.stages import replay_arm
+from harness.stages.arm import Lab
+from harness.stages.boot import RunSettings
+from harness.stages.compare import Job
+from harness.values import Accelerator, Counters, ReplayKey, RunMode, StagePlan
+from harness.workspace import Cache
+
+TEXT = """
+name = "small"
+why = "a trial"
+memory_mib = 512
+seeds = [1, 2, 3]
+baseline = "off"
+[[states]]
+name = "kept"
+prepare = "make"
+[[bursts]]
+name = "ten"
+order = 10
+[[arms]]
+name = "off"
+[[arms]]
+name = "early-full"
+sysctls = { "vm.adaptive_compaction_mode" = 2 }
+"""
+DATA = Path("tests/data/compare")
+
+
+def saved(name: str) -> dict[str, bytes]:
+    return unpacked((DATA / f"{name}.tar.gz").read_bytes(), name)
+
+
+OFF, EARLY = saved("off"), saved("early-full")
+
+
+class Guests:
+    """Stands for guests: counts arms and gives saved texts, or does what `spoil` does."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+        self.boots = 0
+        self.spoil: Callable[[int, dict[str, bytes]], dict[str, bytes]] = lambda _, files: files
+
+    @contextlib.contextmanager
+    def prepared(self, lab: Lab, _state: StagePlan, scratch: Path) -> Iterator[Lab]:
+        assert scratch.is_dir()
+        self.boots += 1
+        yield lab
+
+    def run_arm(self, _lab: Lab, plan: StagePlan, _folder: Path) -> dict[str, bytes]:
+        self.commands.append(plan.command)
+        files = EARLY if "mode=2" in plan.command else OFF
+        return self.spoil(len(self.commands), dict(files))
+
+
+def key_of(lab: Lab, *_: object) -> ReplayKey:
+    return ReplayKey(
+        schema=1,
+        harness_version="0",
+        kernel_release="5.15.180",
+        kernel_origin="local",
+        source_digest="s",
+        page_alloc_blob="b",
+        page_alloc_upstream=None,
+        series_name="linux-5.15",
+        series_digest="d",
+        patches=("1",),
+        counters=Counters.PERCPU,
+        config_digest="c",
+        compiler="gcc",
+        vmlinux_digest="v",
+        module_digest="m",
+        module_srcversion="r",
+        guest_digest="g",
+        guest_size_bytes=1,
+        mode=RunMode.REPEATABLE,
+        accelerator=Accelerator.TCG,
+        qemu_version="7.2",
+        firmware_digest="f",
+        machine="q35",
+        memory_mib=512,
+        cpus=1,
+        icount_shift=3,
+        scale="small",
+        seed=lab.settings.seed,
+        kernel_command_line="",
+        stages=(),
+        digest="",
+    )
+
+
+@pytest.fixture
+def guests(monkeypatch: pytest.MonkeyPatch) -> Guests:
+    fake = Guests()
+    for module in (stage, replay_arm):
+        monkeypatch.setattr(module, "prepared", fake.prepared)
+        monkeypatch.setattr(module, "run_arm", fake.run_arm)
+        monkeypatch.setattr(module, "base_key", key_of)
+    monkeypatch.setattr(stage, "lab_of", fake_lab)
+    return fake
+
+
+def fake_lab(*_: object) -> Lab:
+    settings = RunSettings(mode=RunMode.REPEATABLE, memory_mib=512, cpus=1, seed=1, scale="small")
+    # No guest is started, so nothing asks what would be in it.
+    return Lab(
+        build=None,  # type: ignore[arg-type]
+        image=None,  # type: ignore[arg-type]
+        settings=settings,
+        speed=None,  # type: ignore[arg-type]
+        check_stop=lambda: None,
+    )
+
+
+def compared(folder: Path, text: str = TEXT) -> Results:
+    plan = parse_plan(text, "small")
+    kernels = {plan.arms[0].kernel: (None, None)}
+    job = Job(plan=plan, text=text, folder=folder / "out", jobs=2)
+    return stage.compare(job, kernels, Cache(folder / "cache"))  # type: ignore[arg-type]
+
+
+def test_all_arms_run_and_the_first_one_twice(tmp_path: Path, guests: Guests) -> None:
+    results = compared(tmp_path)
+    assert len(results.arms) == 6
+    assert guests.boots == 3
+    assert len(guests.commands) == 7  # the first seed's first arm once more
+    assert parse_results((tmp_path / "out" / RESULTS).read_bytes(), "it") == results
+    assert list((tmp_path / "cache/tmp").iterdir()) == []
+
+
+def test_keys_differ_by_arm_and_seed(tmp_path: Path, guests: Guests) -> None:
+    results = compared(tmp_path)
+    assert guests.boots == 3
+    assert len({one.key for one in results.arms}) == 6
+    assert len({one.digest for one in results.arms}) == 2
+
+
+def test_what_is_finished_is_not_run_again(tmp_path: Path, guests: Guests) -> None:
+    first = compared(tmp_path)
+    guests.commands.clear()
+    lost = tmp_path / "out/arms/kept/ten/seed-2/off.json"
+    lost.unlink()
+    assert compared(tmp_path) == first
+    assert len(guests.commands) == 1
+    assert "mode=2" not in guests.commands[0]
+
+
+def test_one_lost_guest_costs_one_arm(tmp_path: Path, guests: Guests) -> None:
+    def spoil(number: int, files: dict[str, bytes]) -> dict[str, bytes]:
+        if number == 4:
+            raise GuestLostError("panic", "gone")
+        return files
+
+    guests.spoil = spoil
+    with pytest.raises(GuestLostError, match="gone"):
+        compared(tmp_path)
+    kept = list((tmp_path / "out/arms").rglob("*.json"))
+    assert len(kept) == 5
+    guests.spoil = lambda _, files: files
+    assert len(compared(tmp_path).arms) == 6
+
+
+def test_an_arm_that_is_not_repeatable_is_no_result(tmp_path: Path, guests: Guests) -> None:
+    def spoil(_number: int, files: dict[str, bytes]) -> dict[str, bytes]:
+        files["output"] += b"%d\n" % len(guests.commands)
+        return files
+
+    guests.spoil = spoil
+    with pytest.raises(RecordError, match=r"differs when run twice \(output line \d+: saved"):
+        compared(tmp_path)
+
+
+def test_another_plan_does_not_mix_into_a_folder(tmp_path: Path, guests: Guests) -> None:
+    compared(tmp_path)
+    guests.commands.clear()
+    with pytest.raises(UserError, match="differs in its plan"):
+        compared(tmp_path, TEXT.replace("seeds = [1, 2, 3]", "seeds = [1, 2]"))
+    assert guests.commands == []
+
+
+def test_another_kernel_does_not_mix_into_a_folder(
+    tmp_path: Path, guests: Guests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared(tmp_path)
+    monkeypatch.setattr(stage, "base_key", lambda lab, *_: _other_kernel(lab))
+    with pytest.raises(UserError, match="differs in kernels"):
+        compared(tmp_path)
+    assert guests.boots == 3
+
+
+def _other_kernel(lab: Lab) -> ReplayKey:
+    return replace(key_of(lab), vmlinux_digest="w")
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, guests: Guests) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.tex").write_text("dear")
+    with pytest.raises(UserError, match="holds no comparison"):
+        compared(tmp_path)
+    assert guests.boots == 0
+
+
+def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests) -> None:
+    results = compared(tmp_path)
+    text = report_text(results)
+    assert guests.boots == 3
+    row = next(line for line in text.splitlines() if line.startswith("early-full"))
+    assert "193 [193, 193]" in row
+    assert "97.5 %" in row
+    assert "+0.0 [+0.0, +0.0]" in row
+    assert "0:0" in row
+    first = next(one for one in results.arms if (one.arm, one.seed) == ("early-full", 1))
+    assert row.endswith(first.key[:16])
+    assert (tmp_path / "out/report.md").read_text().count("\n| ") == 6
+
+
+def test_replay_gives_the_same_or_the_first_line(tmp_path: Path, guests: Guests) -> None:
+    results = compared(tmp_path)
+    one = results.arms[3]
+    found = replay_arm.find(one.key[:12], (tmp_path,))
+    assert found.result == one
+    cache = Cache(tmp_path / "cache")
+    assert "the same to the byte" in str(replay_arm.replay(found, fake_lab(), cache))
+
+    def spoil(_number: int, files: dict[str, bytes]) -> dict[str, bytes]:
+        return OFF if files["records"] == EARLY["records"] else EARLY
+
+    guests.spoil = spoil
+    answer = replay_arm.replay(found, fake_lab(), cache)
+    assert answer.difference.startswith("after/buddy_monitor line ")
+    raw = next((tmp_path / "out/arms/kept/ten").glob(f"seed-{one.seed}/{one.arm}.tar.gz"))
+    raw.unlink()
+    assert "no line can be told" in str(replay_arm.replay(found, fake_lab(), cache))
+
+
+def test_replay_of_another_kernel_is_refused(
+    tmp_path: Path, guests: Guests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = compared(tmp_path)
+    found = replay_arm.find(results.arms[0].key, (tmp_path,))
+    monkeypatch.setattr(replay_arm, "base_key", lambda lab, *_: _other_kernel(lab))
+    with pytest.raises(RecordError, match="kernel's vmlinux_digest differ"):
+        replay_arm.replay(found, fake_lab(), Cache(tmp_path / "cache"))
+    assert guests.boots == 3
+
+
+@pytest.mark.parametrize(("key", "said"), [("abc", "short for a key"), ("f" * 64, "no arm has")])
+def test_a_key_that_names_nothing(key: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        replay_arm.find(key, (tmp_path,))

@@ -1,0 +1,119 @@
+"""`buddylab compare` on real guests: arms from one memory, resumed, and replayed to the byte."""
+
+import json
+import os
+import signal
+import subprocess  # noqa: TID251 - the command as a user types it
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.compare.results import Results, parse_results, unpacked
+
+pytestmark = pytest.mark.vm
+
+LIMIT_S = 1500
+SMOKE = "vm/plans/smoke.toml"
+
+
+def command(*arguments: str) -> list[str]:
+    kernel = os.environ.get("BUDDYLAB_TEST_KERNEL")
+    which = ("--kernel", kernel) if kernel else ()
+    return [sys.executable, "-m", "harness", *arguments, *which]
+
+
+def buddylab(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT_S,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Begin, kill the command once an arm is kept, and run it to its end."""
+    path = tmp_path_factory.mktemp("compare") / "out"
+    argv = command("compare", SMOKE, "--output", str(path))
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        end = time.monotonic() + LIMIT_S
+        while not list(path.rglob("seed-*/*.json")):
+            assert first.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        first.send_signal(signal.SIGKILL)
+        first.wait(timeout=30)
+    assert guests_of(path) == []
+    kept = {file: file.stat().st_mtime_ns for file in path.rglob("seed-*/*.json")}
+    done = buddylab("compare", SMOKE, "--output", str(path))
+    sys.stdout.write(done.stdout)
+    assert done.returncode == 0
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    return path
+
+
+def guests_of(path: Path) -> list[str]:
+    """List QEMUs whose files lie below `path`, or in the memory of a comparison that ended."""
+    time.sleep(1.0)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"qemu-system" in words[0] and any(str(path).encode() in word for word in words):
+            found.append(process.name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> Results:
+    return parse_results((folder / "results.json").read_bytes(), "results.json")
+
+
+def test_all_arms_are_there_and_none_beats_the_bound(results: Results) -> None:
+    assert len(results.arms) == 4
+    for one in results.arms:
+        assert 0 < one.outcome.blocks <= one.outcome.ideal.blocks
+
+
+def test_arms_begin_with_identical_memory(folder: Path) -> None:
+    seeds = list((folder / "arms").rglob("seed-*"))
+    assert len(seeds) == 2
+    for seed in seeds:
+        off, early = (
+            unpacked((seed / f"{arm}.tar.gz").read_bytes(), arm) for arm in ("off", "early-full")
+        )
+        same = [path for path in off if path.startswith("before/") or path == "stopped_free"]
+        assert len(same) > 15
+        assert [path for path in same if off[path] != early[path]] == []
+
+
+def test_the_policy_acts_in_its_arm_alone(results: Results) -> None:
+    for one in results.arms:
+        assert one.outcome.monitored is not None
+        assert (one.outcome.monitored.adaptive > 0) == (one.arm == "early-full")
+
+
+def test_replay_gives_the_same_bytes(folder: Path, results: Results) -> None:
+    done = buddylab("replay", results.arms[1].key, "--results", str(folder))
+    assert done.returncode == 0, done.stdout
+    assert "the same to the byte" in done.stdout
+
+
+def test_replay_tells_the_first_line_that_differs(folder: Path, results: Results) -> None:
+    saved = json.loads((folder / "results.json").read_text())
+    one = saved["arms"][0]
+    one["digest"] = "0" * 64
+    one["sums"][0]["digest"] = "0" * 64
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "results.json").write_text(json.dumps(saved))
+    done = buddylab("replay", results.arms[0].key, "--results", str(other))
+    assert done.returncode == 1, done.stdout
+    assert f"DIFFERS: {one['sums'][0]['path']}" in done.stdout

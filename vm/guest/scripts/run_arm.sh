@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# One arm of a comparison: its settings, what it does before, its burst.
+#
+# usage: run_arm.sh [--sysctl NAME=VALUE]... [--before ACTION] [--settle S] \
+#                   [--settle S] [--bystander N] ORDER REQUESTS HOLD_UNTIL_FAIL GFP MAX_MIB
+#
+# ACTION is compact_memory. S guest seconds let what was set in motion come to
+# rest. With --bystander, kmod/bystander.ko makes N small
+# requests of other orders beside the burst; what it met is printed.
+# The burst is run_high_order_module_test.sh with everything held. The last line
+# is extfrag_events=N: allocations that took a block of another migratetype.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+bystander=/sys/kernel/debug/bystander
+
+usage() {
+	echo "usage: run_arm.sh [--sysctl NAME=VALUE]... [--before compact_memory] [--settle S] [--bystander N] ORDER REQUESTS HOLD_UNTIL_FAIL GFP MAX_MIB" >&2
+	exit 2
+}
+
+set_sysctl() {
+	[[ $1 =~ ^[a-z_]+\.[a-z_0-9]+=[0-9]+$ ]] || usage
+	echo "${1#*=}" > "/proc/sys/$(tr . / <<< "${1%%=*}")"
+}
+
+act() {
+	case $1 in
+	compact_memory) echo 1 > /proc/sys/vm/compact_memory ;;
+	*) usage ;;
+	esac
+}
+
+extfrag_events() {
+	awk '$1 == "Hits:" { print $2 }' \
+		/sys/kernel/tracing/events/kmem/mm_page_alloc_extfrag/hist
+}
+
+attempts=0
+events_before=$(extfrag_events)
+while [ $# -gt 5 ]; do
+	case $1 in
+	--sysctl) set_sysctl "$2" ;;
+	--before) act "$2" ;;
+	--settle) sleep "$2" ;;
+	--bystander) attempts=$2 ;;
+	*) usage ;;
+	esac
+	shift 2
+done
+[ $# -eq 5 ] || usage
+
+[ "$attempts" -eq 0 ] || insmod "$root/kmod/bystander.ko" attempts="$attempts"
+bash "$root/scripts/run_high_order_module_test.sh" "$1" "$2" 0 0 "$2" "$3" "$4" "$5"
+if [ "$attempts" -ne 0 ]; then
+	echo 1 > "$bystander/stop"
+	cat "$bystander/result"
+	rmmod bystander
+fi
+echo "extfrag_events=$(($(extfrag_events) - events_before))"
