@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.compare.plan import Variant, read_plan
 from harness.compare.tables import report_text
-from harness.errors import Exit, UserError
+from harness.errors import Exit
 from harness.experiments import Scale, memory_mib, stages
 from harness.host import qemu
 from harness.host.accelerator import AcceleratorChoice
@@ -229,12 +229,11 @@ def replay_arm(key: str, *, kernel: str | None, places: tuple[Path, ...]) -> int
     require(qemu.PROGRAM)
     saved = find(key, places or PLACES)
     origin = saved.kernel.origin
-    if kernel is None and origin == "local":
-        raise UserError("the arm's kernel came from a directory; name it with --kernel")
     cache = open_cache()
+    # A kernel from a directory has no name: the default may be the same, and is compared.
+    named = kernel or (None if origin == "local" else origin)
     request = _varied(
-        KernelRequest(kernel=kernel or origin, counters=saved.kernel.counters),
-        saved.run.arm.kernel,
+        KernelRequest(kernel=named, counters=saved.kernel.counters), saved.run.arm.kernel
     )
     answer = replay(saved, lab_of(_bootable(request, cache), saved.plan, cache), cache)
     print(answer)  # noqa: T201 - the command's answer

@@ -158,7 +158,6 @@ watched() {
 # With the policy at its strongest, what it has no part in
 untouched() {
 	[ -e "${knobs}_mode" ] || return 0
-	[ "$(nproc)" -eq 1 ] || return 0
 	policy 2 0 10 3
 	run min_watermark_sleep:early
 	restore_knobs
@@ -235,6 +234,7 @@ done
 # Others may ask for memory while this one lies near the last of it.
 if [ "$(nproc)" -eq 1 ]; then
 	run min_watermark_sleep
+	untouched
 	run nofail_reserve
 	run nofail_reserve_0
 fi
@@ -243,7 +243,6 @@ run hammer
 offlined
 run hammer_irq
 watched
-untouched
 charged
 hopeless
 bash "$root/scripts/unmovable_comb.sh" stop
