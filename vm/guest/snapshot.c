@@ -11,9 +11,10 @@
  * reads follow each other with nothing between them: every file is open and
  * was read once before (which leaves the kernel's buffers allocated), the
  * memory they go to is locked, and nothing is written before the last read.
- * buddyinfo is read a second time after what is to be compared with it: if it
- * has changed meanwhile, everything is read again, up to TRIES_MAX times.
- * DIR/still tells how often, and whether the last time nothing had moved.
+ * buddyinfo is read before and after what is to be compared with it as well: if
+ * it has changed meanwhile (a process that was just killed gives back its
+ * memory by and by), everything is read again a moment later, up to TRIES_MAX
+ * times. DIR/still tells how often, and whether the last time nothing had moved.
  * Per-CPU counters are folded in by vm.stat_refresh just before the first.
  *
  * Exit status: 0 done, 1 a source or DIR failed, 2 usage.
@@ -35,7 +36,8 @@
 /* zoneinfo, the longest of /proc, is some 10 KiB per populated zone and 64 CPUs. */
 #define TEXT_BYTES_MAX		(512 * 1024)
 #define TABLE_BYTES_MAX		(64 * 1024)
-#define TRIES_MAX		5
+#define TRIES_MAX		20
+#define RETRY_NS		50000000
 #define SYSCTL_BYTES_MAX	256
 #define CLOCKSOURCE_PATH \
 	"/sys/devices/system/clocksource/clocksource0/current_clocksource"
@@ -47,6 +49,7 @@ struct source {
 	const char *path;
 	size_t size;		/* of the buffer */
 	bool optional;
+	bool compared_only;	/* with the one that is saved */
 	int fd;
 	char *text;
 	size_t length;
@@ -61,7 +64,11 @@ struct source {
 #define WITNESS(as, file, bytes) \
 	{ .name = as, .path = file, .size = bytes, .optional = true }
 
-/* In the order in which they are read; the last one is only compared. */
+#define AGAIN(file) \
+	{ .name = file, .path = "/proc/" file, .size = TEXT_BYTES_MAX, \
+	  .compared_only = true }
+
+/* In the order in which they are read. */
 static struct source sources[] = {
 	PROC("buddy_monitor", true),
 	MONITOR("success_by_step"),
@@ -78,6 +85,7 @@ static struct source sources[] = {
 	WITNESS("hist_compact",
 		EVENTS "compaction/mm_compaction_try_to_compact_pages/hist",
 		TABLE_BYTES_MAX),
+	AGAIN("buddyinfo"),
 	PROC("vmstat", false),
 	PROC("zoneinfo", false),
 	PROC("pagetypeinfo", false),
@@ -88,13 +96,10 @@ static struct source sources[] = {
 	MONITOR("frag_pct"),
 	WITNESS("unusable_index", DEBUGFS "extfrag/unusable_index",
 		TABLE_BYTES_MAX),
-	PROC("buddyinfo", false),
+	AGAIN("buddyinfo"),
 };
 
 #define SOURCE_COUNT	(sizeof(sources) / sizeof(sources[0]))
-#define LAST		(&sources[SOURCE_COUNT - 1])
-/* The buddyinfo that is saved stands before frag_pct and unusable_index. */
-#define FIRST_BUDDYINFO	(&sources[SOURCE_COUNT - 4])
 
 static const char * const sysctl_names[] = {
 	"adaptive_compaction_mode",
@@ -168,10 +173,28 @@ static void read_sources(void)
 	}
 }
 
+static const struct source *saved(const char *name)
+{
+	const struct source *source = sources;
+
+	while (source->compared_only || strcmp(source->name, name))
+		source++;
+	return source;
+}
+
 static bool nothing_moved(void)
 {
-	return FIRST_BUDDYINFO->length == LAST->length &&
-	       !memcmp(FIRST_BUDDYINFO->text, LAST->text, LAST->length);
+	for (size_t i = 0; i < SOURCE_COUNT; i++) {
+		const struct source *other;
+
+		if (!sources[i].compared_only)
+			continue;
+		other = saved(sources[i].name);
+		if (other->length != sources[i].length ||
+		    memcmp(other->text, sources[i].text, other->length))
+			return false;
+	}
+	return true;
 }
 
 static void write_file(int directory, const char *name, const char *text,
@@ -273,6 +296,7 @@ static void refresh_counters(int fd)
 
 int main(int argc, char **argv)
 {
+	const struct timespec retry = { .tv_nsec = RETRY_NS };
 	struct timespec monotonic;
 	struct timespec realtime;
 	int directory;
@@ -300,16 +324,19 @@ int main(int argc, char **argv)
 		fail("cannot lock the buffers: %s; run as root",
 		     strerror(errno));
 	read_sources();
-	do {
+	for (;;) {
 		refresh_counters(refresh);
 		clock_gettime(CLOCK_REALTIME, &realtime);
 		clock_gettime(CLOCK_MONOTONIC, &monotonic);
 		read_sources();
 		tries++;
-	} while (!nothing_moved() && tries < TRIES_MAX);
+		if (nothing_moved() || tries == TRIES_MAX)
+			break;
+		nanosleep(&retry, NULL);
+	}
 
-	for (size_t i = 0; i < SOURCE_COUNT - 1; i++) {
-		if (sources[i].fd >= 0)
+	for (size_t i = 0; i < SOURCE_COUNT; i++) {
+		if (sources[i].fd >= 0 && !sources[i].compared_only)
 			write_file(directory, sources[i].name, sources[i].text,
 				   sources[i].length);
 	}
