@@ -39,7 +39,12 @@ from harness.kernel.pagetypeinfo import PageTypeInfo, parse_pagetypeinfo
 from harness.kernel.sysctl import Sysctls, parse_sysctl
 from harness.kernel.text import damaged, natural, shown, whole_lines
 from harness.kernel.vmstat import VmStat, parse_vmstat
-from harness.kernel.witness import WITNESS_FILES, Witnesses, parse_witnesses
+from harness.kernel.witness import (
+    ALWAYS_THERE,
+    WITNESS_FILES,
+    Witnesses,
+    parse_witnesses,
+)
 from harness.kernel.zoneinfo import ZoneInfo, parse_zoneinfo
 from harness.prediction import FREE, StoredPrediction, parse_prediction
 from harness.values import SUMS, ReplayKey, StagePlan
@@ -263,8 +268,9 @@ def _parsed_together(
 ) -> _Value | None:
     """Parse files that belong together; None without them, or with `some` of them."""
     absent = [name for name in names if f"{when}/{name}" not in files]
-    if absent and not some and len(absent) != len(names):
-        raise damaged(absent[0], f"absent, but not {' and '.join(set(names) - set(absent))}")
+    there = [name for name in names if name not in absent and name not in ALWAYS_THERE]
+    if absent and not some and there:
+        raise damaged(absent[0], f"absent, but not {' and '.join(there)}")
     return None if absent else parse({name: _text(files, f"{when}/{name}") for name in names})
 
 

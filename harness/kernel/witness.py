@@ -33,6 +33,8 @@ _EVENTS = ("compact_stall", "compact_success", "compact_fail")
 
 # As a snapshot saves them.
 WITNESS_FILES = ("witness", "decisions", "hist_alloc", "hist_compact")
+# A trace event has its histogram's file whether or not anybody asked for one.
+ALWAYS_THERE = ("hist_alloc", "hist_compact")
 
 Row = tuple[int, ...]
 
