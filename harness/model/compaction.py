@@ -18,14 +18,6 @@ from harness.model.zone import Zone
 _MAX_DEFER_SHIFT = 6  # COMPACT_MAX_DEFER_SHIFT
 
 
-class Priority(IntEnum):
-    """enum compact_priority: the lower, the harder."""
-
-    FULL = 0
-    LIGHT = 1
-    ASYNC = 2
-
-
 class Suitable(IntEnum):
     """What compaction_suitable says of a zone, by the values of enum compact_result."""
 
