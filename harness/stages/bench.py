@@ -1,11 +1,13 @@
 """bench: measure the times that the README promises, on this machine, and print them."""
 
+import json
 import logging
 import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,20 +17,24 @@ from harness.host import source_tree, ssh
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.deadline import Deadline
 from harness.host.progress import progress
+from harness.model.speed import measure
+from harness.prediction import FREE, TEXTS, foretell
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
 from harness.stages.patch import patch
-from harness.stages.run import run
-from harness.values import GuestImage, KernelBuild, KernelSource, RunMode
+from harness.stages.run import HOST_FACTS, run
+from harness.values import PREDICTIONS, GuestImage, KernelBuild, KernelSource, RunMode
 from harness.workspace import Cache, remove_tree, sha256_text
 
 logger = logging.getLogger("bench")
 
 EDITED_FILE = "mm/page_alloc.c"
 BOOT_LIMIT_S = 60.0
+MODEL_TIMES = 10  # as fast as the guest
+MODEL_PER_SECOND = 200_000
 Result = TypeVar("Result")
 
 
@@ -55,8 +61,32 @@ class Timing:
         )
 
 
-def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Timing]:
-    """Measure everything, yielding each time as it is known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """How fast something went, and what it should at least reach."""
+
+    what: str
+    value: float
+    unit: str
+    goal: float
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal was reached here."""
+        return self.value >= self.goal
+
+    def __str__(self) -> str:
+        """Print as a line of a table."""
+        verdict = "met" if self.met else "MISSED"
+        return (
+            f"{self.what:<44} {self.value:8.0f} {self.unit}   goal {self.goal:.0f} {self.unit}"
+            f"  {verdict}{'  ' + self.note if self.note else ''}"
+        )
+
+
+def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Timing | Rate]:
+    """Measure everything, yielding each figure as it is known.
 
     A cache of its own below the given one: nothing built before is lost or helps.
     """
@@ -73,6 +103,11 @@ def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Timing]:
         yield Timing(what=f"after an edit of {EDITED_FILE}", seconds=edit_s, goal_s=30)
         yield _live_boots(built, image, private, scratch, boots)
         yield _small_run(built, image, private, scratch)
+        yield _model_against_guest(scratch / "run")
+        speed = measure(time.perf_counter)
+        yield Rate(
+            what="model: operations", value=speed.per_second, unit="a second", goal=MODEL_PER_SECOND
+        )
 
 
 def _timed(job: Callable[[], Result]) -> tuple[Result, float]:
@@ -156,3 +191,28 @@ def _small_run(built: KernelBuild, image: GuestImage, cache: Cache, scratch: Pat
         lambda: run(built, image, plan, settings, folder=scratch / "run", cache=cache)
     )
     return Timing(what="--scale small, repeatable", seconds=run_s, goal_s=90)
+
+
+def _model_against_guest(folder: Path) -> Rate:
+    """Foretell the finished run's stages once more, and compare with what they took to run.
+
+    A stage's time in the guest has its preparation in it, and the model's the reading of the
+    guest's texts.
+    """
+    guest_s = json.loads((folder / HOST_FACTS).read_text())["stage_s"]
+    foretold = {stage.name: stage.burst for stage in stages(Scale.SMALL) if stage.burst}
+    spent_s = 0.0
+    for stage, burst in foretold.items():
+        raw = folder / "raw" / stage
+        texts = {name: (raw / name).read_bytes() for name in TEXTS}
+        free = (folder / PREDICTIONS / f"{stage}.{FREE}").read_bytes()
+        _, once_s = _timed(partial(foretell, stage, burst, texts, free))
+        spent_s += once_s
+    run_s = sum(guest_s[stage] for stage in foretold)
+    return Rate(
+        what=f"model: {len(foretold)} stages of it, against the guest",
+        value=run_s / spent_s,
+        unit="times",
+        goal=MODEL_TIMES,
+        note=f"{spent_s:.2f} s, {run_s:.1f} s in the guest",
+    )
