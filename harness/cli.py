@@ -192,6 +192,11 @@ def _add_run(verbs: "Verbs[argparse.ArgumentParser]") -> None:
         default="on",
         help="load the witness module and trace what the monitor counts (default on)",
     )
+    run.add_argument(
+        "--page-owner",
+        action="store_true",
+        help="boot with page_owner=on: the kernel notes who has each page",
+    )
     run.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/...)")
     _guest_options(run)
 
@@ -366,6 +371,7 @@ def _run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             policy=arguments.policy,
             witness=arguments.witness == "on",
+            page_owner=arguments.page_owner,
             folder=arguments.output,
         )
     )

@@ -73,6 +73,7 @@ class RunRequest:
     seed: int = 1
     policy: str | None = None  # off, late or early; None: the kernel's default
     witness: bool = True
+    page_owner: bool = False
     folder: Path | None = None
 
 
@@ -268,6 +269,7 @@ def _settings(request: RunRequest) -> RunSettings:
         scale=request.scale,
         accelerator=request.guest.accelerator,
         witness=request.witness,
+        page_owner=request.page_owner,
         policy=None if request.policy is None else Policy[request.policy.upper()],
     )
 

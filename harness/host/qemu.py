@@ -97,6 +97,7 @@ class GuestSpec:
     pausable: Pausable | None = None
     ssh_port: int | None = None  # on the host's loopback; None: no network card
     sysctls: tuple[str, ...] = ()  # NAME=VALUE, set by the kernel just before init
+    page_owner: bool = False  # let the kernel note who has each page (mm/page_owner.c)
 
 
 def guest_mode(mode: RunMode) -> GuestMode:
@@ -110,6 +111,8 @@ def kernel_command_line(spec: GuestSpec) -> str:
     # random pool, which is how the seed reaches a guest without a random number generator.
     words = [*_COMMAND_LINE, f"buddylab.seed={spec.seed}"]
     words += [f"sysctl.{sysctl}" for sysctl in spec.sysctls]
+    if spec.page_owner:
+        words.append("page_owner=on")
     if not spec.mode.is_repeatable:
         # Else sshd waits until enough interrupts have come to seed the random pool.
         words.append("random.trust_cpu=on")

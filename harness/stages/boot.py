@@ -66,6 +66,7 @@ class RunSettings:
     accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
     policy: Policy | None = None  # None: the kernel's own default
     witness: bool = True  # load the witness module and set the trace histograms
+    page_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ def spec_of(
         initrd=image.path.absolute(),
         seed=settings.seed,
         witness=settings.witness,
+        page_owner=settings.page_owner,
         sysctls=() if settings.policy is None else (f"{POLICY_SYSCTL}={settings.policy.value}",),
         ports=qemu.Ports(
             console=folder.absolute() / CONSOLE_LOG,

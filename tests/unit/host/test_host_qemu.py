@@ -110,6 +110,14 @@ def test_comma_in_a_path_stays_in_the_path() -> None:
     assert "file,id=console,path=/runs/a,,b/c" in qemu.qemu_argv(spec)
 
 
+def test_the_kernel_notes_owners_of_pages_when_asked_to() -> None:
+    """It costs memory and time, and so is off unless asked for."""
+    asked = replace(REPEATABLE, page_owner=True)
+
+    assert "page_owner=on" in qemu.kernel_command_line(asked).split()
+    assert "page_owner" not in qemu.kernel_command_line(REPEATABLE)
+
+
 def test_seed_reaches_the_guest() -> None:
     assert "buddylab.seed=7" in qemu.kernel_command_line(REPEATABLE).split()
 
