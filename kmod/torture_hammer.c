@@ -24,7 +24,9 @@
 #define HAMMER_PAIRS		4000	/* of each order, by each thread */
 #define HAMMER_IRQ_PAIRS	40000
 #define HAMMER_IRQ_SHOTS	4000
-#define HAMMER_IRQ_EVERY_NS	41000
+#define HAMMER_IRQ_EVERY_NS	41000	/* and up to 127 steps more */
+#define HAMMER_IRQ_PHASES	127
+#define HAMMER_IRQ_STEP_NS	72	/* some instructions */
 #define HAMMER_LIMIT_S		120
 
 struct hammer_thread {
@@ -159,6 +161,16 @@ static struct torture_count hammer_shots;
 static unsigned long hammer_most_shots;
 static gfp_t hammer_irq_gfp;
 
+/*
+ * Never the same twice in a row: whoever is interrupted repeats itself, and a
+ * steady beat could meet the same few instructions for ever.
+ */
+static ktime_t hammer_interval(unsigned long shot)
+{
+	return ns_to_ktime(HAMMER_IRQ_EVERY_NS +
+			   shot % HAMMER_IRQ_PHASES * HAMMER_IRQ_STEP_NS);
+}
+
 static enum hrtimer_restart hammer_shoot(struct hrtimer *timer)
 {
 	hammer_pair(hammer_irq_gfp, HAMMER_FIRST, &hammer_shots);
@@ -166,7 +178,7 @@ static enum hrtimer_restart hammer_shoot(struct hrtimer *timer)
 		complete(&hammer_done);
 		return HRTIMER_NORESTART;
 	}
-	hrtimer_forward_now(timer, ns_to_ktime(HAMMER_IRQ_EVERY_NS));
+	hrtimer_forward_now(timer, hammer_interval(hammer_shots.requests));
 	return HRTIMER_RESTART;
 }
 

@@ -143,16 +143,20 @@ restore_knobs() {
 # While interrupts come and ask, nobody may see more outcomes than requests.
 # awk takes the whole text with one read: the kernel makes it anew for each.
 watched() {
-	local i ahead=0
+	local reads=8000 ahead
 
 	[ -e /proc/buddy_monitor ] || return 0
 	echo shoot > "$results/run"
-	for ((i = 0; i < 300; i++)); do
-		ahead=$((ahead + $(awk 'NR > 1 && $2 < $3 + $4 { n++ }
-			END { print n + 0 }' /proc/buddy_monitor)))
-	done
+	ahead=$(awk -v reads="$reads" -v file=/proc/buddy_monitor 'BEGIN {
+		for (i = 0; i < reads; i++) {
+			while ((getline < file) > 0)
+				ahead += $2 < $3 + $4 && $1 != "order"
+			close(file)
+		}
+		print ahead + 0
+	}')
 	run hold_fire
-	echo "reads=$i ahead=$ahead"
+	echo "reads=$reads ahead=$ahead"
 }
 
 # With the policy at its strongest, what it has no part in
