@@ -30,6 +30,7 @@ from harness.kernel.sysctl import Policy, PolicyMode
 from harness.kernel.witness import PRIO_ASYNC, PRIO_FULL, PRIO_LIGHT, Decision
 from harness.record import RunRecord, Snapshot, StageRecord
 
+_PAGE_OWNER = "page_owner=on"
 _PERMILLE_OF_PERCENT = 10
 # include/linux/gfp.h of 5.15, gfp_types.h of 6.1: only who may reclaim and do I/O, and did not
 # ask to be spared, is the policy's business.
@@ -132,6 +133,10 @@ def _metric(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
         return absent
     if all(snapshot.unusable is None for snapshot in run.snapshots):
         return NotApplicable("this kernel has no debugfs extfrag/unusable_index")
+    if _PAGE_OWNER in run.key.kernel_command_line.split() and not any(
+        snapshot.still for snapshot in run.snapshots
+    ):
+        return NotApplicable(f"with {_PAGE_OWNER} reading the free lists never left them alone")
     return (
         each
         for snapshot in run.snapshots
