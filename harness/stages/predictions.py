@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,8 +20,6 @@ from harness.values import GuestImage, KernelBuild, RunMode
 from harness.workspace import Cache
 
 logger = logging.getLogger("predict")
-
-_AT_A_TIME = 2  # a repeatable guest keeps one CPU of the host busy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,8 @@ def predictions(
         return _trial(kernel, image, cache, _settings(*job), folder)
 
     with (
-        ThreadPoolExecutor(max_workers=_AT_A_TIME, thread_name_prefix="predict") as pool,
+        # A repeatable guest keeps one CPU of the host busy.
+        ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="predict") as pool,
         progress("predict", total=len(jobs), unit="runs") as advance,
     ):
         try:
