@@ -171,6 +171,11 @@ untouched() {
 hopeless() {
 	local each
 
+	# Pages of the kernel hold ranges that the comb does not. What is freed late
+	# (by RCU, of a control group, by the CPU) must be gone before, not after.
+	echo 3 > /proc/sys/vm/drop_caches
+	sleep 2
+	echo 1 > /proc/sys/vm/compact_memory
 	bash "$root/scripts/unmovable_comb.sh" start 10 6 8
 	comb=1
 	policy 0 0 10 3
