@@ -102,7 +102,8 @@ static void witness_compact(void *data, int order, gfp_t gfp_mask, int prio)
 		this_cpu_inc(witness_counts.compact_call[prio][order]);
 }
 
-static void witness_decide(void *data, unsigned int order, gfp_t gfp_mask,
+static void witness_decide(void *data, unsigned int order,
+			   unsigned long gfp_flags,
 			   const unsigned long *nr_free, unsigned int cutoff,
 			   unsigned int threshold, unsigned int frag_pct,
 			   unsigned int mode)
@@ -116,7 +117,7 @@ static void witness_decide(void *data, unsigned int order, gfp_t gfp_mask,
 	number = atomic_fetch_inc(&witness_decisions_seen);
 	decision = &witness_decisions[number % WITNESS_DECISIONS];
 	decision->order = order;
-	decision->gfp_mask = gfp_mask;
+	decision->gfp_mask = (__force gfp_t)gfp_flags;
 	decision->cutoff = cutoff;
 	decision->threshold = threshold;
 	decision->frag_pct = frag_pct;
