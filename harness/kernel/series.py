@@ -20,6 +20,7 @@ class Patch:
     subject: str
     touched: tuple[str, ...]  # paths below the kernel tree
     trailers: tuple[str, ...]
+    change: str  # the diff, without the message: all that a tree depends on
 
 
 def parse_series(text: str) -> tuple[str, ...]:
@@ -51,6 +52,7 @@ def parse_patch(name: str, text: str) -> Patch:
         subject=_subject(text),
         touched=tuple(sorted({file.path for file in diff})),
         trailers=tuple(match.group(1) for match in _TRAILER.finditer(text)),
+        change=str(diff),
     )
 
 

@@ -46,6 +46,21 @@ def test_prefix_has_a_key_of_its_own(
     assert none.patches == ()
 
 
+def test_message_is_no_part_of_the_digest_and_the_change_is(
+    source: KernelSource, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    directory = write_series(ONE)
+    before = patch(source, cache, directory=directory)
+    mail = next(directory.glob("*.patch"))
+    mail.write_text(mail.read_text().replace("change 1", "change one"))
+    reworded = patch(source, cache, directory=directory)
+    mail.write_text(mail.read_text().replace("int TWO;", "int Two;"))
+    changed = patch(source, cache, directory=directory)
+
+    assert reworded.series_digest == before.series_digest
+    assert changed.series_digest != before.series_digest
+
+
 def test_patch_that_does_not_apply_names_itself_and_leaves_no_tree(
     source: KernelSource, cache: Cache, write_series: Callable[..., Path]
 ) -> None:
