@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from harness import __version__
 from harness.errors import Exit, HarnessError
+from harness.kernel.sysctl import PolicyMode
 from harness.values import Counters, RunMode
 
 if TYPE_CHECKING:
@@ -184,7 +185,9 @@ def _add_run(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     run.add_argument("--mode", choices=[mode.value for mode in RunMode], default="repeatable")
     run.add_argument("--seed", type=int, default=1)
     run.add_argument(
-        "--policy", choices=("off", "late", "early"), help="default: the kernel's own (early)"
+        "--policy",
+        choices=[mode.name.lower() for mode in PolicyMode],
+        help="mode of adaptive compaction (default: the kernel's own, early)",
     )
     run.add_argument(
         "--witness",
@@ -369,7 +372,7 @@ def _run(arguments: argparse.Namespace) -> int:
             scale=arguments.scale,
             mode=RunMode(arguments.mode),
             seed=arguments.seed,
-            policy=arguments.policy,
+            policy=None if arguments.policy is None else PolicyMode[arguments.policy.upper()],
             witness=arguments.witness == "on",
             page_owner=arguments.page_owner,
             folder=arguments.output,

@@ -19,11 +19,12 @@ from harness.host.accelerator import AcceleratorChoice
 from harness.host.command import require
 from harness.host.console import require_terminal
 from harness.host.progress import progress
+from harness.kernel.sysctl import PolicyMode
 from harness.report.difference import differences
 from harness.report.document import Verdict
 from harness.report.terminal import terminal_summary
 from harness.stages.bench import bench
-from harness.stages.boot import Policy, RunSettings
+from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, read, save_key
 from harness.stages.compare import Job, compare, lab_of
@@ -71,7 +72,7 @@ class RunRequest:
     scale: str
     mode: RunMode
     seed: int = 1
-    policy: str | None = None  # off, late or early; None: the kernel's default
+    policy: PolicyMode | None = None  # None: the kernel's default
     witness: bool = True
     page_owner: bool = False
     folder: Path | None = None
@@ -270,7 +271,7 @@ def _settings(request: RunRequest) -> RunSettings:
         accelerator=request.guest.accelerator,
         witness=request.witness,
         page_owner=request.page_owner,
-        policy=None if request.policy is None else Policy[request.policy.upper()],
+        policy=request.policy,
     )
 
 

@@ -14,6 +14,8 @@ PageCount = NewType("PageCount", int)
 # MAX_ORDER of include/linux/mmzone.h counts the orders themselves in 5.15 and 6.1.
 MAX_ORDER = 11
 ORDERS: tuple[Order, ...] = tuple(Order(order) for order in range(MAX_ORDER))
+# PAGE_ALLOC_COSTLY_ORDER of include/linux/mmzone.h: costly are the orders above it.
+COSTLY_ORDER = Order(3)
 PAGE_BYTES = 4096
 _PAGES_PER_MIB = 256
 _PAGE_KIB = 4

@@ -1,8 +1,8 @@
 """Sysctls as saved: `vm.NAME=value` lines, and the policy's four among them.
 
 The policy's knobs (the series' Documentation/admin-guide/sysctl/vm.rst):
-vm.adaptive_compaction_mode (0 off, 1 late, 2 early), _threshold (per cent), _cutoff and
-_min_order (orders).
+vm.adaptive_compaction_mode (0 off, 1 late, 2 early, 3 light, 4 last, 5 clear), _threshold
+(per cent), _cutoff and _min_order (orders).
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from harness.kernel.pages import Order, order_of
+from harness.kernel.pages import COSTLY_ORDER, Order, order_of
 from harness.kernel.text import damaged, natural, shown, whole_lines
 
 _WHAT = "sysctl"
@@ -19,21 +19,38 @@ _POLICY_PREFIX = "vm.adaptive_compaction_"
 
 
 class PolicyMode(IntEnum):
-    """Which compaction calls of a request the policy raises."""
+    """What the policy does for a request: which compaction calls it raises, or adds."""
 
     OFF = 0
-    LATE = 1  # the second call only
-    EARLY = 2  # both calls
+    LATE = 1  # raises the second call only, to full priority
+    EARLY = 2  # raises both calls, to full priority
+    LIGHT = 3  # raises the first call only, to the priority of the second
+    LAST = 4  # one call more, at full priority, where a costly request would give up
+    CLEAR = 5  # there, empties ranges that hold no page that cannot be moved
+
+    @property
+    def at_the_end(self) -> bool:
+        """Whether it leaves the ladder as it is, and acts for those who come to its end."""
+        return self >= PolicyMode.LAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The policy as set at a snapshot; it acts on frag_pct above (not at) the threshold."""
+    """The policy as set at a snapshot."""
 
     mode: PolicyMode
     threshold_pct: int
     cutoff: Order
     min_order: Order
+
+    def mode_for(self, order: Order, share_pct: int) -> PolicyMode:
+        """Return the mode decided on for an eligible request that saw this frag_pct.
+
+        A mode that raises calls acts above (not at) the threshold; one that acts at the end, for
+        costly orders, whatever the share (mm/buddy_monitor.c buddy_policy_decide).
+        """
+        acts = order > COSTLY_ORDER if self.mode.at_the_end else share_pct > self.threshold_pct
+        return self.mode if acts else PolicyMode.OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +81,7 @@ def _policy(values: Mapping[str, str]) -> Policy | None:
 
     mode = knob("mode")
     if mode not in set(PolicyMode):
-        raise damaged(_WHAT, f"{_POLICY_PREFIX}mode is {mode}, not 0, 1 or 2")
+        raise damaged(_WHAT, f"{_POLICY_PREFIX}mode is {mode}, not 0 to {max(PolicyMode)}")
     return Policy(
         mode=PolicyMode(mode),
         threshold_pct=knob("threshold"),

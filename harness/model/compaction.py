@@ -9,8 +9,7 @@ from enum import IntEnum
 
 from harness.kernel.buddyinfo import FreeArea
 from harness.kernel.metrics import fragmentation_index
-from harness.kernel.pages import MAX_ORDER, Order
-from harness.model.pcp import COSTLY_ORDER
+from harness.kernel.pages import COSTLY_ORDER, MAX_ORDER, Order
 from harness.model.request import AllocFlags, Request
 from harness.model.state import DeferState
 from harness.model.zone import Zone

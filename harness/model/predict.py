@@ -12,9 +12,10 @@ it for as long as the min watermark serves, or if compaction cannot succeed (`de
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.kernel.pages import COSTLY_ORDER
+from harness.kernel.sysctl import PolicyMode
 from harness.model.burst import Burst, Span, Tally, run
 from harness.model.forecast import FirstSlowpath, Forecast, Prediction
-from harness.model.pcp import COSTLY_ORDER
 from harness.model.request import request_of
 from harness.model.slowpath import UNBOUNDED
 from harness.model.state import AllocatorState
@@ -147,7 +148,7 @@ def _unknown_first(low: int, high: int, reason: str) -> FirstSlowpath:
         certain=False,
         frag_pct=_forecast([(0, 100)], reason),
         free=None,
-        mode=_forecast([(0, 2)], reason),
+        mode=_forecast([(0, int(max(PolicyMode)))], reason),
         compact=_forecast([(0, UNBOUNDED)], reason),
         success=_forecast([(0, 1)], reason),
     )

@@ -6,8 +6,7 @@ Classes by the names of kmod/high_order_test.c; include/linux/gfp.h, mm/internal
 from dataclasses import dataclass
 from enum import IntEnum
 
-from harness.kernel.pages import Order
-from harness.model.pcp import COSTLY_ORDER
+from harness.kernel.pages import COSTLY_ORDER, Order
 from harness.model.shape import MOVABLE, UNMOVABLE
 from harness.model.state import GfpClass
 from harness.model.zone import Zone

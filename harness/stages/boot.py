@@ -7,13 +7,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from pathlib import Path
 
 from harness.errors import GuestLostError, HostError
 from harness.host import accelerator, console, qemu, ssh, status_channel
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
 from harness.host.deadline import Deadline
+from harness.kernel.sysctl import PolicyMode
 from harness.values import CONSOLE_LOG, GuestImage, KernelBuild, RunMode
 from harness.workspace import Cache
 
@@ -40,14 +40,6 @@ _WAIT_FOR_LINK = 'until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0
 _EMULATOR_MIB = 320
 
 
-class Policy(IntEnum):
-    """Modes of adaptive compaction, as the sysctl has them."""
-
-    OFF = 0
-    LATE = 1  # only the compaction after direct reclaim
-    EARLY = 2  # that, and the one before it
-
-
 POLICY_SYSCTL = "vm.adaptive_compaction_mode"
 
 
@@ -64,7 +56,7 @@ class RunSettings:
     # run about alike on a two-core machine.
     icount_shift: int = 3
     accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
-    policy: Policy | None = None  # None: the kernel's own default
+    policy: PolicyMode | None = None  # None: the kernel's own default
     witness: bool = True  # load the witness module and set the trace histograms
     page_owner: bool = False
 

@@ -18,7 +18,7 @@ from harness.kernel.metrics import frag_pct, unusable_index
 from harness.kernel.module_records import parse_module_records
 from harness.kernel.pages import ORDERS, Order, block_pages, blocks_within, order_of
 from harness.kernel.pagetypeinfo import parse_pagetypeinfo
-from harness.kernel.sysctl import PolicyMode, parse_sysctl
+from harness.kernel.sysctl import Policy, PolicyMode, parse_sysctl
 from harness.kernel.vmstat import parse_vmstat
 from harness.kernel.zoneinfo import parse_zoneinfo
 
@@ -187,6 +187,26 @@ def test_a_guest_that_does_not_say_which_kernel_it_is_is_refused(text: str) -> N
         parse_guest_report(text)
 
 
+@pytest.mark.parametrize(
+    ("mode", "order", "share_pct", "decided"),
+    [
+        (PolicyMode.OFF, 10, 100, PolicyMode.OFF),
+        (PolicyMode.LIGHT, 10, 51, PolicyMode.LIGHT),
+        (PolicyMode.LIGHT, 10, 50, PolicyMode.OFF),  # above, not at, the threshold
+        (PolicyMode.LIGHT, 3, 51, PolicyMode.LIGHT),
+        # Whoever comes to the end of the ladder: the share is no matter, the order is.
+        (PolicyMode.LAST, 4, 0, PolicyMode.LAST),
+        (PolicyMode.CLEAR, 10, 0, PolicyMode.CLEAR),
+        (PolicyMode.CLEAR, 3, 100, PolicyMode.OFF),
+    ],
+)
+def test_what_a_mode_decides(
+    mode: PolicyMode, order: int, share_pct: int, decided: PolicyMode
+) -> None:
+    policy = Policy(mode=mode, threshold_pct=50, cutoff=Order(3), min_order=Order(3))
+    assert policy.mode_for(Order(order), share_pct) is decided
+
+
 def test_sysctl_policy_is_whole_or_absent() -> None:
     text = golden("kernel-5.15", "sysctl")
     policy = parse_sysctl(text).policy
@@ -194,11 +214,16 @@ def test_sysctl_policy_is_whole_or_absent() -> None:
     assert (policy.mode, policy.threshold_pct) == (PolicyMode.EARLY, 50)
     assert (policy.cutoff, policy.min_order) == (3, 3)
 
+    for number, mode in enumerate(("OFF", "LATE", "EARLY", "LIGHT", "LAST", "CLEAR")):
+        named = parse_sysctl(text.replace("mode=2", f"mode={number}")).policy
+        assert named is not None
+        assert named.mode is PolicyMode[mode]
+
     unpatched = "".join(line for line in text.splitlines(keepends=True) if "adaptive" not in line)
     assert parse_sysctl(unpatched).policy is None
     for broken in (
         text.replace("vm.adaptive_compaction_mode=2\n", ""),
-        text.replace("mode=2", "mode=7"),
+        text.replace("mode=2", "mode=6"),
         text.replace("cutoff=3", "cutoff=11"),
         text.replace("threshold=50", "threshold="),
     ):
