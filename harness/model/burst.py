@@ -96,6 +96,7 @@ class _Run:
             areas=self._world.areas,
             deferrals=tuple(deferral_of(zone.defer) for zone in state.zones),
             dead=self._world.dead,
+            short=self._world.short,
         )
 
     def perform(self) -> Tally:
@@ -150,7 +151,7 @@ class _Run:
             tally.success.add(1)
         elif passage.outcome is Outcome.FAILED:
             tally.fail.add(1)
-            if self._ladder.most_calls() == UNBOUNDED:
+            if self._ladder.most_calls() == UNBOUNDED or len(set(passage.adaptive)) > 1:
                 tally.reason = passage.reason
         else:
             self._leave_open(index, passage.reason, own=True)
@@ -178,11 +179,17 @@ class _Run:
         return max(0, share - margin), min(100, share + margin)
 
     def _undecided(self, frag: tuple[int, int] | None) -> bool:
-        """Whether frag_pct may lie on either side of the threshold."""
+        """Whether the policy's decision depends on where in its bounds frag_pct lies."""
+        modes = self._modes(frag)
+        return modes is not None and modes[0] != modes[1]
+
+    def _modes(self, frag: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Return the decision at either end of frag_pct's bounds."""
         policy = self._state.policy
-        if policy is None or frag is None or policy.mode is PolicyMode.OFF:
-            return False
-        return frag[0] <= policy.threshold_pct < frag[1]
+        if policy is None or frag is None:
+            return None
+        low, high = (policy.mode_for(self._burst.order, share) for share in frag)
+        return int(low), int(high)
 
     def _entry(
         self,
@@ -191,22 +198,14 @@ class _Run:
         passage: Passage,
         areas: tuple[FreeArea, ...],
     ) -> Entry:
-        policy = self._state.policy
         known = not self._world.uncertain_lists and not self._limits.noise
         free = tuple(map(sum, zip(*(area.blocks for area in areas), strict=True)))
-        mode = None
-        if policy is not None and frag is not None:
-            acts = int(policy.mode)
-            mode = (
-                acts if frag[0] > policy.threshold_pct else 0,
-                acts if frag[1] > policy.threshold_pct else 0,
-            )
         served = int(passage.outcome is Outcome.SERVED)
         return Entry(
             index=index,
             frag_pct=frag,
             free=free if known else None,
-            mode=mode,
+            mode=self._modes(frag),
             compact=passage.compact,
             success=(0, 1) if passage.outcome is Outcome.OPEN else (served, served),
         )

@@ -5,13 +5,17 @@ mm/page_alloc.c __alloc_pages_slowpath of 5.15.180 with the series' counters and
 
   decision        frag_pct over the request's zones; nothing has been woken or tried yet
   min watermark   may serve it; kswapd is woken first if the class lets it
-  first compact   direct reclaim and __GFP_IO only; priority ASYNC, FULL in mode early
+  first compact   direct reclaim and __GFP_IO only; priority ASYNC, LIGHT in mode light,
+                  FULL in mode early
   NORETRY         gives up here if that was skipped or deferred in every zone
   freelist        the same look again; where direct reclaim is not allowed, the last step
   reclaim         may free pages; drains per-CPU lists and the high-atomic reserve on progress
   second compact  always counted; LIGHT (NORETRY: ASYNC), FULL in modes late and early;
                   without __GFP_IO it is counted, and skipped
   giving up       NORETRY; costly without RETRY_MAYFAIL or __GFP_IO; else round again
+  last resort     what a costly request does before it gives up, RETRY_MAYFAIL before it is
+                  exhausted: in mode last one more compaction, FULL; in mode clear it empties
+                  ranges, which is no attempt at compaction. Not after NORETRY
 
 What compaction and reclaim bring about depends on pages a model does not see. So a step that
 could serve the request either provably cannot (every zone is `dead`), or the result is open.
@@ -56,7 +60,7 @@ class Passage:
     block: Block | None
     # Attempts at compaction (buddy_count_compact), at least and at most.
     compact: tuple[int, int]
-    # Whether the policy raised one of them: counted once per request.
+    # Whether the policy raised or added one, or tried to clear a zone: once per request.
     adaptive: tuple[int, int]
     # Whether compaction or reclaim ran, so that what is free is no longer known.
     disturbed: bool
@@ -75,6 +79,8 @@ class Ladder:
     deferrals: tuple[Deferral, ...]  # by zone
     # By zone: no block can come from it whatever is reclaimed, compacted or drained.
     dead: Callable[[], tuple[bool, ...]]
+    # By zone: it has too few pages for one, even if all but the burst's own were free.
+    short: Callable[[], tuple[bool, ...]]
 
     def eligible(self) -> bool:
         """Whether the policy looks at such a request (mm/buddy_monitor.c)."""
@@ -95,7 +101,7 @@ class Ladder:
         share = frag_pct(self.areas(), policy.cutoff)
         return Decision(
             frag_pct=share,
-            mode=policy.mode if share > policy.threshold_pct else PolicyMode.OFF,
+            mode=policy.mode_for(self.request.order, share),
         )
 
     def climb(self, mode: PolicyMode) -> Passage:
@@ -107,7 +113,7 @@ class Ladder:
         if block is not None:
             return _served(block)
         if not request.direct_reclaim:
-            return _failed(0, raised=False, disturbed=False, reason="no direct reclaim")
+            return _failed(0, disturbed=False, reason="no direct reclaim")
         if not request.compacts_first:
             return self._reclaim_and_compact(mode, calls=0)
         return self._compact_first(mode) or self._reclaim_and_compact(mode, calls=1)
@@ -121,7 +127,7 @@ class Ladder:
             return None
         if attempt is _Attempt.UNKNOWN:
             return self._open(mode, calls=1, reason="whether compaction is deferred is unknown")
-        return _failed(1, raised=False, disturbed=False, reason="noretry compact")
+        return _failed(1, disturbed=False, reason="noretry compact")
 
     def _reclaim_and_compact(self, mode: PolicyMode, *, calls: int) -> Passage:
         """Go on from direct reclaim; the look before it finds what the last one found."""
@@ -130,27 +136,48 @@ class Ladder:
             return self._open(
                 mode, calls=calls, reason="direct reclaim may free pages or drain per-CPU lists"
             )
-        raised = mode is not PolicyMode.OFF
+        adaptive = self._acted(mode, calls=calls)
+        made = calls + 1 + int(mode is PolicyMode.LAST)
         if request.retry_mayfail and request.compacts:
             return Passage(
                 outcome=Outcome.FAILED,
                 block=None,
-                compact=(calls + 1, UNBOUNDED),
-                adaptive=(int(raised), int(raised)),
+                compact=(made, UNBOUNDED),
+                adaptive=adaptive,
                 disturbed=True,
                 reason="it may retry any number of times",
             )
         reason = "noretry" if request.noretry else "costly"
-        return _failed(calls + 1, raised=raised, disturbed=True, reason=reason)
+        if adaptive[0] != adaptive[1]:
+            reason = "whether a zone rests, or has pages enough after reclaim, is unknown"
+        return _failed(made, adaptive=adaptive, disturbed=True, reason=reason)
+
+    def _acted(self, mode: PolicyMode, *, calls: int) -> tuple[int, int]:
+        """How often, 0 or 1, the policy acts for a request that gives up after reclaim.
+
+        Mode clear tries no zone that rests after a try in vain, or whose free pages would miss the
+        min watermark however they lay. Reclaim came before: what is free then is bound by what
+        could be at all.
+        """
+        match mode:
+            case PolicyMode.OFF:
+                return 0, 0
+            case PolicyMode.LIGHT:
+                return calls, calls
+            case PolicyMode.CLEAR:
+                return 0, int(not all(self.short()))
+            case _:
+                return 1, 1
 
     def most_calls(self) -> int:
         """Return how often one request of this class can call compaction."""
-        request = self.request
+        request, policy = self.request, self.policy
         if not request.direct_reclaim:
             return 0
         if request.retry_mayfail or not request.costly:
             return UNBOUNDED
-        return 2 if request.compacts else 1
+        last = policy is not None and policy.mode is PolicyMode.LAST and self.eligible()
+        return (2 if request.compacts else 1) + int(last)
 
     def _first_attempt(self, mode: PolicyMode) -> "_Attempt":
         """Compact before reclaim: try_to_compact_pages over the zones."""
@@ -176,7 +203,7 @@ class Ladder:
 
     def _open(self, mode: PolicyMode, *, calls: int, reason: str) -> Passage:
         """Leave the rest open: at least `calls` attempts were made."""
-        raised = mode is PolicyMode.EARLY and calls > 0
+        raised = mode in {PolicyMode.EARLY, PolicyMode.LIGHT} and calls > 0
         possible = mode is not PolicyMode.OFF and self.most_calls() > 0
         return Passage(
             outcome=Outcome.OPEN,
@@ -206,12 +233,14 @@ def _served(block: Block) -> Passage:
     )
 
 
-def _failed(calls: int, *, raised: bool, disturbed: bool, reason: str) -> Passage:
+def _failed(
+    calls: int, *, adaptive: tuple[int, int] = (0, 0), disturbed: bool, reason: str
+) -> Passage:
     return Passage(
         outcome=Outcome.FAILED,
         block=None,
         compact=(calls, calls),
-        adaptive=(int(raised), int(raised)),
+        adaptive=adaptive,
         disturbed=disturbed,
         reason=reason,
     )

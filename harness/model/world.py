@@ -123,10 +123,11 @@ class World:
         Either no range could be made free beyond those that were free and are taken, or the
         zone would miss the min watermark even if all but the burst's blocks were free.
         """
-        return tuple(
-            self._exhausted(place) or self._below_watermark(place)
-            for place in range(len(self.allocator.zones))
-        )
+        return tuple(self._exhausted(place) or short for place, short in enumerate(self.short()))
+
+    def short(self) -> tuple[bool, ...]:
+        """By zone: it would miss the min watermark even if all but the burst's were free."""
+        return tuple(self._below_watermark(place) for place in range(len(self.allocator.zones)))
 
     def _exhausted(self, place: int) -> bool:
         order = self._request.order

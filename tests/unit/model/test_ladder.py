@@ -50,6 +50,7 @@ def ladder(
     gfp: GfpClass,
     *,
     dead: bool,
+    short: bool = False,
     order: Order = TEN,
     mode: PolicyMode = PolicyMode.EARLY,
     deferral: Deferral | None = None,
@@ -62,6 +63,7 @@ def ladder(
         areas=lambda: (area(made, 9000),),
         deferrals=(deferral or Deferral(),),
         dead=lambda: (dead,),
+        short=lambda: (short,),
     )
 
 
@@ -137,7 +139,13 @@ def test_the_min_watermark_rescues_without_compaction() -> None:
         (GfpClass.KERNEL_NOKSWAPD, PolicyMode.EARLY, (1, 2), (1, 1), Outcome.OPEN),
         (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LATE, (1, 2), (0, 1), Outcome.OPEN),
         (GfpClass.KERNEL_NOKSWAPD, PolicyMode.OFF, (1, 2), (0, 0), Outcome.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LIGHT, (1, 2), (1, 1), Outcome.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LAST, (1, 3), (0, 1), Outcome.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.CLEAR, (1, 2), (0, 1), Outcome.OPEN),
         (GfpClass.KERNEL, PolicyMode.EARLY, (0, 2), (0, 1), Outcome.OPEN),
+        (GfpClass.KERNEL, PolicyMode.LIGHT, (0, 2), (0, 1), Outcome.OPEN),
+        (GfpClass.KERNEL, PolicyMode.LAST, (0, 3), (0, 1), Outcome.OPEN),
+        (GfpClass.KERNEL, PolicyMode.CLEAR, (0, 2), (0, 1), Outcome.OPEN),
         (GfpClass.NOIO, PolicyMode.OFF, (0, 1), (0, 0), Outcome.OPEN),
         (GfpClass.NOWAIT, PolicyMode.OFF, (0, 0), (0, 0), Outcome.OPEN),
         (GfpClass.RETRY_MAYFAIL, PolicyMode.OFF, (0, UNBOUNDED), (0, 0), Outcome.OPEN),
@@ -154,6 +162,50 @@ def test_a_zone_that_may_yield_leaves_the_result_open(
     assert passage.outcome is outcome
     assert (passage.compact, passage.adaptive) == (compact, adaptive)
     assert passage.reason
+
+
+@pytest.mark.parametrize(
+    ("gfp", "mode", "short", "compact", "adaptive"),
+    [
+        (GfpClass.KERNEL, PolicyMode.LATE, False, (2, 2), (1, 1)),
+        (GfpClass.KERNEL, PolicyMode.LIGHT, False, (2, 2), (1, 1)),
+        (GfpClass.KERNEL, PolicyMode.LAST, False, (3, 3), (1, 1)),
+        (GfpClass.KERNEL, PolicyMode.CLEAR, False, (2, 2), (0, 1)),
+        # Pages enough can never be free: no zone is tried.
+        (GfpClass.KERNEL, PolicyMode.CLEAR, True, (2, 2), (0, 0)),
+        (GfpClass.RETRY_MAYFAIL, PolicyMode.LIGHT, False, (2, UNBOUNDED), (1, 1)),
+        (GfpClass.RETRY_MAYFAIL, PolicyMode.LAST, False, (3, UNBOUNDED), (1, 1)),
+        (GfpClass.RETRY_MAYFAIL, PolicyMode.CLEAR, False, (2, UNBOUNDED), (0, 1)),
+        # Not the policy's business: the same as with every other mode.
+        (GfpClass.NORETRY, PolicyMode.LAST, False, (2, 2), (0, 0)),
+        (GfpClass.NOIO, PolicyMode.LAST, False, (1, 1), (0, 0)),
+        (GfpClass.NOWAIT, PolicyMode.LAST, False, (0, 0), (0, 0)),
+    ],
+)
+def test_what_a_hopeless_request_comes_to(
+    *,
+    gfp: GfpClass,
+    mode: PolicyMode,
+    short: bool,
+    compact: tuple[int, int],
+    adaptive: tuple[int, int],
+) -> None:
+    steps = ladder(zone(9000), gfp, dead=True, short=short, mode=mode)
+    passage = steps.climb(steps.decide().mode)
+    assert passage.outcome is Outcome.FAILED
+    assert (passage.compact, passage.adaptive) == (compact, adaptive)
+    assert steps.most_calls() >= compact[0]
+
+
+def test_light_leaves_deferral_in_force_and_counts_the_call_all_the_same() -> None:
+    deferral = Deferral(shift=3, considered=0, order_failed=10)
+    steps = ladder(
+        zone(9000), GfpClass.KERNEL_NOKSWAPD, dead=False, mode=PolicyMode.LIGHT, deferral=deferral
+    )
+    passage = steps.climb(PolicyMode.LIGHT)
+    assert "reclaim" in passage.reason  # the first compaction was put off
+    assert (passage.compact, passage.adaptive) == ((1, 2), (1, 1))
+    assert deferral.considered == 1
 
 
 def test_skipped_first_attempts_still_leave_reclaim() -> None:

@@ -86,6 +86,8 @@ def test_where_no_range_can_be_cleared_the_first_failure_is_exact() -> None:
         (PolicyMode.EARLY, 99, 1),
         (PolicyMode.EARLY, 100, 0),  # above, not at, the threshold
         (PolicyMode.LATE, 100, 0),
+        (PolicyMode.LIGHT, 99, 1),
+        (PolicyMode.LIGHT, 100, 0),
     ],
 )
 def test_the_policy_acts_above_its_threshold(
@@ -93,6 +95,38 @@ def test_the_policy_acts_above_its_threshold(
 ) -> None:
     state = replace(allocator(hopeless(8, movable=mixed(o8=3))), policy=policy(mode, threshold))
     assert exact(predict(state, burst(8, 100))) == (4, 3, 1, 1, 2, adaptive)
+
+
+@pytest.mark.parametrize("threshold", [50, 100])
+def test_the_last_resort_is_there_whatever_the_threshold(threshold: int) -> None:
+    memory = allocator(hopeless(8, movable=mixed(o8=3)))
+    last = predict(replace(memory, policy=policy(PolicyMode.LAST, threshold)), burst(8, 100))
+    assert exact(last) == (4, 3, 1, 1, 3, 1)
+    assert known(known(last.first_slowpath).mode).low == PolicyMode.LAST
+    clear = predict(replace(memory, policy=policy(PolicyMode.CLEAR, threshold)), burst(8, 100))
+    assert (clear.compact.low, clear.compact.high, clear.fail.low) == (2, 2, 1)
+    assert (clear.adaptive.low, clear.adaptive.high) == (0, 1)
+    assert "rests" in clear.adaptive.reason
+    assert known(known(clear.first_slowpath).mode).exact
+    assert known(clear.frag_pct).exact
+
+
+def test_every_failure_of_a_burst_comes_to_the_last_resort() -> None:
+    memory = allocator(hopeless(8, movable=mixed(o8=3)))
+    asked = burst(8, 50, until_fail=False)
+    last = predict(replace(memory, policy=policy(PolicyMode.LAST)), asked)
+    assert exact(replace(last, frag_pct=None)) == (50, 3, 47, 47, 3 * 47, 47)
+    clear = predict(replace(memory, policy=policy(PolicyMode.CLEAR)), asked)
+    assert (clear.adaptive.low, clear.adaptive.high, clear.compact.high) == (0, 47, 94)
+
+
+def test_no_zone_is_cleared_that_could_never_have_pages_enough() -> None:
+    # 12019 and 255 more are asked for, and 12274 is all there is.
+    small = replace(hopeless(8, movable=blocks(o0=5000)), managed=12274)
+    state = replace(allocator(small), policy=policy(PolicyMode.CLEAR))
+    assert exact(predict(state, burst(8, 100))) == (1, 0, 1, 1, 2, 0)
+    enough = replace(state, zones=(replace(small, managed=12275),))
+    assert predict(enough, burst(8, 100)).adaptive.high == 1
 
 
 @pytest.mark.parametrize(
