@@ -29,7 +29,9 @@ from harness.kernel.meminfo import MemInfo, parse_meminfo
 from harness.kernel.module_records import ModuleRecords, parse_module_records
 from harness.kernel.monitor_details import (
     DETAIL_FILES,
+    LAST_RESORT_FILE,
     MonitorDetails,
+    OrderTable,
     ZoneValues,
     parse_monitor_details,
     parse_still,
@@ -54,6 +56,8 @@ VERIFY_STAGE = "verify"
 MODULE_STAGES = ("high_order_early", "high_order_final")
 # So many patches has a series whose kernel shows all of debugfs buddy_monitor/.
 _WHOLE_SERIES = 10
+# And so many one whose kernel has the policy's mode clear, and shows what it did.
+_CLEARING_SERIES = 12
 _Value = TypeVar("_Value")
 _SUM_LINE = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(\S.*)")
 
@@ -236,7 +240,14 @@ def _parse_snapshot(files: Mapping[str, bytes], stage: str, when: str) -> Snapsh
             monitor=(
                 parse_buddy_monitor(_text(files, monitor_path)) if monitor_path in files else None
             ),
-            details=_parsed_together(files, when, DETAIL_FILES, parse_monitor_details, some=True),
+            details=_parsed_together(
+                files,
+                when,
+                DETAIL_FILES,
+                parse_monitor_details,
+                some=True,
+                later=(LAST_RESORT_FILE,),
+            ),
             witnesses=_parsed_together(files, when, WITNESS_FILES, parse_witnesses, some=False),
             unusable=(
                 parse_unusable_index(_text(files, f"{when}/unusable_index"))
@@ -265,13 +276,20 @@ def _parsed_together(
     parse: Callable[[Mapping[str, str]], _Value],
     *,
     some: bool,
+    later: tuple[str, ...] = (),
 ) -> _Value | None:
-    """Parse files that belong together; None without them, or with `some` of them."""
+    """Parse files that belong together; None without them, or with `some` of them.
+
+    Those that `later` kernels have are parsed with them, if they are there.
+    """
     absent = [name for name in names if f"{when}/{name}" not in files]
     there = [name for name in names if name not in absent and name not in ALWAYS_THERE]
     if absent and not some and there:
         raise damaged(absent[0], f"absent, but not {' and '.join(there)}")
-    return None if absent else parse({name: _text(files, f"{when}/{name}") for name in names})
+    if absent:
+        return None
+    present = (*names, *(name for name in later if f"{when}/{name}" in files))
+    return parse({name: _text(files, f"{when}/{name}") for name in present})
 
 
 def _check_same_zones(snapshot: Snapshot) -> None:
@@ -358,6 +376,7 @@ def _check_details(run: RunRecord) -> None:
     """Refuse what some snapshots lack; a prefix of the series lacks some of debugfs in all."""
     kinds = (
         ("monitor_*", [snapshot.details is None for snapshot in run.snapshots]),
+        (LAST_RESORT_FILE, [_last_resort(snapshot) is None for snapshot in run.snapshots]),
         ("witness", [snapshot.witnesses is None for snapshot in run.snapshots]),
     )
     for name, absent in kinds:
@@ -367,6 +386,13 @@ def _check_details(run: RunRecord) -> None:
     first = run.snapshots[0]
     if run.monitored and len(run.key.patches) >= _WHOLE_SERIES and first.details is None:
         raise damaged(first.label, "monitor_* are absent, the series was whole")
+    clears = run.monitored and len(run.key.patches) >= _CLEARING_SERIES
+    if clears and _last_resort(first) is None:
+        raise damaged(first.label, f"{LAST_RESORT_FILE} is absent, the series was whole")
+
+
+def _last_resort(snapshot: Snapshot) -> OrderTable | None:
+    return None if snapshot.details is None else snapshot.details.last_resort
 
 
 def _check_clock(run: RunRecord) -> None:

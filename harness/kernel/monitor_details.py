@@ -1,18 +1,20 @@
 """debugfs buddy_monitor/: what /proc/buddy_monitor sums up (the series' mm/buddy_monitor.c).
 
-Six tables by order, whose columns count events since boot, the fragmentation percentage of
+Seven tables by order, whose columns count events since boot, the fragmentation percentage of
 each zone for every cutoff, and how often counting was switched. Patches 7 to 10 of the
-series add them.
+series add them; 11 and 12 the step and the table `last_resort`, which a kernel with fewer
+lacks: nothing was served by that step there.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import RecordError
 from harness.kernel.pages import MAX_ORDER, ORDERS, Order
 from harness.kernel.text import damaged, natural, naturals, shown, whole_lines
 
+LAST_RESORT = "last_resort"
 STEPS = (
     "fast",
     "min_watermark",
@@ -20,6 +22,7 @@ STEPS = (
     "freelist",
     "reclaim",
     "compact_second",
+    LAST_RESORT,
     "oom",
     "nofail",
     "bulk",
@@ -38,6 +41,9 @@ REASONS = (
     "nofail_atomic",
 )
 RESULTS = ("skipped", "stall", "deferred", "success", "fail")
+# Of mode clear: zones tried, and left alone because they rest; aligned ranges emptied; page
+# structures looked at, and pages scanned for migration; tries after which a block was there.
+LAST_RESORT_COUNTS = ("tried", "rested", "ranges", "looked", "scanned", "made")
 # The slowpath is timed for orders from 3; bucket b holds visits of 2^b ns up to twice that.
 TIMED_ORDERS = ORDERS[3:]
 _BUCKETS = tuple(f"log2_ns_{bucket}" for bucket in range(32))
@@ -58,6 +64,7 @@ DETAIL_FILES = (
     "monitor_switches",
     "monitor_invalid_order",
 )
+LAST_RESORT_FILE = "monitor_last_resort"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,7 @@ class MonitorDetails:
     compact_by_result: OrderTable
     in_flight: OrderTable
     slowpath_latency: OrderTable
+    last_resort: OrderTable | None  # None: a kernel without mode clear
     frag_pct: tuple[ZoneValues, ...]
     switches: int
     invalid_requests: int
@@ -119,7 +127,10 @@ class MonitorDetails:
 
 
 def parse_monitor_details(texts: Mapping[str, str]) -> MonitorDetails:
-    """Parse the texts of DETAIL_FILES by name; RecordError if one is damaged."""
+    """Parse the texts of DETAIL_FILES by name, and of LAST_RESORT_FILE if it is there.
+
+    RecordError if one is damaged, or the last resort has its table but no column as a step.
+    """
     (switches,) = whole_lines(texts["monitor_switches"], "monitor_switches")[:1]
     invalid = whole_lines(texts["monitor_invalid_order"], "monitor_invalid_order")
     header, counts = (*invalid, "", "")[:2]
@@ -132,12 +143,18 @@ def parse_monitor_details(texts: Mapping[str, str]) -> MonitorDetails:
     ) -> OrderTable:
         return _table(texts[f"monitor_{name}"], name, columns, orders)
 
+    last_resort = texts.get(LAST_RESORT_FILE)
     return MonitorDetails(
-        success_by_step=table("success_by_step", STEPS),
+        success_by_step=_steps(texts["monitor_success_by_step"], whole=last_resort is not None),
         fail_by_reason=table("fail_by_reason", REASONS),
         compact_by_result=table("compact_by_result", RESULTS),
         in_flight=table("in_flight", ("in_flight",)),
         slowpath_latency=table("slowpath_latency", _BUCKETS, TIMED_ORDERS),
+        last_resort=(
+            None
+            if last_resort is None
+            else _table(last_resort, LAST_RESORT, LAST_RESORT_COUNTS, ORDERS)
+        ),
         frag_pct=_frag_pct(texts["monitor_frag_pct"]),
         switches=natural(switches, "monitor_switches"),
         invalid_requests=requests,
@@ -172,6 +189,17 @@ def _table(text: str, what: str, columns: tuple[str, ...], orders: tuple[Order, 
     return OrderTable(
         name=what, columns=columns, orders=orders, rows=tuple(row[1:] for row in rows)
     )
+
+
+def _steps(text: str, *, whole: bool) -> OrderTable:
+    """Parse the steps; unless they must be `whole`, the last resort may be none of them."""
+    what = "success_by_step"
+    if whole or LAST_RESORT in text.partition("\n")[0].split():
+        return _table(text, what, STEPS, ORDERS)
+    at = STEPS.index(LAST_RESORT)
+    older = _table(text, what, (*STEPS[:at], *STEPS[at + 1 :]), ORDERS)
+    rows = tuple((*row[:at], 0, *row[at:]) for row in older.rows)
+    return replace(older, columns=STEPS, rows=rows)
 
 
 def _frag_pct(text: str) -> tuple[ZoneValues, ...]:

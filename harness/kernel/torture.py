@@ -1,6 +1,6 @@
 """What kmod/alloc_torture reports of its cases, as vm/guest/scripts/run_torture.sh prints it.
 
-    alloc_torture 1 cpus=N page_owner=0|1 policy=0|1
+    alloc_torture 1 cpus=N page_owner=0|1 policy=0|1 [last_resort=0|1]
     case=NAME order=N requests=N ok=N failed=N pages=N quiet=0|1 [elsewhere=N invalid_req=N
         invalid_fail=N req=N ... fail_nofail_atomic=N]                 one line for each order
     blocks=N kept=N freed=N plugged=N                                  kmod/unmovable_comb
@@ -9,7 +9,7 @@
     end cases=N
 
 Items rose or, where a counter lost something, fell: their changes are signed. They are absent
-from a kernel without the monitor.
+from a kernel without the monitor, and step_last_resort from one without that step.
 """
 
 import re
@@ -46,6 +46,7 @@ class Item(StrEnum):
     STEP_FREELIST = "step_freelist"
     STEP_RECLAIM = "step_reclaim"
     STEP_COMPACT_SECOND = "step_compact_second"
+    STEP_LAST_RESORT = "step_last_resort"
     STEP_OOM = "step_oom"
     STEP_NOFAIL = "step_nofail"
     STEP_BULK = "step_bulk"
@@ -62,6 +63,7 @@ class Item(StrEnum):
     FAIL_NOFAIL_ATOMIC = "fail_nofail_atomic"
 
 
+_LATER_ITEM = Item.STEP_LAST_RESORT.value
 STEPS = tuple(item for item in Item if item.startswith("step_"))
 REASONS = tuple(item for item in Item if item.startswith("fail_"))
 
@@ -108,6 +110,7 @@ class Torture:
     cpus: int
     page_owner: bool
     policy: bool  # whether the kernel has the policy's knobs
+    last_resort: bool  # and among its modes those that act at the end
     results: tuple[CaseResult, ...]
     comb: Comb
     reads: int  # of /proc/buddy_monitor while interrupts allocated; 0 without the monitor
@@ -128,6 +131,7 @@ def parse_torture(text: str) -> Torture:
         cpus=_natural(world, "cpus"),
         page_owner=_flag(world, "page_owner"),
         policy=_flag(world, "policy"),
+        last_resort=_flag({"last_resort": "0"} | world, "last_resort"),
         results=results,
         comb=_comb(lines),
         reads=_natural(reader, "reads"),
@@ -186,7 +190,7 @@ def _counted(values: dict[str, str]) -> Counted:
     if unknown := sorted(values.keys() - known):
         raise damaged(_WHAT, f"{shown(unknown[0])} is no item we know")
     return Counted(
-        items={item: _signed(values, item) for item in Item},
+        items={item: _signed({_LATER_ITEM: "0"} | values, item) for item in Item},
         elsewhere=_natural(values, "elsewhere"),
         invalid_req=_signed(values, "invalid_req"),
         invalid_fail=_signed(values, "invalid_fail"),

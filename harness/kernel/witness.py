@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import RecordError
-from harness.kernel.monitor_details import REASONS, RESULTS, STEPS
+from harness.kernel.monitor_details import LAST_RESORT, REASONS, RESULTS, STEPS
 from harness.kernel.pages import MAX_ORDER, Order, order_of
 from harness.kernel.text import damaged, key_values, natural, naturals, required, shown, whole_lines
 from harness.kernel.trace_hist import TraceHistogram, parse_trace_hist
@@ -27,6 +27,8 @@ MONITOR_ITEMS = (
     "success",
     "fail",
 )
+# What a kernel without the modes that act at the end does not count: none was served so.
+_LATER_ITEM = f"step_{LAST_RESORT}"
 _SNAPSHOT = "witness"
 _DECISIONS = "decisions"
 _EVENTS = ("compact_stall", "compact_success", "compact_fail")
@@ -114,12 +116,7 @@ def parse_witness(text: str) -> WitnessSnapshot:
     header, *lines = whole_lines(text, _SNAPSHOT)
     if header != "buddy_witness snapshot 1" or not lines or lines[-1] != "end":
         raise damaged(_SNAPSHOT, f"cut short or of another format, it begins {shown(header)}")
-    rows: dict[str, str] = {}
-    for line in lines[:-1]:
-        name, values = _named(line)
-        if name in rows:
-            raise damaged(_SNAPSHOT, f"{shown(name)} is given twice")
-        rows[name] = values
+    rows = _rows(lines[:-1])
 
     def take(name: str) -> str:
         if name not in rows:
@@ -167,6 +164,19 @@ def parse_decisions(text: str) -> Decisions:
     if len(decisions) != kept or kept > seen:
         raise damaged(_DECISIONS, f"{len(decisions)} lines, it says kept={kept} of seen={seen}")
     return Decisions(seen=seen, kept=decisions)
+
+
+def _rows(lines: list[str]) -> dict[str, str]:
+    """Return the values of each row by its name, of which none may come twice."""
+    rows: dict[str, str] = {}
+    for line in lines:
+        name, values = _named(line)
+        if name in rows:
+            raise damaged(_SNAPSHOT, f"{shown(name)} is given twice")
+        rows[name] = values
+    if "monitor_invalid" in rows:
+        rows.setdefault(f"monitor {_LATER_ITEM}", " ".join("0" * MAX_ORDER))
+    return rows
 
 
 def _named(line: str) -> tuple[str, str]:

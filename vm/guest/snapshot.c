@@ -72,6 +72,7 @@ struct source {
 static struct source sources[] = {
 	PROC("buddy_monitor", true),
 	MONITOR("success_by_step"),
+	MONITOR("last_resort"),
 	MONITOR("fail_by_reason"),
 	MONITOR("compact_by_result"),
 	MONITOR("in_flight"),

@@ -40,7 +40,7 @@ STAGES = (
 FREE_DMA = (2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2)
 FREE_WHOLE = (120, 80, 60, 40, 30, 20, 10, 8, 6, 4, 200)
 FREE_COMB = (90000, 30000, 4000, 300, 20, 10, 4, 2, 1, 1, 60)
-PATCHES = tuple(f"{number:04}-mm.patch" for number in range(1, 11))
+PATCHES = tuple(f"{number:04}-mm.patch" for number in range(1, 13))
 Files = dict[str, bytes]
 
 

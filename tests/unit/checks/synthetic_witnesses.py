@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.kernel.buddyinfo import FreeArea
 from harness.kernel.metrics import frag_pct, unusable_index
-from harness.kernel.monitor_details import REASONS, RESULTS, STEPS
+from harness.kernel.monitor_details import LAST_RESORT_COUNTS, REASONS, RESULTS, STEPS
 from harness.kernel.pages import ORDERS
 from harness.kernel.witness import MONITOR_ITEMS
 
@@ -37,6 +37,9 @@ def texts(state: State) -> dict[str, str]:
     items = counters(state)
     return {
         "monitor_success_by_step": table(STEPS, [items[f"step_{name}"] for name in STEPS]),
+        "monitor_last_resort": table(
+            LAST_RESORT_COUNTS, [only_largest(0) for _name in LAST_RESORT_COUNTS]
+        ),
         "monitor_fail_by_reason": table(REASONS, [items[f"fail_{name}"] for name in REASONS]),
         "monitor_compact_by_result": table(RESULTS, [items[f"compact_{name}"] for name in RESULTS]),
         "monitor_in_flight": table(("in_flight",), [difference(state.req, state.success)]),

@@ -7,7 +7,7 @@ import synthetic_run
 from synthetic_run import broken, key, stage, whole_run, with_sums
 
 from harness.errors import RecordError
-from harness.kernel.monitor_details import DETAIL_FILES
+from harness.kernel.monitor_details import DETAIL_FILES, LAST_RESORT_FILE
 from harness.record import parse_run, parse_stage
 from harness.values import StagePlan
 
@@ -32,7 +32,7 @@ def test_every_missing_file_is_missed() -> None:
     optional = {"prepare"} | {
         f"{when}/{name}"
         for when in ("before", "after")
-        for name in ("buddy_monitor", "unusable_index", *DETAIL_FILES)
+        for name in ("buddy_monitor", "unusable_index", LAST_RESORT_FILE, *DETAIL_FILES)
     }
 
     for path in files:

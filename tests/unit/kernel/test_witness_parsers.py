@@ -1,6 +1,7 @@
 """What debugfs and the witness module say: a kernel's own texts are read, others refused."""
 
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from harness.errors import RecordError
 from harness.kernel.monitor_details import (
     DETAIL_FILES,
+    LAST_RESORT_FILE,
     parse_monitor_details,
     parse_still,
     parse_unusable_index,
@@ -28,7 +30,7 @@ def golden(name: str) -> str:
     return (DATA / f"{name}.txt").read_text()
 
 
-DETAILS = {name: golden(name) for name in DETAIL_FILES}
+DETAILS = {name: golden(name) for name in (*DETAIL_FILES, LAST_RESORT_FILE)}
 WITNESSES = {name: golden(name) for name in WITNESS_FILES}
 
 
@@ -41,7 +43,7 @@ def witness(name: str) -> Parser:
 
 
 PARSERS: dict[str, Parser] = {
-    **{name: detail(name) for name in DETAIL_FILES},
+    **{name: detail(name) for name in DETAILS},
     **{name: witness(name) for name in WITNESS_FILES},
     "unusable_index": parse_unusable_index,
     "still": parse_still,
@@ -111,6 +113,34 @@ def test_the_monitors_tables_are_read() -> None:
         details.item("req", LARGEST)
     with pytest.raises(RecordError, match="no row"):
         details.slowpath_latency.row(Order(2))
+
+
+def test_the_last_resort_is_read_where_there_is_one() -> None:
+    text = DETAILS[LAST_RESORT_FILE].replace("10 0 0 0 0 0 0", "10 9 8 7 6 5 4")
+    steps = "monitor_success_by_step"
+    older = re.sub(r"^((?:\S+ ){7})\S+ ", r"\1", DETAILS[steps], flags=re.MULTILINE)
+    some = {name: DETAILS[name] for name in DETAIL_FILES}
+
+    table = parse_monitor_details(DETAILS | {LAST_RESORT_FILE: text}).last_resort
+    assert table is not None
+    assert [table.value(name, LARGEST) for name in ("tried", "scanned", "made")] == [9, 5, 4]
+    # A kernel may have mode last only, and one before it neither: what it lacks served nothing.
+    assert parse_monitor_details(some).last_resort is None
+    before = parse_monitor_details(some | {steps: older})
+    assert before.item("step_last_resort", LARGEST) == 0
+    assert before.success_by_step == parse_monitor_details(some).success_by_step
+    with pytest.raises(RecordError, match="success_by_step"):
+        parse_monitor_details(DETAILS | {steps: older})
+
+
+def test_a_witness_of_an_older_kernel_is_read() -> None:
+    text = golden("witness")
+    older = re.sub("monitor step_last_resort.*\n", "", text)
+
+    assert older != text
+    assert parse_witness(older) == parse_witness(text)
+    with pytest.raises(RecordError, match="step_oom is absent"):
+        parse_witness(re.sub("monitor step_oom.*\n", "", text))
 
 
 def test_the_witness_is_read() -> None:
