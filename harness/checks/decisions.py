@@ -1,4 +1,4 @@
-"""What the policy saw, decided and did, computed again from what others recorded."""
+"""What the policy saw and decided, computed again from what others recorded."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -10,8 +10,8 @@ from harness.checks.interval import (
     Pair,
     compared,
     details_of,
-    in_flight,
     judged,
+    new_decisions,
     rise,
     text_count,
     without_details,
@@ -25,9 +25,9 @@ from harness.errors import RecordError
 from harness.kernel.buddyinfo import FreeArea
 from harness.kernel.metrics import frag_pct
 from harness.kernel.monitor_details import TIMED_ORDERS
-from harness.kernel.pages import ORDERS, Order
+from harness.kernel.pages import COSTLY_ORDER, ORDERS, Order
 from harness.kernel.sysctl import Policy, PolicyMode
-from harness.kernel.witness import PRIO_ASYNC, PRIO_FULL, PRIO_LIGHT, Decision
+from harness.kernel.witness import Decision
 from harness.record import RunRecord, Snapshot, StageRecord
 
 _PAGE_OWNER = "page_owner=on"
@@ -39,92 +39,6 @@ _GFP_NORETRY = 0x10000
 # The module's classes of which every request is such a one.
 _ELIGIBLE_CLASSES = ("kernel", "kernel_nokswapd", "retry_mayfail", "movable")
 _BROKEN_SHOWN = 5
-# Which compactions no request of a costly order makes once the policy decided to act for it:
-# the first call is asynchronous unless raised, the later ones light.
-_NEVER = {
-    PolicyMode.OFF: (PRIO_FULL,),
-    PolicyMode.LATE: (PRIO_LIGHT,),
-    PolicyMode.EARLY: (PRIO_LIGHT, PRIO_ASYNC),
-}
-
-
-def _priorities(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
-    absent = without_witness(run)
-    if absent:
-        return absent
-    stages = [(stage, mode) for stage in judged(run) if (mode := _mode(stage)) is not None]
-    if not stages:
-        return NotApplicable("the policy changed in every stage, or the kernel has none")
-    return (each for stage, mode in stages for each in _stage_priorities(stage, mode))
-
-
-def _mode(stage: StageRecord) -> PolicyMode | None:
-    """Return the mode of a stage; None where there is no policy, or it changed meanwhile."""
-    policies = stage_policy(stage)
-    if stage.name == TORTURE_STAGE or policies is None or policies[0].mode is not policies[1].mode:
-        return None
-    return policies[0].mode
-
-
-def _stage_priorities(stage: StageRecord, mode: PolicyMode) -> Iterator[Comparison]:
-    what = f"{stage.name}, mode {mode.name.lower()}"
-    full = [_calls(stage, order, PRIO_FULL) for order in ORDERS]
-    if mode is PolicyMode.OFF:
-        yield from compared(
-            what,
-            "compactions at full priority of costly orders and none",
-            (Pair(order, full[order], 0) for order in EXACT_ORDERS),
-        )
-        return
-    adaptive = [rise(stage, witness_count, "adaptive", order) for order in ORDERS]
-    # adaptive is counted once an attempt is over: one may have begun before the stage.
-    yield from compared(
-        what,
-        "compactions at full priority and adaptive",
-        (
-            Pair(order, full[order], adaptive[order], -in_flight(stage.before, order), full[order])
-            for order in ORDERS
-        ),
-    )
-    yield from compared(
-        what,
-        "costly orders: adaptive or requests in flight, where compaction was at full priority",
-        (
-            Pair(
-                order,
-                adaptive[order] + in_flight(stage.after, order),
-                min(full[order], 1),
-                0,
-                adaptive[order] + in_flight(stage.after, order),
-            )
-            for order in EXACT_ORDERS
-        ),
-    )
-    for order in EXACT_ORDERS:
-        yield from _all_raised(stage, mode, order)
-
-
-def _all_raised(stage: StageRecord, mode: PolicyMode, order: Order) -> Iterator[Comparison]:
-    """Compare where every slowpath entry of an order in this stage is a decision to act."""
-    decisions = _new(stage.before, stage.after)
-    acted = [each for each in decisions if each.order == order and each.mode == mode]
-    entries = rise(stage, witness_count, "slowpath", order)
-    if not acted or len(acted) != entries or in_flight(stage.before, order):
-        return
-    for prio in _NEVER[mode]:
-        hits = _calls(stage, order, prio)
-        yield Comparison(
-            holds=hits == 0,
-            text=f"{stage.name} order {order}: all {entries} slowpath entries were decided "
-            f"{mode.name.lower()}, {hits} compactions had priority {prio}",
-        )
-
-
-def _calls(stage: StageRecord, order: Order, prio: int) -> int:
-    before, after = (
-        witnesses_of(snapshot).instant.compact_calls[prio][order] for snapshot in stage.snapshots
-    )
-    return after - before
 
 
 def _metric(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
@@ -176,7 +90,7 @@ def _recomputed(run: RunRecord) -> Iterator[Comparison]:
     first = run.snapshots[0]
     yield from _arithmetic(first.label, witnesses_of(first).decisions.kept)
     for before, after in pairwise(run.snapshots):
-        new = _new(before, after)
+        new = new_decisions(before, after)
         yield from _arithmetic(f"{before.label} -> {after.label}", new)
         if after.label != f"{TORTURE_STAGE}/after":
             yield from _as_set(before, after, new)
@@ -214,19 +128,14 @@ def _undecided(stage: StageRecord, order: Order) -> int:
     return 0 if decided else rise(stage, witness_count, "slowpath", order)
 
 
-def _new(before: Snapshot, after: Snapshot) -> tuple[Decision, ...]:
-    return witnesses_of(after).decisions.since(witnesses_of(before).decisions)
-
-
 def _arithmetic(what: str, decisions: tuple[Decision, ...]) -> Iterator[Comparison]:
     wrong = 0
     for decision in decisions:
         area = FreeArea(node=0, zone="all", blocks=decision.free)
         computed = frag_pct([area], decision.cutoff)
-        above = decision.frag_pct > decision.threshold_pct
         if (
             decision.frag_pct == computed
-            and (above or decision.mode == PolicyMode.OFF)
+            and _may_act(decision)
             and decision.gfp & (_GFP_NEEDED | _GFP_NORETRY) == _GFP_NEEDED
         ):
             continue
@@ -242,6 +151,16 @@ def _arithmetic(what: str, decisions: tuple[Decision, ...]) -> Iterator[Comparis
     yield Comparison(
         holds=not wrong, text=f"{what}: {len(decisions)} decisions recomputed, {wrong} wrong"
     )
+
+
+def _may_act(decision: Decision) -> bool:
+    """Whether some setting of the mode leads to this decision, the threshold being what it was."""
+    if decision.mode == PolicyMode.OFF:
+        return True
+    if decision.mode in {PolicyMode.LAST, PolicyMode.CLEAR}:
+        return decision.order > COSTLY_ORDER
+    raising = {PolicyMode.LATE, PolicyMode.EARLY, PolicyMode.LIGHT}
+    return decision.mode in raising and decision.frag_pct > decision.threshold_pct
 
 
 def _as_set(before: Snapshot, after: Snapshot, new: tuple[Decision, ...]) -> Iterator[Comparison]:
@@ -266,11 +185,10 @@ def _as_set(before: Snapshot, after: Snapshot, new: tuple[Decision, ...]) -> Ite
 
 
 def _obeys(decision: Decision, policy: Policy) -> bool:
-    above = decision.frag_pct > policy.threshold_pct
     return (
         decision.cutoff == policy.cutoff
         and decision.threshold_pct == policy.threshold_pct
-        and decision.mode == (policy.mode if above else PolicyMode.OFF)
+        and decision.mode == policy.mode_for(decision.order, decision.frag_pct)
         and decision.order >= policy.min_order
     )
 
@@ -315,11 +233,6 @@ def _timed(run: RunRecord) -> Iterator[Comparison]:
 
 
 CHECKS = (
-    Check(
-        name="priorities-match-policy",
-        why="compactions have the priority that the policy's mode asks for, and no other",
-        judge=_priorities,
-    ),
     Check(
         name="metric-matches-unusable-index",
         why="the policy's metric is the kernel's own index for the same order, rounded down",

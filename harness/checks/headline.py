@@ -10,6 +10,9 @@ differ the numbers bound by how much each reason can account for it:
   compaction, or frag_pct was at or below the threshold, or the request forbade it;
 - compact - adaptive: second attempts, or attempts at or below the threshold.
 
+In modes last and clear adaptive counts the requests for which something was done at the end of
+the ladder, so that a burst which the ladder serves has none.
+
 In mm/page_alloc.c __alloc_pages_slowpath the look at the min watermark comes before the
 first compaction, and a request may compact more than once.
 """
@@ -32,6 +35,7 @@ PAPER_SCALE = "paper"
 # that is asked for; the gap of a 1 GiB guest is a quarter as wide, 1 to 2 blocks.
 FLOOR_PAPER = 8
 FLOOR_SMALL = 4
+_RAISING = {PolicyMode.LATE, PolicyMode.EARLY, PolicyMode.LIGHT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,9 @@ def explain_headline(stage: StageRecord) -> Headline:
 
 
 def _with_sentences(headline: Headline, mode: PolicyMode | None) -> Headline:
-    sentences = (*_opening(headline), *_differences(headline), *_mode_sentence(mode))
+    at_the_end = mode is not None and mode.at_the_end
+    differences = _differences_at_the_end if at_the_end else _differences
+    sentences = (*_opening(headline), *differences(headline), *_mode_sentence(mode))
     return replace(headline, sentences=sentences)
 
 
@@ -125,13 +131,7 @@ def _differences(headline: Headline) -> Iterator[str]:
             else "slowpath, compact and adaptive are all 0: nothing had to be compacted."
         )
         return
-    least, most = headline.rescued_before_compaction_min, headline.rescued_before_compaction_max
-    if most > 0:
-        between = str(least) if least == most else f"{least} to {most}"
-        yield (
-            f"{between} slowpath entries ended without a compaction: the look at the min watermark "
-            "gave a block, or the request was not allowed to compact."
-        )
+    yield from _rescued(headline)
     if headline.not_raised > 0:
         yield (
             f"In {headline.not_raised} slowpath entries no raised priority was used (slowpath "
@@ -144,6 +144,31 @@ def _differences(headline: Headline) -> Iterator[str]:
             f"{headline.compact} - adaptive {headline.adaptive}): second attempts of a request, or "
             "attempts with frag_pct at or below the threshold."
         )
+    yield from _broken(headline)
+
+
+def _differences_at_the_end(headline: Headline) -> Iterator[str]:
+    yield from _rescued(headline)
+    if headline.not_raised > 0:
+        yield (
+            f"For {headline.not_raised} slowpath entries nothing was done at the end of the ladder "
+            f"(slowpath {headline.slowpath} - adaptive {headline.adaptive}): they were served "
+            "before, or no zone could be tried, or the request forbids the policy."
+        )
+    yield from _broken(headline)
+
+
+def _rescued(headline: Headline) -> Iterator[str]:
+    least, most = headline.rescued_before_compaction_min, headline.rescued_before_compaction_max
+    if most > 0:
+        between = str(least) if least == most else f"{least} to {most}"
+        yield (
+            f"{between} slowpath entries ended without a compaction: the look at the min watermark "
+            "gave a block, or the request was not allowed to compact."
+        )
+
+
+def _broken(headline: Headline) -> Iterator[str]:
     if min(headline.not_raised, headline.unraised_attempts) < 0:
         yield "adaptive is above slowpath or compact, which the checks call broken."
 
@@ -155,6 +180,21 @@ def _mode_sentence(mode: PolicyMode | None) -> Iterator[str]:
         yield (
             "The policy was late: it raises only a request's second compaction, so compact is "
             "about twice slowpath and adaptive counts only requests that came so far."
+        )
+    elif mode is PolicyMode.LIGHT:
+        yield (
+            "The policy was light: it raises only a request's first compaction, to the priority "
+            "of the second, and leaves in force what puts compactions off."
+        )
+    elif mode is PolicyMode.LAST:
+        yield (
+            "The policy was last: adaptive counts requests that would have failed and made one "
+            "compaction more, at full priority."
+        )
+    elif mode is PolicyMode.CLEAR:
+        yield (
+            "The policy was clear: adaptive counts requests that would have failed, and for which "
+            "ranges of pages that can be moved were emptied; that is no compaction attempt."
         )
     elif mode is None:
         yield "This kernel has no policy."
@@ -184,7 +224,8 @@ def _compare(stage: StageRecord, headline: Headline, floor: int) -> Iterator[Com
     )
     compared = {"slowpath": headline.slowpath, "compact": headline.compact}
     policies = stage_policy(stage)
-    if policies is not None and PolicyMode.OFF not in {policy.mode for policy in policies}:
+    # Modes that act at the end have nothing to do where the ladder serves all.
+    if policies is not None and all(policy.mode in _RAISING for policy in policies):
         compared["adaptive"] = headline.adaptive
     for name, value in compared.items():
         yield Comparison(holds=value >= floor, text=f"{name} rose by {value}, at least {floor}")

@@ -14,7 +14,7 @@ from harness.errors import RecordError
 from harness.kernel.buddy_monitor import COUNTERS
 from harness.kernel.monitor_details import MonitorDetails
 from harness.kernel.pages import ORDERS, Order
-from harness.kernel.witness import Witnesses
+from harness.kernel.witness import Decision, Witnesses
 from harness.record import RunRecord, Snapshot, StageRecord
 
 EXACT_ORDERS = ORDERS[EXACT_FROM_ORDER:]
@@ -89,6 +89,11 @@ def in_flight(snapshot: Snapshot, order: Order) -> int:
         witness_count(snapshot, name, order) for name in ("req", "success", "fail")
     )
     return req - success - fail
+
+
+def new_decisions(before: Snapshot, after: Snapshot) -> tuple[Decision, ...]:
+    """Return the decisions that were made between two snapshots and are kept."""
+    return witnesses_of(after).decisions.since(witnesses_of(before).decisions)
 
 
 def rise(stage: StageRecord, source: Source, name: str, order: Order) -> int:

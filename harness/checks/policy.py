@@ -19,6 +19,14 @@ def stage_policy(stage: StageRecord) -> tuple[Policy, Policy] | None:
     return before, after
 
 
+def steady_mode(stage: StageRecord) -> PolicyMode | None:
+    """Return the mode of a stage; None where there is no policy, or it changed meanwhile."""
+    policies = stage_policy(stage)
+    if stage.name == TORTURE_STAGE or policies is None or policies[0].mode is not policies[1].mode:
+        return None
+    return policies[0].mode
+
+
 def _without_policy(run: RunRecord) -> NotApplicable | None:
     absent = unmonitored(run)
     if absent:

@@ -6,6 +6,7 @@ FINAL = "high_order_final"
 WITNESS = "after/witness"
 # The row of order 10 in each table after the last stage; what is before it stays as it is.
 STEPS = "after/monitor_success_by_step"
+LAST_RESORT = "after/monitor_last_resort"
 REASONS = "after/monitor_fail_by_reason"
 RESULTS = "after/monitor_compact_by_result"
 
@@ -81,6 +82,11 @@ RECONCILE_MUTANTS = (
         r"^(compact_call prio=1 0) 0",
         r"\1 1",
     ),
+    # the last resort at work, or serving, where the policy has none
+    ("last-resort-serves-what-it-made", FINAL, LAST_RESORT, "^10 0", "10 1"),
+    ("last-resort-serves-what-it-made", FINAL, LAST_RESORT, "^4 0 0 0 0 0 0", "4 0 0 0 0 0 1"),
+    ("last-resort-serves-what-it-made", FINAL, LAST_RESORT, "^2 0 0", "2 0 1"),
+    ("last-resort-serves-what-it-made", FINAL, STEPS, "^(10 .*) 0 0 0 0$", r"\1 1 0 0 0"),
     # adaptive counted where the priority was not raised
     ("priorities-match-policy", FINAL, WITNESS, r"^(compact_call prio=0 .*) 38$", r"\1 37"),
     # ... raised, and never counted

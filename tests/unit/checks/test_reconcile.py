@@ -7,12 +7,14 @@ from harness.checks.base import Status
 from harness.checks.compaction import CHECKS as COMPACTION
 from harness.checks.counters import in_flight_bound
 from harness.checks.decisions import CHECKS as DECISIONS
+from harness.checks.last_resort import CHECKS as LAST_RESORT
+from harness.checks.priorities import CHECKS as PRIORITIES
 from harness.checks.reconcile import CHECKS as RECONCILE
 from harness.checks.registry import all_hold, judge
 from harness.errors import RecordError
 from harness.record import RunRecord, parse_run
 
-NAMES = {check.name for check in (*RECONCILE, *COMPACTION, *DECISIONS)}
+NAMES = {check.name for check in (*RECONCILE, *COMPACTION, *PRIORITIES, *DECISIONS, *LAST_RESORT)}
 BY_WITNESS = {
     "texts-show-what-was-counted",
     "requests-match-trace-events",
@@ -44,6 +46,43 @@ def test_a_prefix_that_has_some_details_has_none_to_judge() -> None:
 def test_the_whole_series_without_details_is_an_error() -> None:
     with pytest.raises(RecordError, match="the series was whole"):
         parsed(without("monitor_"))
+
+
+def test_a_series_before_the_last_resort_is_judged_without_it() -> None:
+    older = {
+        name: with_sums(
+            {
+                path: _without_the_step(path, data)
+                for path, data in files.items()
+                if "last_resort" not in path
+            }
+        )
+        for name, files in whole_run().items()
+    }
+
+    found = statuses(parse_run(older, key(patches=PATCHES[:10])))
+    assert found["last-resort-serves-what-it-made"] is Status.NOT_APPLICABLE
+    assert {found[name] for name in NAMES - {"last-resort-serves-what-it-made"}} == {Status.HELD}
+    with pytest.raises(RecordError, match="monitor_last_resort is absent"):
+        parsed(older)
+
+
+def _without_the_step(path: str, data: bytes) -> bytes:
+    lines = data.decode("utf-8").splitlines(keepends=True)
+    if path.endswith("/witness"):
+        return "".join(line for line in lines if "step_last_resort" not in line).encode()
+    if path.endswith("/monitor_success_by_step"):
+        words = [line.split(" ") for line in lines]
+        return "".join(" ".join((*row[:7], *row[8:])) for row in words).encode()
+    return data
+
+
+def test_a_last_resort_that_one_snapshot_lacks_is_an_error() -> None:
+    run = whole_run()
+    run["baseline"] = without("monitor_last_resort")["baseline"]
+
+    with pytest.raises(RecordError, match="baseline/before: monitor_last_resort"):
+        parse_run(run, key(patches=PATCHES[:11]))
 
 
 def test_details_that_one_snapshot_lacks_are_an_error() -> None:

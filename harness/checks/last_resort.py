@@ -1,0 +1,112 @@
+"""What mode clear says it did, against the step that leads to it and against vmstat.
+
+Texts are exact here from order 4 up, and the last resort is for no order below.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from harness.checks.base import Check, Comparison, NotApplicable
+from harness.checks.interval import (
+    EXACT_ORDERS,
+    Pair,
+    compared,
+    details_of,
+    judged,
+    rise,
+    text_count,
+    without_details,
+)
+from harness.checks.policy import steady_mode
+from harness.errors import RecordError
+from harness.kernel.monitor_details import LAST_RESORT_COUNTS
+from harness.kernel.pages import COSTLY_ORDER, ORDERS, Order
+from harness.kernel.sysctl import PolicyMode
+from harness.record import RunRecord, Snapshot, StageRecord
+
+_SCANNED = "compact_migrate_scanned"
+_NOT_COSTLY = ORDERS[: COSTLY_ORDER + 1]
+
+
+def _last_resort(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    absent = without_details(run)
+    if absent:
+        return absent
+    if all(details_of(snapshot).last_resort is None for snapshot in run.snapshots):
+        return NotApplicable("this part of the series has no policy that clears ranges")
+    return (each for stage in judged(run) for each in _stage(stage))
+
+
+def _stage(stage: StageRecord) -> Iterator[Comparison]:
+    mode = steady_mode(stage)
+    tried = {order: rise(stage, _count, "tried", order) for order in EXACT_ORDERS}
+    made = {order: rise(stage, _count, "made", order) for order in EXACT_ORDERS}
+    served = {order: rise(stage, text_count, "step_last_resort", order) for order in EXACT_ORDERS}
+    yield from compared(
+        stage.name,
+        "tries and those of them that made a block",
+        (Pair(order, tried[order], made[order], 0, tried[order]) for order in EXACT_ORDERS),
+    )
+    # Mode last makes blocks otherwise; in the torture, and where it changed, it may have been set.
+    otherwise = {
+        order: served[order] if mode in {None, PolicyMode.LAST} else 0 for order in EXACT_ORDERS
+    }
+    yield from compared(
+        stage.name,
+        "served by the last resort and blocks made",
+        (Pair(order, served[order], made[order], 0, otherwise[order]) for order in EXACT_ORDERS),
+    )
+    if mode is PolicyMode.CLEAR:
+        yield from _each_request(stage, tried)
+    yield from _untouched(stage, ORDERS if mode not in {None, PolicyMode.CLEAR} else _NOT_COSTLY)
+    yield _within_vmstat(stage)
+
+
+def _each_request(stage: StageRecord, tried: dict[Order, int]) -> Iterator[Comparison]:
+    """Compare where all of adaptive is for requests that tried a zone, each zone once."""
+    zones = len(stage.after.buddyinfo.zones)
+    adaptive = {order: rise(stage, text_count, "adaptive", order) for order in EXACT_ORDERS}
+    yield from compared(
+        stage.name,
+        f"tries and adaptive, with {zones} zones to try",
+        (
+            Pair(order, tried[order], adaptive[order], 0, adaptive[order] * (zones - 1))
+            for order in EXACT_ORDERS
+        ),
+    )
+
+
+def _untouched(stage: StageRecord, orders: tuple[Order, ...]) -> Iterator[Comparison]:
+    yield from compared(
+        stage.name,
+        "counts of a last resort that is not for these orders, or not on, and none",
+        (
+            Pair(order, sum(rise(stage, _count, name, order) for name in LAST_RESORT_COUNTS), 0)
+            for order in orders
+        ),
+    )
+
+
+def _within_vmstat(stage: StageRecord) -> Comparison:
+    scanned = sum(rise(stage, _count, "scanned", order) for order in ORDERS)
+    whole = stage.vmstat_delta(_SCANNED)
+    return Comparison(
+        holds=scanned <= whole,
+        text=f"{stage.name}: {scanned} pages scanned to clear ranges, {_SCANNED} of vmstat rose by "
+        f"{whole}",
+    )
+
+
+def _count(snapshot: Snapshot, name: str, order: Order) -> int:
+    table = details_of(snapshot).last_resort
+    if table is None:
+        raise RecordError(f"{snapshot.label}: monitor_last_resort is absent; repeat the run")
+    return table.value(name, order)
+
+
+CHECKS = (
+    Check(
+        name="last-resort-serves-what-it-made",
+        why="who is served at the end of the ladder got a block that a try made, and none was idle",
+        judge=_last_resort,
+    ),
+)
