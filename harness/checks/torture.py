@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.checks.counters import EXACT_FROM_ORDER
-from harness.checks.torture_table import POLICY, Expected, expected
+from harness.checks.torture_table import LATER, POLICY, Expected, expected
 from harness.errors import RecordError
 from harness.kernel.torture import (
     REASONS,
@@ -91,7 +91,8 @@ def _judged(run: RunRecord, *, policy: bool) -> NotApplicable | Iterable[Compari
     return [
         _compare(result, table[key], torture)
         for result in torture.results
-        if (key := (result.case, result.order)) in table and (key in POLICY) == policy
+        if (key := (result.case, result.order)) in table
+        and (key in POLICY or key in LATER) == policy
     ]
 
 
@@ -138,6 +139,11 @@ def _wrong_sums(counted: Counted) -> Iterator[str]:
         total = sum(items[part] for part in parts)
         if items[whole] != total:
             yield f"{whole} {items[whole]} is not the sum of its parts, {total}"
+    if items[Item.ADAPTIVE] > min(items[Item.SLOWPATH], items[Item.COMPACT]):
+        yield (
+            f"adaptive {items[Item.ADAPTIVE]} of {items[Item.SLOWPATH]} slowpaths and "
+            f"{items[Item.COMPACT]} attempts"
+        )
     if items[Item.COMPACT_DEFERRED] > stall:
         yield f"compact_deferred {items[Item.COMPACT_DEFERRED]} of {stall} stalls"
 

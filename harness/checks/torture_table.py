@@ -225,6 +225,31 @@ POLICY: Final[dict[Key, Expected]] = {
     ("costly:min_order_10", 10): _COSTLY_RAISED,
     ("costly_8:min_order_10", 8): _COSTLY_LEFT,
 }
+# With modes that came later. Light leaves deferral in force: what the first attempt found puts the
+# second off, which stock's asynchronous one does not. Last makes one attempt more, never deferred,
+# whatever the threshold. Clear makes none; whether a zone that was tried in vain rests by the next
+# request is a matter of time, so that adaptive is bound by the requests alone.
+_UNTOUCHED: Final = ("nowait", "noio", "memalloc", "memalloc_flag", "noretry", "noretry_deferred")
+_CLEARED: Final = _loosely(_COSTLY_LEFT, Item.ADAPTIVE)
+LATER: Final[dict[Key, Expected]] = {
+    ("costly:light", 10): _refused(4, Item.FAIL_COSTLY, tried=8, deferred=4, raised=4),
+    ("costly_deferred:light", 10): _refused(4, Item.FAIL_COSTLY, tried=8, deferred=8, raised=4),
+    ("costly:light_at_threshold", 10): _COSTLY_LEFT,
+    **{
+        (f"{case}:{mode}", 10): _SLOW[case, 10] for mode in ("last", "clear") for case in _UNTOUCHED
+    },
+    ("costly:last", 10): _refused(4, Item.FAIL_COSTLY, tried=12, raised=4),
+    ("costly_8:last", 8): _refused(4, Item.FAIL_COSTLY, tried=12, raised=4),
+    ("costly_deferred:last", 10): _refused(4, Item.FAIL_COSTLY, tried=12, deferred=8, raised=4),
+    ("exhausted:last", 10): _loosely(_refused(2, Item.FAIL_EXHAUSTED, raised=2), *_ATTEMPTS),
+    ("costly:last_at_threshold", 10): _refused(4, Item.FAIL_COSTLY, tried=12, raised=4),
+    ("costly_8:last_min_order_10", 8): _COSTLY_LEFT,
+    ("costly:clear", 10): _CLEARED,
+    ("costly_8:clear", 8): _CLEARED,
+    ("exhausted:clear", 10): _loosely(_refused(2, Item.FAIL_EXHAUSTED), *_ATTEMPTS, Item.ADAPTIVE),
+    ("costly:clear_at_threshold", 10): _CLEARED,
+    ("costly_8:clear_min_order_10", 8): _COSTLY_LEFT,
+}
 
 
 def _hammered(cpus: int) -> dict[Key, Expected]:
@@ -253,6 +278,8 @@ def expected(torture: Torture) -> dict[Key, Expected]:
         table["still:cpu_offline", 4] = Expected(ok=0, failed=0, pages=0)
     if torture.policy:
         table |= POLICY
+    if torture.last_resort:
+        table |= LATER
     if torture.cpus > 1:
         table.pop(("min_watermark_sleep:early", 4), None)
     if torture.comb.open:

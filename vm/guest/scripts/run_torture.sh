@@ -7,7 +7,7 @@
 # The cases are those of kmod/torture_cases.c; this script makes the world in
 # which each of them runs: fault injection, a small control group, memory in
 # which no large block can be made, the policy's knobs. A line
-#   alloc_torture 1 cpus=N page_owner=0|1 policy=0|1
+#   alloc_torture 1 cpus=N page_owner=0|1 policy=0|1 last_resort=0|1
 # comes first, then the results of the cases, last "end cases=N".
 set -eu
 
@@ -15,6 +15,8 @@ name=alloc_torture
 results=/sys/kernel/debug/$name
 injection=/sys/kernel/debug/fail_page_alloc
 knobs=/proc/sys/vm/adaptive_compaction
+# A kernel that has it has modes 3 to 5, too.
+last_resort=/sys/kernel/debug/buddy_monitor/last_resort
 group=/tmp/torture_cgroup
 limit_kib=2048
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -207,6 +209,36 @@ hopeless() {
 	policy 2 0 10 10
 	run costly:min_order_10
 	run costly_8:min_order_10
+	[ ! -e "$last_resort" ] || hopeless_later
+}
+
+# Order 8 before order 10: what was in vain makes higher orders wait, too.
+hopeless_later() {
+	local each mode
+
+	policy 3 0 10 3
+	run costly:light
+	run costly_deferred:light
+	policy 3 100 10 3
+	run costly:light_at_threshold
+	for mode in 4:last 5:clear; do
+		policy "${mode%:*}" 0 10 3
+		mode=${mode#*:}
+		for each in nowait noio memalloc memalloc_flag noretry \
+			noretry_deferred costly_8 costly exhausted; do
+			run "$each:$mode"
+		done
+	done
+	policy 4 0 10 3
+	run costly_deferred:last
+	policy 4 100 10 3
+	run costly:last_at_threshold
+	policy 4 0 10 10
+	run costly_8:last_min_order_10
+	policy 5 100 10 3
+	run costly:clear_at_threshold
+	policy 5 0 10 10
+	run costly_8:clear_min_order_10
 }
 
 # A CPU that goes takes no counter with it.
@@ -225,12 +257,14 @@ owner=0
 ! grep -q 'page_owner=on' /proc/cmdline || owner=1
 knob=0
 [ ! -e "${knobs}_mode" ] || knob=1
+last=0
+[ ! -e "$last_resort" ] || last=1
 trap finish EXIT
 trap 'exit 143' TERM INT HUP
 save_knobs
 insmod "$root/kmod/$name.ko" || fail "the module was not loaded"
 
-echo "alloc_torture 1 cpus=$(nproc) page_owner=$owner policy=$knob"
+echo "alloc_torture 1 cpus=$(nproc) page_owner=$owner policy=$knob last_resort=$last"
 for order in 0 1 2 3 4 5 6 7 8 9 10; do
 	run "fast_$order"
 done
