@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compare.plan import Variant, read_plan
-from harness.compare.tables import report_text
+from harness.compare.report import report_text
 from harness.errors import Exit
 from harness.experiments import Scale, memory_mib, stages
 from harness.host import qemu

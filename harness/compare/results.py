@@ -2,6 +2,8 @@
 
 DIR/plan.toml          the plan, as it was given
 DIR/kernels.json       Identities: what ran
+DIR/states/STATE/seed-N/VARIANT.json     StateResult: what the memory was held to
+DIR/states/STATE/seed-N/VARIANT.tar.gz   the preparing guest's texts
 DIR/arms/STATE/BURST/seed-N/ARM.json     ArmResult; written last, so it stands for the arm
 DIR/arms/STATE/BURST/seed-N/ARM.tar.gz   the guest's texts
 DIR/results.json       Results: all of it in one file
@@ -19,15 +21,17 @@ import msgspec
 
 from harness.compare.outcome import Outcome
 from harness.compare.plan import Plan, Variant
+from harness.compare.promises import StateResult
 from harness.errors import RecordError
 from harness.values import Counters, ReplayKey
 
-SCHEMA = 1
+SCHEMA = 2
 PLAN = "plan.toml"
 IDENTITIES = "kernels.json"
 RESULTS = "results.json"
 REPORT = "report.md"
 ARMS = "arms"
+STATES = "states"
 _KEY_LENGTH = 16
 
 
@@ -88,7 +92,15 @@ class Results:
     schema: int
     identities: Identities
     plan: Plan
+    states: tuple[StateResult, ...]
     arms: tuple[ArmResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dated:
+    """The one field that every schema has."""
+
+    schema: int
 
 
 def identity(variant: Variant, key: ReplayKey) -> Identity:
@@ -116,15 +128,15 @@ def short(key: str) -> str:
 def parse_results(text: bytes, what: str) -> Results:
     """Parse results.json; RecordError if it is damaged or of another schema."""
     try:
-        found = msgspec.json.decode(text, type=Results)
+        schema = msgspec.json.decode(text, type=_Dated).schema
+        if schema == SCHEMA:
+            return msgspec.json.decode(text, type=Results)
     except msgspec.DecodeError as error:
         raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
-    if found.schema != SCHEMA:
-        raise RecordError(
-            f"{what} has schema {found.schema}, this harness reads {SCHEMA}; "
-            "use the harness that wrote it, or run the comparison again"
-        )
-    return found
+    raise RecordError(
+        f"{what} has schema {schema}, this harness reads {SCHEMA}; "
+        "use the harness that wrote it, or run the comparison again"
+    )
 
 
 def differing_fields(ours: object, theirs: object, prefix: str = "") -> tuple[str, ...]:

@@ -1,12 +1,13 @@
-"""Tables of a comparison, for the terminal and as markdown; every mean with its interval."""
+"""Tables of a comparison by state and burst; every mean with its interval."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.compare.cells import Cell, cells, pairs
 from harness.compare.outcome import Outcome
-from harness.compare.plan import Plan
 from harness.compare.results import ArmResult, Results, short
 from harness.compare.statistics import Paired, number, paired, spread
+from harness.compare.table import Table
 
 Measure = Callable[[Outcome], float]
 
@@ -32,16 +33,6 @@ _HEAD = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """One state and burst: a row for each arm."""
-
-    title: str
-    notes: tuple[str, ...]
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """One arm against the baseline, by what was measured, over the seeds both have."""
 
@@ -55,40 +46,24 @@ class Comparison:
 
 def tables(results: Results) -> tuple[Table, ...]:
     """Make a table of every state and burst that has an arm."""
-    return _each_cell(results, _table)
+    return tuple(_table(cell) for cell in cells(results))
 
 
 def work_tables(results: Results) -> tuple[Table, ...]:
     """Make a further table for each: what the kernel did, and what became of others."""
-    return _each_cell(results, _work_table)
-
-
-def _each_cell(
-    results: Results, make: Callable[[Plan, str, str, Sequence[ArmResult]], Table]
-) -> tuple[Table, ...]:
-    plan = results.plan
-    found = []
-    for state in plan.states:
-        for burst in plan.bursts:
-            cell = [
-                one for one in results.arms if (one.state, one.burst) == (state.name, burst.name)
-            ]
-            if cell:
-                found.append(make(plan, state.name, burst.name, cell))
-    return tuple(found)
+    return tuple(_work_table(cell) for cell in cells(results))
 
 
 def comparison(
     arm: str, ours: Sequence[ArmResult], baseline: Sequence[ArmResult]
 ) -> Comparison | None:
     """Compare by pairs of one seed; None where no seed has both."""
-    theirs = {one.seed: one.outcome for one in baseline}
-    pairs = [(one.outcome, theirs[one.seed]) for one in ours if one.seed in theirs]
-    if not pairs:
+    both = pairs(ours, baseline)
+    if not both:
         return None
 
     def by(measure: Measure) -> Paired:
-        return paired([measure(one) for one, _ in pairs], [measure(one) for _, one in pairs])
+        return paired([measure(one) for one, _ in both], [measure(one) for _, one in both])
 
     return Comparison(
         arm=arm,
@@ -100,18 +75,17 @@ def comparison(
     )
 
 
-def _table(plan: Plan, state: str, burst: str, cell: Sequence[ArmResult]) -> Table:
-    baseline = [one for one in cell if one.arm == plan.baseline]
-    rows = []
-    for arm in plan.arms:
-        ours = [one for one in cell if one.arm == arm.name]
-        if ours:
-            rows.append(_row(arm.name, ours, comparison(arm.name, ours, baseline)))
-    first = min(one.seed for one in cell)
+def _table(cell: Cell) -> Table:
+    plan = cell.plan
+    baseline = cell.of(plan.baseline)
+    rows = [
+        _row(arm.name, ours, comparison(arm.name, ours, baseline))
+        for arm in plan.arms
+        if (ours := cell.of(arm.name))
+    ]
+    first = min(one.seed for one in cell.arms)
     head = tuple(name.format(baseline=plan.baseline, seed=first) for name in _HEAD)
-    return Table(
-        title=f"{state}, {burst}", notes=tuple(_notes(plan, cell)), head=head, rows=tuple(rows)
-    )
+    return Table(title=cell.title, notes=tuple(_notes(cell)), head=head, rows=tuple(rows))
 
 
 _WORK: tuple[tuple[str, Measure], ...] = (
@@ -129,21 +103,24 @@ _WORK: tuple[tuple[str, Measure], ...] = (
 )
 
 
-def _work_table(plan: Plan, state: str, burst: str, cell: Sequence[ArmResult]) -> Table:
+def _work_table(cell: Cell) -> Table:
     rows = []
-    for arm in plan.arms:
-        ours = [one.outcome for one in cell if one.arm == arm.name]
+    for arm in cell.plan.arms:
+        ours = [one.outcome for one in cell.of(arm.name)]
         if ours:
             values = (str(spread([measure(one) for one in ours])) for _, measure in _WORK)
             rows.append((arm.name, *values))
     head = ("arm", *(name for name, _ in _WORK))
-    return Table(title=f"{state}, {burst}: work", notes=(), head=head, rows=tuple(rows))
+    return Table(title=f"{cell.title}: work", head=head, rows=tuple(rows))
 
 
-def _notes(plan: Plan, cell: Sequence[ArmResult]) -> Iterator[str]:
-    seeds = len({one.seed for one in cell})
-    ideals = spread([one.outcome.ideal.blocks for one in cell])
-    withheld = spread([one.outcome.ideal.withheld for one in cell])
+def _notes(cell: Cell) -> Iterator[str]:
+    plan = cell.plan
+    seeds = len({one.seed for one in cell.arms})
+    ideals = spread([one.outcome.ideal.blocks for one in cell.arms])
+    withheld = spread([one.outcome.ideal.withheld for one in cell.arms])
+    if cell.broken:
+        yield f"not the memory the state promises, yet in all figures: {', '.join(cell.broken)}"
     yield f"{seeds} of {len(plan.seeds)} seeds"
     yield f"ideal {ideals} blocks; the watermark withholds {withheld} more"
     other = [arm.name for arm in plan.arms if arm.kernel is not plan.arms[0].kernel]
@@ -203,66 +180,3 @@ def _made(ours: Sequence[ArmResult]) -> str:
         if (made := one.outcome.blocks - one.outcome.whole_before) > 0
     ]
     return number(round(spread(prices).median)) if prices else "-"
-
-
-def text_table(table: Table) -> str:
-    """Print a table for a terminal, columns aligned."""
-    cells = (table.head, *table.rows)
-    widths = [max(len(row[at]) for row in cells) for at in range(len(table.head))]
-    lines = [table.title, *(f"  {note}" for note in table.notes)]
-    for row in cells:
-        first, *rest = (word.ljust(width) for word, width in zip(row, widths, strict=True))
-        lines.append("  ".join([first, *(word.strip().rjust(len(word)) for word in rest)]).rstrip())
-    return "\n".join(lines) + "\n"
-
-
-def markdown_table(table: Table) -> str:
-    """Print a table as markdown."""
-    lines = [f"### {table.title}", "", *(f"- {note}" for note in table.notes), ""]
-    lines.append(f"| {' | '.join(table.head)} |")
-    lines.append(f"|{'---|' + '---:|' * (len(table.head) - 1)}")
-    lines += [f"| {' | '.join(row)} |" for row in table.rows]
-    return "\n".join(lines) + "\n"
-
-
-def report_text(results: Results) -> str:
-    """Print all tables for a terminal."""
-    return "\n".join(text_table(table) for table in tables(results))
-
-
-def report_markdown(results: Results) -> str:
-    """Print a whole report: what ran, how to read it, the tables."""
-    plan, found = results.plan, results.identities
-    lines = [
-        f"# Comparison: {plan.name}",
-        "",
-        plan.why,
-        "",
-        (
-            f"Guests of {plan.memory_mib} MiB and one CPU, {len(plan.seeds)} seeds; baseline "
-            f"`{plan.baseline}`. QEMU {found.qemu_version}. One instruction is "
-            f"{1 << plan.icount_shift} ns of the guest's clock."
-        ),
-        "",
-    ]
-    lines += [
-        f"- kernel `{kernel.variant}`: {kernel.release} ({kernel.origin}), "
-        f"{len(kernel.patches)} patches, counters {kernel.counters}, vmlinux "
-        f"`{short(kernel.vmlinux_digest)}`"
-        for kernel in found.kernels
-    ]
-    lines += [
-        "",
-        (
-            "Blocks and pages scanned: median [least, most] over the seeds; latencies in guest "
-            "instructions, medians over the seeds. Differences are paired by seed: mean with its "
-            "95 % interval (BCa bootstrap), seeds better:worse, exact sign test, effect = mean / "
-            "standard deviation of the differences. Scanned: pages compaction looked at for "
-            "something to move. Per block made: of those beyond what was whole at the start; per "
-            "block gained: pages scanned beyond the baseline's for each block beyond its, only "
-            "where the interval lies above 0. Any arm is run again with `buddylab replay KEY`."
-        ),
-        "",
-    ]
-    cells = (*tables(results), *work_tables(results))
-    return "\n".join(lines) + "\n" + "\n".join(markdown_table(table) for table in cells)

@@ -8,35 +8,37 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import msgspec
-
 from harness.compare import plan as plans
 from harness.compare.outcome import read_outcome
 from harness.compare.plan import ArmRun, Group, Plan, Variant
+from harness.compare.promises import StateResult, broken_promise, state_result
+from harness.compare.report import report_markdown
 from harness.compare.results import (
-    ARMS,
-    IDENTITIES,
-    PLAN,
-    REPORT,
-    RESULTS,
     SCHEMA,
     ArmResult,
     FileSum,
     Identities,
     Results,
-    differing_fields,
     first_difference,
     identity,
     packed,
     short,
 )
-from harness.compare.tables import report_markdown
-from harness.errors import GuestLostError, HarnessError, RecordError, StageError, UserError
+from harness.errors import GuestLostError, HarnessError, RecordError, StageError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.progress import Advance, progress
 from harness.stages import boot
 from harness.stages.arm import Lab, Prepared, prepared, run_arm, spec_of, sweep
 from harness.stages.boot import RunSettings
+from harness.stages.comparison import (
+    claim,
+    gathered,
+    keep_state,
+    kept_state,
+    raw_path,
+    result_path,
+    write,
+)
 from harness.stages.replay import replay_digest, replay_key
 from harness.values import SUMS, GuestImage, KernelBuild, ReplayKey, RunMode
 from harness.workspace import Cache, atomic_write, disk_full_told, encode, remove_tree, sha256_text
@@ -156,13 +158,10 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
         disk_full_told(job.folder, "name a folder elsewhere with --output"),
     ):
         identities = _identities(labs, job.plan)
-        _claim(job, identities)
+        claim(job.folder, job.text, identities)
         failures = _run_all(job, labs, cache, stop)
-        arms = tuple(_kept(job))
-        results = Results(schema=SCHEMA, identities=identities, plan=job.plan, arms=arms)
-        atomic_write(job.folder / RESULTS, encode(results))
-        if arms:
-            atomic_write(job.folder / REPORT, report_markdown(results))
+        results = gathered(job.folder, job.plan, identities)
+        write(job.folder, results, report_markdown(results))
     if failures:
         logger.error(
             "%d failures; what was complete is kept in %s, the same command goes on",
@@ -188,52 +187,6 @@ def _identities(labs: Mapping[Variant, Lab], plan: Plan) -> Identities:
         firmware_digest=one.firmware_digest,
         kernels=tuple(identity(variant, key) for variant, key in keys.items()),
     )
-
-
-def _claim(job: Job, identities: Identities) -> None:
-    """Take the folder, or go on in it if it is of the same plan and kernels."""
-    folder = job.folder
-    if folder.exists() and any(folder.iterdir()):
-        try:
-            text = (folder / PLAN).read_text()
-            known = msgspec.json.decode((folder / IDENTITIES).read_bytes(), type=Identities)
-        except (OSError, msgspec.DecodeError) as error:
-            raise UserError(
-                f"{folder} is not empty and holds no comparison ({error}); "
-                "name a new folder with --output"
-            ) from error
-        differs = differing_fields(identities, known)
-        if text != job.text or differs:
-            what = ", ".join(differs) or "its plan"
-            raise UserError(
-                f"{folder} holds a comparison that differs in {what}; "
-                "name a new folder with --output"
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(folder / IDENTITIES, encode(identities))
-    atomic_write(folder / PLAN, job.text)
-
-
-def result_path(folder: Path, run: ArmRun) -> Path:
-    """Name the file that stands for a finished arm."""
-    path = folder / ARMS / run.path
-    return path.with_name(f"{path.name}.json")
-
-
-def raw_path(folder: Path, run: ArmRun) -> Path:
-    """Name the file of an arm's raw texts."""
-    path = folder / ARMS / run.path
-    return path.with_name(f"{path.name}.tar.gz")
-
-
-def _kept(job: Job) -> list[ArmResult]:
-    return [
-        msgspec.json.decode(path.read_bytes(), type=ArmResult)
-        for group in plans.groups(job.plan)
-        for run in plans.runs(job.plan, group)
-        if (path := result_path(job.folder, run)).exists()
-    ]
 
 
 def _run_all(
@@ -275,6 +228,7 @@ def _run_group(
     missing = [run for run in runs if not result_path(job.folder, run).exists()]
     watch.found(len(runs) - len(missing))
     if not missing:
+        _tell_broken(group, kept_state(job.folder, group), watch)
         return
     lab.check_stop()
     base = base_key(lab, job.plan, group)
@@ -283,6 +237,9 @@ def _run_group(
         cache.building(name) as scratch,
         prepared(lab, plans.state_stage(job.plan, group), scratch) as ready,
     ):
+        state = state_result(group, ready.files)
+        keep_state(job.folder, group, state, ready.files)
+        _tell_broken(group, state, watch)
         for number, run in enumerate(missing):
             folder = scratch / f"arm-{number}"
             try:
@@ -295,6 +252,13 @@ def _run_group(
                 watch.told(run.path, error)
             remove_tree(folder)
             watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")
+
+
+def _tell_broken(group: Group, state: StateResult | None, watch: _Watch) -> None:
+    """Tell a broken promise as a failure; the arms go on, what they say is marked."""
+    error = broken_promise(state) if state else None
+    if error:
+        watch.told(group.title, error)
 
 
 def _require_same_twice(

@@ -22,7 +22,8 @@ from harness.compare.results import (
 )
 from harness.errors import RecordError, UserError
 from harness.stages.arm import Lab, prepared, run_arm, sweep
-from harness.stages.compare import arm_key, arm_result, base_key, raw_path, seeded
+from harness.stages.compare import arm_key, arm_result, base_key, seeded
+from harness.stages.comparison import raw_path
 from harness.values import ReplayKey
 from harness.workspace import Cache
 
@@ -74,7 +75,13 @@ def find(key: str, places: tuple[Path, ...]) -> Saved:
     found: dict[str, Saved] = {}
     for place in places:
         for path in sorted(place.rglob(RESULTS)):
-            for saved in _matching(path, key):
+            try:
+                matching = _matching(path, key)
+            except RecordError as error:
+                # The key may well be in another folder.
+                logger.warning("%s", error)
+                continue
+            for saved in matching:
                 found.setdefault(saved.result.key, saved)
     if len(found) == 1:
         return found.popitem()[1]

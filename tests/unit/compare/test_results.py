@@ -3,6 +3,7 @@
 import pytest
 
 from harness.compare.results import (
+    SCHEMA,
     FileSum,
     differing_fields,
     first_difference,
@@ -25,6 +26,13 @@ def test_damage_is_told() -> None:
         unpacked(packed(FILES)[:-9], "it")
     with pytest.raises(RecordError, match="it is damaged"):
         parse_results(b"{}", "it")
+    with pytest.raises(RecordError, match="it is damaged"):
+        parse_results(b'{"schema": %d}' % SCHEMA, "it")
+
+
+def test_another_schema_is_named_whatever_else_it_holds() -> None:
+    with pytest.raises(RecordError, match=f"it has schema 1, this harness reads {SCHEMA}; use"):
+        parse_results(b'{"schema": 1, "arms": []}', "it")
 
 
 @pytest.mark.parametrize(

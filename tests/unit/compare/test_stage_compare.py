@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.compare.plan import parse_plan
+from harness.compare.report import report_text
 from harness.compare.results import RESULTS, Results, parse_results, unpacked
-from harness.compare.tables import report_text
 from harness.errors import GuestLostError, RecordError, UserError
 from harness.stages import compare as stage
 from harness.stages import replay_arm
-from harness.stages.arm import Lab
+from harness.stages.arm import Lab, Prepared
 from harness.stages.boot import RunSettings
 from harness.stages.compare import Job
 from harness.values import Accelerator, Counters, ReplayKey, RunMode, StagePlan
@@ -45,6 +45,18 @@ def saved(name: str) -> dict[str, bytes]:
 
 
 OFF, EARLY = saved("off"), saved("early-full")
+STATE = Path("tests/data/states/movable_8")
+# What the preparing guest of that state saved, as far as its promise needs it.
+PREPARED = {
+    "output": (STATE / "report.txt").read_bytes(),
+    **{
+        f"after/{name}": (STATE / f"{name}.txt").read_bytes()
+        for name in ("buddyinfo", "pagetypeinfo", "zoneinfo", "vmstat")
+    },
+}
+PROMISING = TEXT.replace(
+    'prepare = "make"', 'prepare = "bash scripts/make_state.sh movable_8 start"'
+)
 
 
 class Guests:
@@ -53,15 +65,17 @@ class Guests:
     def __init__(self) -> None:
         self.commands: list[str] = []
         self.boots = 0
+        self.prepared_files = PREPARED
         self.spoil: Callable[[int, dict[str, bytes]], dict[str, bytes]] = lambda _, files: files
 
     @contextlib.contextmanager
-    def prepared(self, lab: Lab, _state: StagePlan, scratch: Path) -> Iterator[Lab]:
+    def prepared(self, lab: Lab, state: StagePlan, scratch: Path) -> Iterator[Prepared]:
         assert scratch.is_dir()
         self.boots += 1
-        yield lab
+        files = dict(self.prepared_files)
+        yield Prepared(lab=lab, state_stage=state, folder=scratch, files=files, dump=b"")
 
-    def run_arm(self, _lab: Lab, plan: StagePlan, _folder: Path) -> dict[str, bytes]:
+    def run_arm(self, _ready: Prepared, plan: StagePlan, _folder: Path) -> dict[str, bytes]:
         self.commands.append(plan.command)
         files = EARLY if "mode=2" in plan.command else OFF
         return self.spoil(len(self.commands), dict(files))
@@ -228,6 +242,60 @@ def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests)
     assert (tmp_path / "out/report.md").read_text().count("\n| ") == 6
 
 
+def test_a_kept_promise_is_in_the_results_and_told(tmp_path: Path, guests: Guests) -> None:
+    results = compared(tmp_path, PROMISING)
+    assert guests.boots == 3
+    assert [one.seed for one in results.states] == [1, 2, 3]
+    assert all(one.quantities and not one.broken for one in results.states)
+    lines = (tmp_path / "out/report.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("- state kept: ")]
+    assert "as promised in 3 of 3 boots; nearest to its limit" in line
+    assert "(!)" not in "".join(lines)
+
+
+def _not_as_promised(guests: Guests) -> None:
+    """Twelve blocks of order 10 where the report promises few."""
+    name = "after/buddyinfo"
+    head, _, last = PREPARED[name].decode().rstrip().rpartition(" ")
+    spoilt = f"{head} {int(last) + 12} \n".encode()
+    guests.prepared_files = {**PREPARED, name: spoilt}
+
+
+def test_a_broken_promise_is_a_failure_and_marks_its_arms(tmp_path: Path, guests: Guests) -> None:
+    _not_as_promised(guests)
+    said = r"the memory is not what its state promises \(free blocks of order 10: \d+, promised"
+    with pytest.raises(RecordError, match=said):
+        compared(tmp_path, PROMISING)
+    results = parse_results((tmp_path / "out" / RESULTS).read_bytes(), "it")
+    assert len(results.arms) == 6
+    assert all(one.broken for one in results.states)
+    report = (tmp_path / "out/report.md").read_text()
+    assert "- state kept: BROKEN in 3 of 3 boots (!): seed 1 patched free blocks" in report
+    assert "### kept (!), ten\n" in report
+    # Nothing is left to run, and it is told again.
+    guests.boots = 0
+    with pytest.raises(RecordError, match=said):
+        compared(tmp_path, PROMISING)
+    assert guests.boots == 0
+
+
+def test_a_promise_that_cannot_be_read_stands_for_no_arm(tmp_path: Path, guests: Guests) -> None:
+    guests.prepared_files = {**PREPARED, "output": b"insmod: no such file\n"}
+    with pytest.raises(RecordError, match="kept seed 1 patched: state report"):
+        compared(tmp_path, PROMISING)
+    assert guests.commands == []
+
+
+def test_arms_of_one_state_begin_with_the_same_memory(tmp_path: Path, guests: Guests) -> None:
+    compared(tmp_path)
+    (tmp_path / "out/arms/kept/ten/seed-2/off.json").unlink()
+    _not_as_promised(guests)
+    guests.commands.clear()
+    with pytest.raises(RecordError, match="differs from the one that earlier arms began with"):
+        compared(tmp_path)
+    assert guests.commands == []
+
+
 def test_replay_gives_the_same_or_the_first_line(tmp_path: Path, guests: Guests) -> None:
     results = compared(tmp_path)
     one = results.arms[3]
@@ -256,6 +324,18 @@ def test_replay_of_another_kernel_is_refused(
     with pytest.raises(RecordError, match="kernel's vmlinux_digest differ"):
         replay_arm.replay(found, fake_lab(), Cache(tmp_path / "cache"))
     assert guests.boots == 3
+
+
+def test_results_of_another_schema_hide_no_key(
+    tmp_path: Path, guests: Guests, caplog: pytest.LogCaptureFixture
+) -> None:
+    results = compared(tmp_path)
+    assert guests.boots == 3
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / RESULTS).write_text('{"schema": 1}')
+    one = results.arms[0]
+    assert replay_arm.find(one.key, (tmp_path,)).result == one
+    assert "has schema 1" in caplog.text
 
 
 @pytest.mark.parametrize(("key", "said"), [("abc", "short for a key"), ("f" * 64, "no arm has")])

@@ -1,0 +1,65 @@
+"""Results by cell: all arms of one state and burst, which is what figures are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.compare.outcome import Outcome
+from harness.compare.plan import Plan
+from harness.compare.results import ArmResult, Results
+
+# Stands beside figures of memory that was not what its state promises.
+BROKEN_MARK = " (!)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One state and burst that has an arm."""
+
+    plan: Plan
+    state: str
+    burst: str
+    arms: tuple[ArmResult, ...]
+    broken: tuple[str, ...]  # boots whose memory was not as promised
+
+    @property
+    def marked_state(self) -> str:
+        """Name the state, with a mark if a promise was broken."""
+        return self.state + (BROKEN_MARK if self.broken else "")
+
+    @property
+    def title(self) -> str:
+        """Name the cell."""
+        return f"{self.marked_state}, {self.burst}"
+
+    def of(self, arm: str) -> tuple[ArmResult, ...]:
+        """Return one arm's results."""
+        return tuple(one for one in self.arms if one.arm == arm)
+
+
+def cells(results: Results) -> tuple[Cell, ...]:
+    """Return every state and burst that has an arm, in the plan's order."""
+    plan = results.plan
+    found = []
+    for state in plan.states:
+        broken = tuple(
+            f"seed {one.seed} {one.variant}"
+            for one in results.states
+            if one.state == state.name and one.broken
+        )
+        for burst in plan.bursts:
+            arms = tuple(
+                one for one in results.arms if (one.state, one.burst) == (state.name, burst.name)
+            )
+            if arms:
+                found.append(
+                    Cell(plan=plan, state=state.name, burst=burst.name, arms=arms, broken=broken)
+                )
+    return tuple(found)
+
+
+def pairs(
+    ours: Sequence[ArmResult], theirs: Sequence[ArmResult]
+) -> tuple[tuple[Outcome, Outcome], ...]:
+    """Pair two arms' outcomes by seed, leaving out seeds that only one of them has."""
+    by_seed = {one.seed: one.outcome for one in theirs}
+    return tuple((one.outcome, by_seed[one.seed]) for one in ours if one.seed in by_seed)

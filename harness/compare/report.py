@@ -1,0 +1,52 @@
+"""A whole comparison as text: for the terminal, and report.md."""
+
+from harness.compare.results import Results, short
+from harness.compare.state_lines import state_lines
+from harness.compare.table import markdown_table, text_table
+from harness.compare.tables import tables, work_tables
+
+
+def report_text(results: Results) -> str:
+    """Print all of it for a terminal, but for the tables of work."""
+    blocks = ["\n".join(state_lines(results)) + "\n"]
+    blocks += [text_table(table) for table in tables(results)]
+    return "\n".join(blocks)
+
+
+def report_markdown(results: Results) -> str:
+    """Print a whole report: what ran, how to read it, all tables."""
+    plan, found = results.plan, results.identities
+    lines = [
+        f"# Comparison: {plan.name}",
+        "",
+        plan.why,
+        "",
+        (
+            f"Guests of {plan.memory_mib} MiB and one CPU, {len(plan.seeds)} seeds; baseline "
+            f"`{plan.baseline}`. QEMU {found.qemu_version}. One instruction is "
+            f"{1 << plan.icount_shift} ns of the guest's clock."
+        ),
+        "",
+    ]
+    lines += [
+        f"- kernel `{kernel.variant}`: {kernel.release} ({kernel.origin}), "
+        f"{len(kernel.patches)} patches, counters {kernel.counters}, vmlinux "
+        f"`{short(kernel.vmlinux_digest)}`"
+        for kernel in found.kernels
+    ]
+    lines += [
+        "",
+        (
+            "Blocks and pages scanned: median [least, most] over the seeds; latencies in guest "
+            "instructions, medians over the seeds. Differences are paired by seed: mean with its "
+            "95 % interval (BCa bootstrap), seeds better:worse, exact sign test, effect = mean / "
+            "standard deviation of the differences. Scanned: pages compaction looked at for "
+            "something to move. Per block made: of those beyond what was whole at the start; per "
+            "block gained: pages scanned beyond the baseline's for each block beyond its, only "
+            "where the interval lies above 0. Any arm is run again with `buddylab replay KEY`."
+        ),
+        "",
+    ]
+    lines += [f"- {line}" for line in state_lines(results)]
+    shown = (*tables(results), *work_tables(results))
+    return "\n".join(lines) + "\n\n" + "\n".join(markdown_table(table) for table in shown)

@@ -1,0 +1,46 @@
+"""One line for each state: whether its boots were as its maker promised."""
+
+from collections.abc import Iterator
+
+from harness.compare.promises import StateResult
+from harness.compare.results import Results
+from harness.compare.states import Quantity
+
+_SHOWN_BOOTS = 5
+
+
+def state_lines(results: Results) -> tuple[str, ...]:
+    """Say of each state that was prepared how its promise fared."""
+    boots = {state.name: list[StateResult]() for state in results.plan.states}
+    for one in results.states:
+        boots[one.state].append(one)
+    return tuple(f"state {name}: {_fared(ours)}" for name, ours in boots.items() if ours)
+
+
+def _fared(boots: list[StateResult]) -> str:
+    promised = [one for one in boots if one.quantities is not None]
+    if not promised:
+        return "its maker promises nothing"
+    broken = [one for one in promised if one.broken]
+    if broken:
+        said = "; ".join(_told(one) for one in broken[:_SHOWN_BOOTS])
+        more = f"; and {len(broken) - _SHOWN_BOOTS} more" if len(broken) > _SHOWN_BOOTS else ""
+        return f"BROKEN in {len(broken)} of {len(promised)} boots (!): {said}{more}"
+    nearest = max(_quantities(promised), key=_used, default=None)
+    close = f"; nearest to its limit {nearest}" if nearest else ""
+    return f"as promised in {len(promised)} of {len(promised)} boots{close}"
+
+
+def _told(boot: StateResult) -> str:
+    first, *others = boot.broken
+    more = f" and {len(others)} more" if others else ""
+    return f"seed {boot.seed} {boot.variant} {first}{more}"
+
+
+def _quantities(boots: list[StateResult]) -> Iterator[Quantity]:
+    return (one for boot in boots for one in boot.quantities or ())
+
+
+def _used(one: Quantity) -> float:
+    """Return the share of its tolerance that a quantity takes."""
+    return abs(one.seen - one.promised) / one.tolerance if one.tolerance else 0.0
