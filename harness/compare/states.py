@@ -98,11 +98,22 @@ def unit_blocks(keep_one_in: int, block_order: Order, residue: int = 0) -> Block
 
 
 def segment_order(pins: Pins) -> Order:
-    """Return the order of the pins' segments, of which one page each was kept."""
-    pages = pins.kept + pins.freed
-    if not pins.kept or pages % pins.kept or (pages // pins.kept).bit_count() != 1:
-        raise RecordError(f"pins: {pins.kept} of {pages} pages kept is not one in a power of two")
-    return Order((pages // pins.kept).bit_length() - 1)
+    """Return the order of the pins' segments, of which one page each was kept.
+
+    Of what the CPUs had on their own lists a page in each range was kept as well, and the
+    others are not counted as freed (comb_give_cached): kept may exceed the segments.
+    """
+    order = (-(-(pins.kept + pins.freed) // max(pins.kept, 1)) - 1).bit_length()
+    if not pins.freed or pins.freed % ((1 << order) - 1):
+        raise RecordError(
+            f"pins: {pins.kept} of {pins.kept + pins.freed} pages kept is not one in a power of two"
+        )
+    return Order(order)
+
+
+def segments(pins: Pins) -> int:
+    """Return how many segments were cut, each leaving a free block of each smaller order."""
+    return pins.freed // ((1 << segment_order(pins)) - 1)
 
 
 def promised_blocks(report: StateReport) -> Blocks:
@@ -110,9 +121,9 @@ def promised_blocks(report: StateReport) -> Blocks:
     base = report.comb.rest if report.comb else report.free_before
     combs = _of_comb(report.comb) if report.comb else (0,) * MAX_ORDER
     segment = segment_order(report.pins) if report.pins else Order(MAX_ORDER)
-    kept = report.pins.kept if report.pins else 0
+    cut = segments(report.pins) if report.pins else 0
     return tuple(
-        combs[order] + (base[order] if order <= segment else 0) + (kept if order < segment else 0)
+        combs[order] + (base[order] if order <= segment else 0) + (cut if order < segment else 0)
         for order in ORDERS
     )
 

@@ -11,11 +11,12 @@ from harness.compare.states import (
     check_state,
     promised_blocks,
     segment_order,
+    segments,
     unit_blocks,
 )
 from harness.errors import RecordError
 from harness.kernel.buddyinfo import BuddyInfo, parse_buddyinfo
-from harness.kernel.pages import MAX_ORDER, Order
+from harness.kernel.pages import MAX_ORDER, Order, PageCount
 from harness.kernel.pagetypeinfo import PageTypeInfo, parse_pagetypeinfo
 from harness.kernel.state_report import StateReport, parse_state_report
 from harness.kernel.vmstat import VmStat, parse_vmstat
@@ -113,8 +114,18 @@ def test_pins_tell_the_order_of_their_segments() -> None:
     pins = report("hopeless_6").pins
     assert pins
     assert segment_order(pins) == 6
-    with pytest.raises(RecordError):
-        segment_order(dataclasses.replace(pins, kept=pins.kept + 1))
+    with pytest.raises(RecordError, match="not one in a power of two"):
+        segment_order(dataclasses.replace(pins, freed=PageCount(pins.freed + 1)))
+
+
+@pytest.mark.parametrize("exponent", range(1, 10))
+def test_pages_kept_from_the_lists_of_cpus_cut_no_segment(exponent: int) -> None:
+    pins = report("hopeless_6").pins
+    assert pins
+    freed = PageCount(1000 * ((1 << exponent) - 1))
+    for cached in (0, 6):
+        found = dataclasses.replace(pins, kept=1000 + cached, freed=freed)
+        assert (segment_order(found), segments(found)) == (exponent, 1000)
 
 
 def test_the_promise_counts_what_was_free_before_once() -> None:
