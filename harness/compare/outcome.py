@@ -6,15 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.compare.ideal import Ideal, ideal
+from harness.compare.predictors import Predictors, predictors
 from harness.errors import RecordError
 from harness.kernel.free_dump import parse_free_dump
 from harness.kernel.module_records import ModuleRecords
+from harness.kernel.pages import ORDERS, Order
 from harness.kernel.pagetypeinfo import PageTypeInfo
-from harness.kernel.text import damaged
+from harness.kernel.text import damaged, naturals, whole_lines
 from harness.record import Snapshot, StageRecord, parse_stage
 
 # Beside what the arm's guest saved: the witness' dump of the moment all arms begin with.
 STOPPED = "stopped_free"
+# Tables of debugfs buddy_monitor/, a row for each order.
+_RESULTS = "monitor_compact_by_result"
+_LAST_RESORT = "monitor_last_resort"
 _EXTFRAG = re.compile(r"^extfrag_events=([0-9]+)$", re.MULTILINE)
 _BYSTANDER = re.compile(r"^order=[0-9]+ attempts=([0-9]+) failures=([0-9]+) ", re.MULTILINE)
 
@@ -80,6 +85,8 @@ class Outcome:
     extfrag_events: int
     bystander: Bystander | None
     whole_before: int  # blocks of the burst's order that were there already
+    looked: int | None  # page structures that mode 5 looked at; None: this kernel does not tell
+    predictors: Predictors  # what the guest showed before its burst
 
 
 def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
@@ -107,6 +114,14 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         extfrag_events=int(extfrag[1]),
         bystander=_bystander(stage.output),
         whole_before=stage.before.buddyinfo.available(records.order),
+        looked=_looked(files),
+        predictors=predictors(
+            stage.before.buddyinfo,
+            dump,
+            order=records.order,
+            pageblock_order=stage.before.pagetypeinfo.pageblock_order,
+            deferred=_by_order(files, "before", _RESULTS, "deferred", (records.order,)),
+        ),
     )
 
 
@@ -162,17 +177,37 @@ def _monitored(stage: StageRecord, files: Mapping[str, bytes]) -> Monitored | No
     )
 
 
-def _deferred(files: Mapping[str, bytes], order: int) -> int | None:
-    """Read column `deferred` of debugfs buddy_monitor/compact_by_result, by its header."""
-    counts = []
-    for when in ("before", "after"):
-        text = files.get(f"{when}/monitor_compact_by_result", b"").decode("ascii", "replace")
-        header, *rows = text.splitlines() or [""]
-        names = header.split()
-        if "deferred" not in names or len(rows) <= order:
-            return None
-        counts.append(int(rows[order].split()[names.index("deferred")]))
-    return counts[1] - counts[0]
+def _deferred(files: Mapping[str, bytes], order: Order) -> int | None:
+    return _rose(files, _RESULTS, "deferred", (order,))
+
+
+def _looked(files: Mapping[str, bytes]) -> int | None:
+    """Of all orders, as the pages scanned are."""
+    return _rose(files, _LAST_RESORT, "looked", ORDERS)
+
+
+def _rose(
+    files: Mapping[str, bytes], name: str, column: str, orders: Sequence[Order]
+) -> int | None:
+    before, after = (_by_order(files, when, name, column, orders) for when in ("before", "after"))
+    return None if before is None or after is None else after - before
+
+
+def _by_order(
+    files: Mapping[str, bytes], when: str, name: str, column: str, orders: Sequence[Order]
+) -> int | None:
+    """Sum a column of a debugfs table, found by its header; None: no such table or column."""
+    path = f"{when}/{name}"
+    if path not in files:
+        return None
+    header, *lines = whole_lines(files[path].decode("ascii", "replace"), path)
+    names = header.split()
+    if column not in names:
+        return None
+    rows = [naturals(line, len(names), path) for line in lines]
+    if [row[0] for row in rows] != list(ORDERS):
+        raise damaged(path, f"its {len(rows)} rows are not of all orders")
+    return sum(rows[order][names.index(column)] for order in orders)
 
 
 def _unmovable(info: PageTypeInfo) -> int:

@@ -47,14 +47,14 @@ def state_result(group: Group, files: Mapping[str, bytes]) -> StateResult:
     )
 
 
-def broken_promise(result: StateResult) -> RecordError | None:
-    """Say what is not as promised; None where all is."""
+def broken_promise(title: str, result: StateResult) -> RecordError | None:
+    """Say what of a boot is not as promised; None where all is."""
     if not result.broken:
         return None
     said = "; ".join(str(one) for one in result.broken[:_SHOWN_QUANTITIES])
     return RecordError(
-        f"the memory is not what its state promises ({said}); its arms are kept and marked, "
-        "see vm/guest/scripts/make_state.sh and harness/compare/states.py"
+        f"{title}: the memory is not what its state promises ({said}); its arms are kept "
+        "and marked, see vm/guest/scripts/make_state.sh and harness/compare/states.py"
     )
 
 

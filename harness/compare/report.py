@@ -41,9 +41,10 @@ def report_markdown(results: Results) -> str:
             "instructions, medians over the seeds. Differences are paired by seed: mean with its "
             "95 % interval (BCa bootstrap), seeds better:worse, exact sign test, effect = mean / "
             "standard deviation of the differences. Scanned: pages compaction looked at for "
-            "something to move. Per block made: of those beyond what was whole at the start; per "
-            "block gained: pages scanned beyond the baseline's for each block beyond its, only "
-            "where the interval lies above 0. Any arm is run again with `buddylab replay KEY`."
+            "something to move; looked at: pages whose state mode 5 asked for. Per block made: of "
+            "those scanned, for blocks beyond what was whole at the start; per block gained: pages "
+            "scanned beyond the baseline's for each block beyond its, only where the interval "
+            "lies above 0. Any arm is run again with `buddylab replay KEY`."
         ),
         "",
     ]

@@ -20,6 +20,7 @@ _HEAD = (
     "sign p",
     "effect",
     "scanned",
+    "looked at",
     "per block made",
     "per block gained",
     "latency p50",
@@ -151,6 +152,7 @@ def _row(name: str, ours: Sequence[ArmResult], against: Comparison | None) -> tu
         f"{blocks.sign_p:.2g}" if blocks else "-",
         f"{blocks.effect:+.2f}" if blocks and blocks.effect is not None else "-",
         str(spread([one.outcome.work.migrate_scanned for one in ours])),
+        _looked(ours),
         _made(ours),
         _price(against),
         middle(lambda one: one.latency.median),
@@ -161,6 +163,12 @@ def _row(name: str, ours: Sequence[ArmResult], against: Comparison | None) -> tu
         middle(lambda one: one.unmovable_after - one.unmovable_before),
         short(first.key),
     )
+
+
+def _looked(ours: Sequence[ArmResult]) -> str:
+    """Pages mode 5 looked at beside those scanned; - where no guest of the arm tells."""
+    told = [one.outcome.looked for one in ours if one.outcome.looked is not None]
+    return str(spread(told)) if told else "-"
 
 
 def _price(against: Comparison | None) -> str:

@@ -1,5 +1,6 @@
 """An arm's outcome from what a real guest saved (5.15.180, 1 GiB, 1 page of 8 kept)."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ def test_a_real_arm() -> None:
     assert found.work.oom_kills == 0
     assert found.monitored is not None
     assert found.monitored.adaptive == 0
+    assert found.monitored.deferred == 0
+    assert found.predictors.frag_pct == 91
     assert found.latency.median < found.latency.p99 <= found.latency.most
     # 8 ns of the guest's clock are one instruction.
     assert stage.records is not None
@@ -44,6 +47,38 @@ def test_arms_begin_with_the_same_memory() -> None:
     assert len(before) > 15
     assert off[STOPPED] == early[STOPPED]
     assert [path for path in before if off[path] != early[path]] == []
+
+
+def with_table(name: str, before: str, after: str) -> dict[str, bytes]:
+    files = saved("off")
+    files |= {f"before/{name}": before.encode(), f"after/{name}": after.encode()}
+    del files["sha256sums"]
+    sums = [
+        f"{sha256(data).hexdigest()}  {path}" for path, data in files.items() if path != STOPPED
+    ]
+    files["sha256sums"] = ("\n".join(sums) + "\n").encode()
+    return files
+
+
+def last_resort(looked: int) -> str:
+    rows = [f"{order} 1 0 2 {looked + order} 3 1" for order in range(11)]
+    return "\n".join(["order tried rested ranges looked scanned made", *rows]) + "\n"
+
+
+def test_pages_looked_at_are_summed_over_orders() -> None:
+    files = with_table("monitor_last_resort", last_resort(100), last_resort(130))
+    assert read_outcome(files, icount_shift=3)[1].looked == 11 * 30
+    assert read_outcome(saved("off"), icount_shift=3)[1].looked is None
+
+
+def test_a_cut_table_is_no_result() -> None:
+    files = with_table("monitor_last_resort", last_resort(1), last_resort(2)[:-20])
+    with pytest.raises(RecordError, match="monitor_last_resort"):
+        read_outcome(files, icount_shift=3)
+    whole = last_resort(2)
+    files = with_table("monitor_last_resort", whole, "\n".join(whole.splitlines()[:-1]) + "\n")
+    with pytest.raises(RecordError, match="its 10 rows are not of all orders"):
+        read_outcome(files, icount_shift=3)
 
 
 @pytest.mark.parametrize("path", ["stopped_free", "records", "after/vmstat", "output"])
