@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from harness.compare.predictions import Prediction
+from harness.compare.predictions import faults as prediction_faults
 from harness.errors import UserError
 from harness.kernel.pages import MAX_ORDER
 from harness.values import StagePlan
@@ -83,6 +85,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     states: tuple[State, ...]
     bursts: tuple[Burst, ...]
     arms: tuple[Arm, ...]
+    predictions: tuple[Prediction, ...] = ()  # no part of what an arm does, nor of its key
+
+    @property
+    def experiment(self) -> "Plan":
+        """The plan without what is only said of it: equal where the same arms run."""
+        return msgspec.structs.replace(self, why="", predictions=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +158,14 @@ def _faults(plan: Plan) -> Iterator[str]:
     yield from _burst_faults(plan)
     for arm in plan.arms:
         yield from _arm_faults(plan, arm)
+    for prediction in plan.predictions:
+        yield from prediction_faults(
+            prediction,
+            baseline=plan.baseline,
+            states={state.name for state in plan.states},
+            bursts={burst.name for burst in plan.bursts},
+            arms={arm.name for arm in plan.arms},
+        )
 
 
 def _burst_faults(plan: Plan) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.compare.cells import Cell, cells, pairs
+from harness.compare.measures import blocks_made
 from harness.compare.outcome import Outcome
 from harness.compare.results import ArmResult, Results, short
 from harness.compare.statistics import Paired, number, paired, spread
@@ -185,6 +186,6 @@ def _made(ours: Sequence[ArmResult]) -> str:
     prices = [
         one.outcome.work.migrate_scanned / made
         for one in ours
-        if (made := one.outcome.blocks - one.outcome.whole_before) > 0
+        if (made := blocks_made(one.outcome)) > 0
     ]
     return number(round(spread(prices).median)) if prices else "-"

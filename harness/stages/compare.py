@@ -159,7 +159,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
         disk_full_told(job.folder, "name a folder elsewhere with --output"),
     ):
         identities = _identities(labs, job.plan)
-        claim(job.folder, job.text, identities)
+        claim(job.folder, job.plan, job.text, identities)
         failures = _run_all(job, labs, cache, stop)
         results = gathered(job.folder, job.plan, identities)
         write(job.folder, results, report_markdown(results))

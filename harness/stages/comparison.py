@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.compare import plan as plans
-from harness.compare.plan import ArmRun, Group, Plan
+from harness.compare.plan import ArmRun, Group, Plan, parse_plan
 from harness.compare.promises import StateResult
 from harness.compare.results import (
     ARMS,
@@ -31,8 +31,11 @@ from harness.workspace import atomic_write, encode
 _Kept = TypeVar("_Kept")
 
 
-def claim(folder: Path, plan_text: str, identities: Identities) -> None:
-    """Take the folder, or go on in it if it is of the same plan and kernels."""
+def claim(folder: Path, plan: Plan, plan_text: str, identities: Identities) -> None:
+    """Take the folder, or go on in it if it is of the same experiment and kernels.
+
+    What a plan foretells, and why it is made, may change: no arm depends on them.
+    """
     if folder.exists() and any(folder.iterdir()):
         try:
             text = (folder / PLAN).read_text()
@@ -42,17 +45,23 @@ def claim(folder: Path, plan_text: str, identities: Identities) -> None:
                 f"{folder} is not empty and holds no comparison ({error}); "
                 "name a new folder with --output"
             ) from error
-        differs = differing_fields(identities, known)
-        if text != plan_text or differs:
-            what = ", ".join(differs) or "its plan"
+        what = ", ".join(differing_fields(identities, known))
+        if not what and text != plan_text:
+            what = _differing(plan, parse_plan(text, str(folder / PLAN)))
+        if what:
             raise UserError(
                 f"{folder} holds a comparison that differs in {what}; "
                 "name a new folder with --output"
             )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(folder / IDENTITIES, encode(identities))
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write(folder / IDENTITIES, encode(identities))
     atomic_write(folder / PLAN, plan_text)
+
+
+def _differing(ours: Plan, theirs: Plan) -> str:
+    fields = differing_fields(ours.experiment, theirs.experiment)
+    return f"its plan's {', '.join(fields)}" if fields else ""
 
 
 def result_path(folder: Path, run: ArmRun) -> Path:

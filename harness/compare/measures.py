@@ -1,0 +1,82 @@
+"""What a prediction may be about: one number of an arm's outcome, by name."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from harness.compare.outcome import Outcome
+
+
+class Measure(StrEnum):
+    """Names as plans have them; pages or events unless said otherwise."""
+
+    BLOCKS = "blocks"
+    IDEAL_SHARE = "ideal_share"  # of the bound, 1 is all of it; none where the bound is 0
+    SCANNED = "scanned"
+    SCANNED_PER_BLOCK_MADE = "scanned_per_block_made"  # none where no block was made
+    LOOKED = "looked"  # none where the kernel does not tell
+    FREE_SCANNED = "free_scanned"
+    MIGRATED = "migrated"
+    RECLAIM_SCANNED = "reclaim_scanned"
+    RECLAIMED = "reclaimed"
+    STALLS = "stalls"  # attempts at direct compaction
+    RECLAIM_STALLS = "reclaim_stalls"
+    DEFERRED = "deferred"  # none without the monitor
+    ADAPTIVE = "adaptive"  # none without the monitor
+    KCOMPACTD_SCANNED = "kcompactd_scanned"
+    KSWAPD_SCANNED = "kswapd_scanned"
+    OOM_KILLS = "oom_kills"
+    UNMOVABLE_AFTER = "unmovable_after"  # pageblocks
+    EXTFRAG_EVENTS = "extfrag_events"
+    BYSTANDER_FAILURES = "bystander_failures"  # none without a bystander
+    LATENCY_MEDIAN = "latency_median"  # of a request, guest instructions
+    LATENCY_P95 = "latency_p95"
+    LATENCY_P99 = "latency_p99"
+    LATENCY_MOST = "latency_most"
+    LATENCY_TOTAL = "latency_total"
+
+
+def measured(measure: Measure, outcome: Outcome) -> float | None:
+    """Read a measure off an outcome; None where it has no such number."""
+    return _READERS[measure](outcome)
+
+
+def blocks_made(outcome: Outcome) -> int:
+    """Return the blocks beyond those that were whole at the start."""
+    return outcome.blocks - outcome.whole_before
+
+
+def _ideal_share(one: Outcome) -> float | None:
+    return one.blocks / one.ideal.blocks if one.ideal.blocks else None
+
+
+def _per_block_made(one: Outcome) -> float | None:
+    made = blocks_made(one)
+    return one.work.migrate_scanned / made if made > 0 else None
+
+
+_READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
+    Measure.BLOCKS: lambda one: one.blocks,
+    Measure.IDEAL_SHARE: _ideal_share,
+    Measure.SCANNED: lambda one: one.work.migrate_scanned,
+    Measure.SCANNED_PER_BLOCK_MADE: _per_block_made,
+    Measure.LOOKED: lambda one: one.looked,
+    Measure.FREE_SCANNED: lambda one: one.work.free_scanned,
+    Measure.MIGRATED: lambda one: one.work.migrated,
+    Measure.RECLAIM_SCANNED: lambda one: one.work.reclaim_scanned,
+    Measure.RECLAIMED: lambda one: one.work.reclaimed,
+    Measure.STALLS: lambda one: one.work.compact_stalls,
+    Measure.RECLAIM_STALLS: lambda one: one.work.reclaim_stalls,
+    Measure.DEFERRED: lambda one: one.monitored.deferred if one.monitored else None,
+    Measure.ADAPTIVE: lambda one: one.monitored.adaptive if one.monitored else None,
+    Measure.KCOMPACTD_SCANNED: lambda one: one.work.kcompactd_scanned,
+    Measure.KSWAPD_SCANNED: lambda one: one.work.kswapd_scanned,
+    Measure.OOM_KILLS: lambda one: one.work.oom_kills,
+    Measure.UNMOVABLE_AFTER: lambda one: one.unmovable_after,
+    Measure.EXTFRAG_EVENTS: lambda one: one.extfrag_events,
+    Measure.BYSTANDER_FAILURES: lambda one: one.bystander.failures if one.bystander else None,
+    Measure.LATENCY_MEDIAN: lambda one: one.latency.median,
+    Measure.LATENCY_P95: lambda one: one.latency.p95,
+    Measure.LATENCY_P99: lambda one: one.latency.p99,
+    Measure.LATENCY_MOST: lambda one: one.latency.most,
+    Measure.LATENCY_TOTAL: lambda one: one.latency.total,
+}
