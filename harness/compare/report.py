@@ -1,15 +1,16 @@
 """A whole comparison as text: for the terminal, and report.md."""
 
+from harness.compare.finding_tables import map_table, prediction_table, predictor_table
 from harness.compare.results import Results, short
 from harness.compare.state_lines import state_lines
-from harness.compare.table import markdown_table, text_table
+from harness.compare.table import Table, markdown_table, text_table
 from harness.compare.tables import tables, work_tables
 
 
 def report_text(results: Results) -> str:
     """Print all of it for a terminal, but for the tables of work."""
-    blocks = ["\n".join(state_lines(results)) + "\n"]
-    blocks += [text_table(table) for table in tables(results)]
+    shown = (*tables(results), *_findings(results))
+    blocks = ["\n".join(state_lines(results)) + "\n", *(text_table(table) for table in shown)]
     return "\n".join(blocks)
 
 
@@ -49,5 +50,10 @@ def report_markdown(results: Results) -> str:
         "",
     ]
     lines += [f"- {line}" for line in state_lines(results)]
-    shown = (*tables(results), *work_tables(results))
+    shown = (*_findings(results), *tables(results), *work_tables(results))
     return "\n".join(lines) + "\n\n" + "\n".join(markdown_table(table) for table in shown)
+
+
+def _findings(results: Results) -> tuple[Table, ...]:
+    made = (map_table(results), prediction_table(results), predictor_table(results))
+    return tuple(table for table in made if table)

@@ -1,5 +1,6 @@
 """A table of texts, printed for the terminal and as markdown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -28,7 +29,11 @@ def markdown_table(table: Table) -> str:
     """Print a table as markdown."""
     lines = [f"### {table.title}", ""]
     lines += [*(f"- {note}" for note in table.notes), ""] if table.notes else []
-    lines.append(f"| {' | '.join(table.head)} |")
+    lines.append(_row(table.head))
     lines.append(f"|{'---|' + '---:|' * (len(table.head) - 1)}")
-    lines += [f"| {' | '.join(row)} |" for row in table.rows]
+    lines += [_row(row) for row in table.rows]
     return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"

@@ -201,9 +201,32 @@ def test_an_arm_that_is_not_repeatable_is_no_result(tmp_path: Path, guests: Gues
 def test_another_plan_does_not_mix_into_a_folder(tmp_path: Path, guests: Guests) -> None:
     compared(tmp_path)
     guests.commands.clear()
-    with pytest.raises(UserError, match="differs in its plan"):
+    with pytest.raises(UserError, match="differs in its plan's seeds"):
         compared(tmp_path, TEXT.replace("seeds = [1, 2, 3]", "seeds = [1, 2]"))
     assert guests.commands == []
+
+
+def test_what_is_foretold_may_change_in_a_folder(tmp_path: Path, guests: Guests) -> None:
+    first = compared(tmp_path)
+    guests.commands.clear()
+    foretold = (
+        TEXT.replace("a trial", "another thought")
+        + """
+[[predictions]]
+says = "as many"
+arm = "early-full"
+measure = "blocks"
+relation = "equal"
+"""
+    )
+    again = compared(tmp_path, foretold)
+    assert guests.commands == []
+    assert again.arms == first.arms
+    assert (tmp_path / "out/plan.toml").read_text() == foretold
+    assert (
+        "| as many | HIT | kept | ten | early-full: blocks equal off |"
+        in (tmp_path / "out/report.md").read_text()
+    )
 
 
 def test_another_kernel_does_not_mix_into_a_folder(
@@ -239,7 +262,11 @@ def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests)
     assert "0:0" in row
     first = next(one for one in results.arms if (one.arm, one.seed) == ("early-full", 1))
     assert row.endswith(first.key[:16])
-    assert (tmp_path / "out/report.md").read_text().count("\n| ") == 6
+    # Heads and rows: two arms and their work; the map; what foretells, of which each has a row.
+    report = (tmp_path / "out/report.md").read_text()
+    assert report.count("\n| ") == 6 + 2 + 8
+    assert "\n| kept | ten | NOTHING +0.0, scanned +" not in report
+    assert "\n| kept | ten | COSTS +0.0, scanned +" in report
 
 
 def test_a_kept_promise_is_in_the_results_and_told(tmp_path: Path, guests: Guests) -> None:

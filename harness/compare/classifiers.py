@@ -1,0 +1,157 @@
+"""Predictors as classifiers: how well a threshold on one tells where an arm helps.
+
+The area under the ROC curve is the share of pairs of a case that the arm helped and one that
+it did not, in which the helped one has the higher value (ties are half; Mann-Whitney's U over
+the number of pairs). Seeds are resampled whole for its interval: cases of one seed share their
+boot's chance and are not independent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.compare.cells import cells, pairs
+from harness.compare.outcome import Outcome
+from harness.compare.predictors import by_name
+from harness.compare.results import Results
+
+_RESAMPLES = 9999
+_BOOTSTRAP_SEED = 20260101
+_PERCENTILES = (2.5, 97.5)
+# An arm helped where it got a block more than the baseline, and more than one in a hundred.
+_LEAST_BLOCKS = 1
+_LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One arm run: what was seen before, and whether the arm helped."""
+
+    seed: int
+    value: float
+    helped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """Under the ROC curve, with its 95 % interval over seeds: 0.5 tells nothing, 1 all."""
+
+    area: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """The rule that is right most often: it helps where the value is at least (or below) it."""
+
+    value: float
+    at_least: bool
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier:
+    """One predictor for one arm, over all states, bursts and seeds."""
+
+    arm: str
+    predictor: str
+    cases: int
+    helped: int
+    area: Area | None  # None: it helped everywhere or nowhere
+    best: Threshold | None  # None: no case
+
+    @property
+    def usual(self) -> float:
+        """How often one is right who always says what is more often so."""
+        return max(self.helped, self.cases - self.helped) / self.cases if self.cases else 0.0
+
+
+def classifiers(results: Results) -> tuple[Classifier, ...]:
+    """Judge every predictor for every arm but the baseline."""
+    plan = results.plan
+    found = []
+    for arm in plan.arms:
+        if arm.name == plan.baseline:
+            continue
+        by_predictor: dict[str, list[Case]] = {}
+        for cell in cells(results):
+            ours = cell.of(arm.name)
+            baseline = {one.seed for one in cell.of(plan.baseline)}
+            seeds = [one.seed for one in ours if one.seed in baseline]
+            both = pairs(ours, cell.of(plan.baseline))
+            for seed, (one, other) in zip(seeds, both, strict=True):
+                for name, value in by_name(one.predictors).items():
+                    cases = by_predictor.setdefault(name, [])
+                    if value is not None:
+                        cases.append(Case(seed=seed, value=value, helped=helped(one, other)))
+        found += [classifier(arm.name, name, cases) for name, cases in by_predictor.items()]
+    return tuple(found)
+
+
+def helped(arm: Outcome, baseline: Outcome) -> bool:
+    """Say whether an arm got so many more blocks that escalation was worth deciding for."""
+    more = arm.blocks - baseline.blocks
+    return more >= _LEAST_BLOCKS and more > _LEAST_SHARE * baseline.blocks
+
+
+def classifier(arm: str, predictor: str, cases: Sequence[Case]) -> Classifier:
+    """Judge one predictor by its cases."""
+    return Classifier(
+        arm=arm,
+        predictor=predictor,
+        cases=len(cases),
+        helped=sum(case.helped for case in cases),
+        area=area_under_curve(cases),
+        best=best_threshold(cases),
+    )
+
+
+def area_under_curve(cases: Sequence[Case]) -> Area | None:
+    """Compute the area and its percentile interval; None unless there are both kinds."""
+    positive = [case for case in cases if case.helped]
+    negative = [case for case in cases if not case.helped]
+    if not positive or not negative:
+        return None
+    import numpy as np  # noqa: PLC0415 - a tenth of a second that only a comparison needs
+
+    seeds = sorted({case.seed for case in cases})
+    place = {seed: at for at, seed in enumerate(seeds)}
+    rows = np.array([place[case.seed] for case in positive])
+    columns = np.array([place[case.seed] for case in negative])
+    ours = np.array([case.value for case in positive])[:, None]
+    theirs = np.array([case.value for case in negative])[None, :]
+    # won[s, t]: pairs that the helped cases of seed s win against the others of seed t.
+    won = np.zeros((len(seeds), len(seeds)))
+    np.add.at(won, (rows[:, None], columns[None, :]), (ours > theirs) + 0.5 * (ours == theirs))
+    helped_of = np.bincount(rows, minlength=len(seeds))
+    others_of = np.bincount(columns, minlength=len(seeds))
+    area = float(won.sum() / (helped_of.sum() * others_of.sum()))
+    chosen = np.random.default_rng(_BOOTSTRAP_SEED).multinomial(
+        len(seeds), [1 / len(seeds)] * len(seeds), size=_RESAMPLES
+    )
+    possible = (chosen @ helped_of) * (chosen @ others_of)
+    areas = ((chosen @ won) * chosen).sum(axis=1)[possible > 0] / possible[possible > 0]
+    low, high = np.percentile(areas, _PERCENTILES)
+    return Area(area=area, low=float(low), high=float(high))
+
+
+def best_threshold(cases: Sequence[Case]) -> Threshold | None:
+    """Find the rule that is right most often in these very cases; None where there are none.
+
+    Among equals the lowest threshold, and "at least" before "below".
+    """
+    candidates = sorted({case.value for case in cases})
+    ordered = sorted(cases, key=lambda case: case.value)
+    # As the threshold rises past a value, its cases are no longer said to be helped.
+    right = sum(case.helped for case in cases)
+    best: Threshold | None = None
+    at = 0
+    for value in candidates:
+        while ordered[at].value < value:
+            right += -1 if ordered[at].helped else 1
+            at += 1
+        for at_least, hits in ((True, right), (False, len(cases) - right)):
+            accuracy = hits / len(cases)
+            if best is None or accuracy > best.accuracy:
+                best = Threshold(value=value, at_least=at_least, accuracy=accuracy)
+    return best

@@ -1,0 +1,57 @@
+"""The map: in which states an arm helps, does nothing, costs or hurts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import fmean
+
+from harness.compare.cells import Cell, pairs
+from harness.compare.statistics import Paired, paired
+
+# Scanning that differs by no more than this share of the baseline's is the same.
+SAME_WORK = 0.05
+
+
+class Effect(StrEnum):
+    """What an arm is to the baseline, by the interval of its blocks."""
+
+    HELPS = "HELPS"  # more blocks
+    NOTHING = "NOTHING"  # the interval contains 0, and no more is scanned
+    COSTS = "COSTS"  # it contains 0, and more is scanned
+    HURTS = "HURTS"  # fewer blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One arm against the baseline in one state and burst."""
+
+    effect: Effect
+    blocks: Paired
+    baseline_blocks: float  # means over the seeds that both have
+    scanned: float
+    baseline_scanned: float
+    looked: float | None
+
+
+def compared(cell: Cell, arm: str) -> Compared | None:
+    """Compare; None where no seed has both."""
+    both = pairs(cell.of(arm), cell.of(cell.plan.baseline))
+    if not both:
+        return None
+    blocks = paired([one.blocks for one, _ in both], [other.blocks for _, other in both])
+    scanned = fmean(one.work.migrate_scanned for one, _ in both)
+    baseline_scanned = fmean(other.work.migrate_scanned for _, other in both)
+    looked = [one.looked for one, _ in both if one.looked is not None]
+    return Compared(
+        effect=_effect(blocks, scanned, baseline_scanned),
+        blocks=blocks,
+        baseline_blocks=fmean(other.blocks for _, other in both),
+        scanned=scanned,
+        baseline_scanned=baseline_scanned,
+        looked=fmean(looked) if looked else None,
+    )
+
+
+def _effect(blocks: Paired, scanned: float, baseline_scanned: float) -> Effect:
+    if blocks.excludes_zero:
+        return Effect.HELPS if blocks.low > 0 else Effect.HURTS
+    return Effect.COSTS if scanned > (1 + SAME_WORK) * baseline_scanned else Effect.NOTHING

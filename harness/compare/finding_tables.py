@@ -1,0 +1,145 @@
+"""What a comparison comes to: the map, the predictions' verdicts, the predictors' worth."""
+
+from harness.compare.cells import cells
+from harness.compare.classifiers import Classifier, classifiers
+from harness.compare.effects import SAME_WORK, Compared, compared
+from harness.compare.predictions import Prediction
+from harness.compare.results import Results
+from harness.compare.statistics import number
+from harness.compare.table import Table
+from harness.compare.verdicts import Fate, Verdict, verdicts
+
+_NONE = "-"
+
+
+def map_table(results: Results) -> Table | None:
+    """Make the map: a row for each state and burst, a column for each arm; None without arms."""
+    plan = results.plan
+    arms = [arm.name for arm in plan.arms if arm.name != plan.baseline]
+    found = cells(results)
+    if not arms or not found:
+        return None
+    return Table(
+        title=f"Map: each arm against {plan.baseline}",
+        notes=(
+            "HELPS: the interval of blocks - baseline lies above 0; HURTS: it lies below",
+            f"else COSTS: over {SAME_WORK:.0%} more pages scanned; NOTHING: no more than that",
+            "blocks: mean difference; scanned, looked at: means of pages",
+        ),
+        head=("state", "burst", *arms),
+        rows=tuple(
+            (
+                cell.marked_state,
+                cell.burst,
+                *(_effect(compared(cell, arm)) for arm in arms),
+            )
+            for cell in found
+        ),
+    )
+
+
+def _effect(one: Compared | None) -> str:
+    if one is None:
+        return _NONE
+    looked = f", looked at {number(round(one.looked))}" if one.looked else ""
+    return (
+        f"{one.effect} {one.blocks.mean:+.1f}, scanned "
+        f"{_change(one.scanned, one.baseline_scanned)}{looked}"
+    )
+
+
+def _change(now: float, before: float) -> str:
+    """Say by which share a mean changed, or from what it rose where it was 0."""
+    if before == 0:
+        return number(round(now)) if now else "none"
+    return f"{100 * (now - before) / before:+.0f} %"
+
+
+def prediction_table(results: Results) -> Table | None:
+    """Make a row for each prediction, state and burst; None where the plan foretells nothing."""
+    if not results.plan.predictions:
+        return None
+    found = verdicts(results)
+    hits = sum(one.fate is Fate.HIT for one in found)
+    judged = sum(one.fate is not Fate.UNKNOWN for one in found)
+    return Table(
+        title="Predictions",
+        notes=(
+            f"{hits} of {judged} hold; {len(found) - judged} without data",
+            "arm and reference (times its factor): median [least, most]",
+            "arm - reference by seed: median; mean with its 95 % interval; seeds above:below",
+        ),
+        head=(
+            "prediction",
+            "verdict",
+            "state",
+            "burst",
+            "claim",
+            "arm",
+            "reference",
+            "median",
+            "difference",
+            "above:below",
+        ),
+        rows=tuple(_verdict(one, results.plan.baseline) for one in found),
+    )
+
+
+def _verdict(one: Verdict, baseline: str) -> tuple[str, ...]:
+    said, found = one.prediction, one.found
+    numbers = (
+        (
+            str(found.arm),
+            str(found.reference),
+            _small(found.median),
+            str(found.difference),
+            f"{found.difference.above}:{found.difference.below}",
+        )
+        if found
+        else (_NONE,) * 5
+    )
+    claim = f"{said.arm}: {said.measure} {said.relation} {_reference(said, baseline)}"
+    return (said.says, one.fate, one.cell.marked_state, one.cell.burst, claim, *numbers)
+
+
+def _reference(said: Prediction, baseline: str) -> str:
+    if said.value is not None:
+        return f"{said.value:g}"
+    against = said.against or baseline
+    return against if said.factor is None else f"{said.factor:g} x {against}"
+
+
+def _small(value: float) -> str:
+    return number(value) if value == int(value) else f"{value:.4g}"
+
+
+def predictor_table(results: Results) -> Table | None:
+    """Make a row for each arm and predictor; None where no arm ran beside the baseline."""
+    found = classifiers(results)
+    if not any(one.cases for one in found):
+        return None
+    baseline = results.plan.baseline
+    return Table(
+        title="Predictors: would they have told where an arm helps?",
+        notes=(
+            f"helped: runs that got at least 1 and over 1 % more blocks than {baseline}",
+            "AUC: 0.5 tells nothing, 1 (or 0) all; with its 95 % interval over seeds",
+            "best rule: right most often in these very runs; usual: by always saying the same",
+        ),
+        head=("arm", "predictor", "helped", "AUC", "best rule", "right", "usual"),
+        rows=tuple(_classifier(one) for one in found),
+    )
+
+
+def _classifier(one: Classifier) -> tuple[str, ...]:
+    area = f"{one.area.area:.3f} [{one.area.low:.3f}, {one.area.high:.3f}]" if one.area else _NONE
+    rule = f"{'>=' if one.best.at_least else '<'} {one.best.value:g}" if one.best else _NONE
+    return (
+        one.arm,
+        one.predictor,
+        f"{one.helped} of {one.cases}",
+        area,
+        rule,
+        f"{100 * one.best.accuracy:.1f} %" if one.best else _NONE,
+        f"{100 * one.usual:.1f} %" if one.cases else _NONE,
+    )
