@@ -300,6 +300,11 @@ def _add_compare(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     compare.add_argument(
         "--jobs", type=_positive, help="guests at a time (default: the CPUs there are)"
     )
+    compare.add_argument(
+        "--report-only",
+        action="store_true",
+        help="run nothing: write the report of what DIR holds, by PLAN's present predictions",
+    )
 
 
 def _add_replay(verbs: "Verbs[argparse.ArgumentParser]") -> None:
@@ -434,6 +439,8 @@ def _difference(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from harness import pipeline  # noqa: PLC0415
 
+    if arguments.report_only:
+        return pipeline.report_comparison(plan_path=arguments.plan, folder=arguments.output)
     return pipeline.compare_arms(
         _kernel(arguments), plan_path=arguments.plan, folder=arguments.output, jobs=arguments.jobs
     )

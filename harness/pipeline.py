@@ -10,8 +10,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.compare.plan import Variant, read_plan
-from harness.compare.report import report_text
+from harness.compare.plan import Plan, Variant, read_plan
+from harness.compare.report import report_markdown, report_text
+from harness.compare.state_lines import broken_promises
 from harness.errors import Exit
 from harness.experiments import Scale, memory_mib, stages
 from harness.host import qemu
@@ -28,6 +29,7 @@ from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, read, save_key
 from harness.stages.compare import Job, compare, lab_of
+from harness.stages.comparison import saved, write
 from harness.stages.cost import Cost, cost
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
@@ -209,7 +211,7 @@ def try_mutants(request: KernelRequest, *, directory: Path, only: tuple[str, ...
 def compare_arms(
     request: KernelRequest, *, plan_path: Path, folder: Path | None, jobs: int | None
 ) -> int:
-    """Run a plan's arms, or what is missing of them, and print the tables."""
+    """Run a plan's arms, or what is missing of them, and print the report."""
     require(qemu.PROGRAM)
     plan = read_plan(plan_path)
     cache = open_cache()
@@ -217,7 +219,7 @@ def compare_arms(
     job = Job(
         plan=plan,
         text=plan_path.read_text(),
-        folder=folder or Path("runs") / f"compare-{plan.name}",
+        folder=folder or _comparison_folder(plan),
         jobs=jobs or os.cpu_count() or 1,
     )
     kernels = {variant: _bootable(_varied(request, variant), cache) for variant in variants}
@@ -226,18 +228,33 @@ def compare_arms(
     return Exit.OK
 
 
+def report_comparison(*, plan_path: Path, folder: Path | None) -> int:
+    """Write and print the report of arms that have run, by the plan's present predictions."""
+    plan = read_plan(plan_path)
+    place = folder or _comparison_folder(plan)
+    results = saved(place, plan)
+    write(place, results, report_markdown(results))
+    print(report_text(results))  # noqa: T201 - the command's answer
+    broken = broken_promises(results)
+    for error in broken:
+        logger.error("%s", error)
+    return Exit.STAGE if broken else Exit.OK
+
+
+def _comparison_folder(plan: Plan) -> Path:
+    return Path("runs") / f"compare-{plan.name}"
+
+
 def replay_arm(key: str, *, kernel: str | None, places: tuple[Path, ...]) -> int:
     """Run one arm of a saved comparison again and tell whether its bytes are the same."""
     require(qemu.PROGRAM)
-    saved = find(key, places or PLACES)
-    origin = saved.kernel.origin
+    arm = find(key, places or PLACES)
+    origin = arm.kernel.origin
     cache = open_cache()
     # A kernel from a directory has no name: the default may be the same, and is compared.
     named = kernel or (None if origin == "local" else origin)
-    request = _varied(
-        KernelRequest(kernel=named, counters=saved.kernel.counters), saved.run.arm.kernel
-    )
-    answer = replay(saved, lab_of(_bootable(request, cache), saved.plan, cache), cache)
+    request = _varied(KernelRequest(kernel=named, counters=arm.kernel.counters), arm.run.arm.kernel)
+    answer = replay(arm, lab_of(_bootable(request, cache), arm.plan, cache), cache)
     print(answer)  # noqa: T201 - the command's answer
     return Exit.CHECK_FAILED if answer.difference else Exit.OK
 

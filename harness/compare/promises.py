@@ -28,6 +28,11 @@ class StateResult:
     quantities: tuple[Quantity, ...] | None  # None: nothing was promised
 
     @property
+    def title(self) -> str:
+        """Name the boot, as Group.title does."""
+        return f"{self.state} seed {self.seed} {self.variant}"
+
+    @property
     def broken(self) -> tuple[Quantity, ...]:
         """The quantities that are not as promised."""
         return tuple(one for one in self.quantities or () if not one.holds)
@@ -47,13 +52,13 @@ def state_result(group: Group, files: Mapping[str, bytes]) -> StateResult:
     )
 
 
-def broken_promise(title: str, result: StateResult) -> RecordError | None:
+def broken_promise(result: StateResult) -> RecordError | None:
     """Say what of a boot is not as promised; None where all is."""
     if not result.broken:
         return None
     said = "; ".join(str(one) for one in result.broken[:_SHOWN_QUANTITIES])
     return RecordError(
-        f"{title}: the memory is not what its state promises ({said}); its arms are kept "
+        f"{result.title}: the memory is not what its state promises ({said}); its arms are kept "
         "and marked, see vm/guest/scripts/make_state.sh and harness/compare/states.py"
     )
 

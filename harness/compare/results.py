@@ -128,15 +128,19 @@ def short(key: str) -> str:
 def parse_results(text: bytes, what: str) -> Results:
     """Parse results.json; RecordError if it is damaged or of another schema."""
     try:
-        schema = msgspec.json.decode(text, type=_Dated).schema
-        if schema == SCHEMA:
-            return msgspec.json.decode(text, type=Results)
+        require_schema(msgspec.json.decode(text, type=_Dated).schema, what)
+        return msgspec.json.decode(text, type=Results)
     except msgspec.DecodeError as error:
         raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
-    raise RecordError(
-        f"{what} has schema {schema}, this harness reads {SCHEMA}; "
-        "use the harness that wrote it, or run the comparison again"
-    )
+
+
+def require_schema(schema: int, what: str) -> None:
+    """Refuse what another version wrote; RecordError."""
+    if schema != SCHEMA:
+        raise RecordError(
+            f"{what} has schema {schema}, this harness reads {SCHEMA}; "
+            "use the harness that wrote it, or run the comparison again"
+        )
 
 
 def differing_fields(ours: object, theirs: object, prefix: str = "") -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from harness.compare.promises import StateResult
+from harness.compare.promises import StateResult, broken_promise
 from harness.compare.results import Results
 from harness.compare.states import Quantity
+from harness.errors import RecordError
 
 _SHOWN_BOOTS = 5
 
@@ -15,6 +16,12 @@ def state_lines(results: Results) -> tuple[str, ...]:
     for one in results.states:
         boots[one.state].append(one)
     return tuple(f"state {name}: {_fared(ours)}" for name, ours in boots.items() if ours)
+
+
+def broken_promises(results: Results) -> tuple[RecordError, ...]:
+    """Return an error for each boot whose memory is not as promised."""
+    errors = (broken_promise(one) for one in results.states)
+    return tuple(error for error in errors if error)
 
 
 def _fared(boots: list[StateResult]) -> str:

@@ -257,7 +257,7 @@ def _run_group(
 
 def _tell_broken(group: Group, state: StateResult | None, watch: _Watch) -> None:
     """Tell a broken promise as a failure; the arms go on, what they say is marked."""
-    error = broken_promise(group.title, state) if state else None
+    error = broken_promise(state) if state else None
     if error:
         watch.told(group.title, error)
 

@@ -1,13 +1,14 @@
 """A comparison's folder: whose it is, where things are in it, what it holds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from harness.compare import plan as plans
-from harness.compare.plan import ArmRun, Group, Plan, parse_plan
+from harness.compare.plan import ArmRun, Group, Plan, parse_plan, read_plan
 from harness.compare.promises import StateResult
 from harness.compare.results import (
     ARMS,
@@ -23,6 +24,8 @@ from harness.compare.results import (
     differing_fields,
     first_difference,
     packed,
+    parse_results,
+    require_schema,
     unpacked,
 )
 from harness.errors import RecordError, UserError
@@ -119,6 +122,28 @@ def gathered(folder: Path, plan: Plan, identities: Identities) -> Results:
             if (path := result_path(folder, run)).exists()
         ),
     )
+
+
+def saved(folder: Path, plan: Plan) -> Results:
+    """Read a folder's results without running anything, with what the plan now says of them.
+
+    Single arms are read where they are there, for an interrupted comparison has no more;
+    results.json alone suffices. UserError if the folder holds neither, or another experiment.
+    """
+    path = folder / RESULTS
+    if (folder / ARMS).is_dir() and (folder / IDENTITIES).exists():
+        identities = _decoded(folder / IDENTITIES, Identities)
+        require_schema(identities.schema, str(folder / IDENTITIES))
+        theirs = read_plan(folder / PLAN)
+        results = gathered(folder, theirs, identities)
+    elif path.exists():
+        results = parse_results(path.read_bytes(), str(path))
+    else:
+        raise UserError(f"{folder} holds neither {ARMS} nor {RESULTS}; name one with --output")
+    what = _differing(plan, results.plan)
+    if what:
+        raise UserError(f"{folder} holds a comparison that differs in {what}; name its own plan")
+    return replace(results, plan=plan)
 
 
 def write(folder: Path, results: Results, report: str) -> None:
