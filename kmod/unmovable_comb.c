@@ -66,7 +66,7 @@ MODULE_PARM_DESC(plug, "Also pin a page in each range of plug_order (default 0)"
 
 static unsigned int plug_order = MAX_ORDER - 1;
 module_param(plug_order, uint, 0444);
-MODULE_PARM_DESC(plug_order, "Order of the ranges to plug (4..10, default 10)");
+MODULE_PARM_DESC(plug_order, "Order of the ranges to plug (1..10, default 10)");
 
 static unsigned int reserve_mib = 16;
 module_param(reserve_mib, uint, 0444);
@@ -435,7 +435,7 @@ static int __init unmovable_comb_init(void)
 {
 	if (comb_check("order", order, MAX_ORDER - 2, MAX_ORDER - 1) ||
 	    comb_check("keep_shift", keep_shift, 1, order - 1) ||
-	    comb_check("plug_order", plug_order, 4, MAX_ORDER - 1))
+	    comb_check("plug_order", plug_order, 1, MAX_ORDER - 1))
 		return -EINVAL;
 	if (plug) {
 		/* Before the comb: afterwards there may be no room for it. */

@@ -7,6 +7,7 @@ From that alone the free blocks of each order follow, and are compared with /pro
   of them can merge with a block outside, for the page that stays is in the way.
 - A segment of the pins (kmod/unmovable_comb.c) of 2^d pages leaves one free block of each
   order below d.
+- Where a comb keeps all (one in 1), it has no free blocks: what was given back was pinned.
 - What was free before the pages were given back is still there, but for blocks larger than
   a segment where pins were made: those were all taken.
 
@@ -40,6 +41,7 @@ OTHERS_MEMORY = PageCount(3072)
 # Pageblocks that the kernel itself has made its own beside those of the pins.
 OTHERS_PAGEBLOCKS = 12
 _LARGE_BLOCKS = 2
+_DEFERRED = "deferred_"  # requests of order 9 were made in it (scripts/make_state.sh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,8 @@ def _unit_length(keep_one_in: int) -> int:
 
 
 def _of_comb(comb: Comb) -> Blocks:
+    if comb.keep_one_in == 1:
+        return (0,) * MAX_ORDER  # all stays: only what was given back before, for pins, has room
     power = comb.keep_one_in.bit_count() == 1
     residue = 0 if power else comb.seed % max(comb.keep_one_in, 1)
     unit = unit_blocks(comb.keep_one_in, order_of(comb.block_order, "comb"), residue)
@@ -206,11 +210,17 @@ def _pins(pins: Pins) -> Iterator[Quantity]:
 
 
 def _unmovable_pageblocks(report: StateReport, types: PageTypeInfo) -> Quantity:
-    """Pins take whole pageblocks and make them their own; a comb that moves makes none so."""
+    """Pins take whole pageblocks and make them their own; a comb that moves makes none so.
+
+    What was whole beside the comb of a deferred state was taken, and given back, by requests.
+    """
     seen = sum(zone.count("Unmovable") for zone in types.pageblocks)
     taken = 0
     if report.share and report.share.percent:
         taken = report.share.free + report.share.chosen
+    elif report.comb and report.name.startswith(_DEFERRED):
+        rest = report.comb.rest
+        taken = sum((rest[order] << order) // types.pageblock_pages for order in ORDERS)
     elif report.pins:
         taken = -(-(report.pins.kept + report.pins.freed) // types.pageblock_pages)
     return Quantity(

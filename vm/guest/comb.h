@@ -201,7 +201,7 @@ static bool comb_parse_option(struct comb_options *options, int option)
 {
 	switch (option) {
 	case 'k':
-		options->keep_one_in = parse_number("keep-one-in", optarg, 2, 1024);
+		options->keep_one_in = parse_number("keep-one-in", optarg, 1, 1024);
 		return true;
 	case 'b':
 		options->block_order = parse_number("block-order", optarg, 0, 10);

@@ -13,9 +13,14 @@
 #   mixed_X     X = 0..100: X percent of the pageblocks as in hopeless_D (D is
 #               keep_shift, but no 2 MiB are seen to), the rest as in movable_K
 #   easy        every second aligned 4 MiB is free, the others can move
+#   deferred_K  movable_K, after its pages were pinned and requests of order 9
+#               failed until the zone's compaction is put off for as long as can
+#               be; the pins are gone again
+#   room_X      X = 1..90: X percent of the pageblocks as in mixed_X, all others
+#               full of anonymous pages: only unmovable pageblocks have room
 #
 # seed=N (0: the first page of each group stays) and leave_mib=N for all but
-# hopeless; keep=N (8) and keep_shift=N (6) for mixed.
+# hopeless; keep=N (8) for mixed, keep_shift=N (6) for mixed and room.
 #
 # vm.compaction_proactiveness is 0 from "start" on, or kcompactd would undo the
 # state while nobody looks. Whoever wants it otherwise writes it; a write above 0
@@ -31,12 +36,14 @@ cache=/tmp/cache_source
 proactiveness_file=/proc/sys/vm/compaction_proactiveness
 boost_factor_file=/proc/sys/vm/watermark_boost_factor
 high_fraction_file=/proc/sys/vm/percpu_pagelist_high_fraction
+defers=/sys/kernel/tracing/events/compaction/mm_compaction_defer_compaction
+most_defer_shift=6 # COMPACT_MAX_DEFER_SHIFT
 stop_deadline_s=30
 root=$(cd "$(dirname "$0")/.." && pwd)
 PATH=$root/bin:$PATH
 
 usage() {
-	echo "usage: make_state.sh movable_K|cache_K|hopeless_D|mixed_X|easy [seed=N] [leave_mib=N] [keep=N] [keep_shift=N] start|check|stop" >&2
+	echo "usage: make_state.sh movable_K|cache_K|hopeless_D|mixed_X|easy|deferred_K|room_X [seed=N] [leave_mib=N] [keep=N] [keep_shift=N] start|check|stop" >&2
 	exit 2
 }
 
@@ -89,9 +96,59 @@ comb() {
 		fail "$1 failed"
 }
 
-start() {
+# share PERCENT KEEP_ONE_IN: the kernel's pages in the one part, a comb in the rest
+share() {
 	local block_order
 
+	read -r _ _ _ block_order < /proc/pagetypeinfo
+	comb movable_comb --keep-one-in "$2" --share "$1" \
+		--then "insmod $root/kmod/unmovable_comb.ko order=$block_order keep_shift=$keep_shift && cat /sys/kernel/debug/unmovable_comb/state"
+}
+
+# How far the highest zone's compaction is put off.
+defer_shift() {
+	sed -n 's/^{ idx: *\([0-9]*\), defer_shift: *\([0-9]*\) }.*/\1 \2/p' \
+		"$defers/hist" | sort -n | tail -n 1 | cut -d ' ' -f 2
+}
+
+# fail_requests NUMBER HOLD_UNTIL_FAIL: how many requests of order 9 got a block.
+# kswapd is not woken, nor kcompactd by it: nobody else shall compact.
+fail_requests() {
+	RECORDS_FILE=$state/records bash \
+		"$root/scripts/run_high_order_module_test.sh" \
+		9 "$1" 0 0 "$1" "$2" kernel_nokswapd > "$state/output" ||
+		fail "the requests were not made: $(cat "$state/output")"
+	sed -n 's/^state=.* succeeded=\([0-9]*\) .*/\1/p' "$state/records"
+}
+
+# Every page that stays gets a reference, so that no block can be made and none
+# moves meanwhile. What is whole is got first, and held while the others fail.
+# Each failure doubles the attempts that are left out, of which a request makes
+# two: the 32nd request that fails should be the last that is needed.
+defer() {
+	local shift plug_order=1 whole failures=32 most_failures=64 mode=
+	local mode_file=/proc/sys/vm/adaptive_compaction_mode
+
+	[ ! -f "$mode_file" ] || read -r mode < "$mode_file"
+	[ -z "$mode" ] || echo 0 > "$mode_file"
+	while [ $((2 << plug_order)) -le "$number" ]; do
+		plug_order=$((plug_order + 1))
+	done
+	load unmovable_comb order=10 keep_shift=9 take=1 plug=1 plug_order=$plug_order
+	whole=$(fail_requests 64 1)
+	fail_requests $((whole + failures - 1)) 0 > /dev/null
+	until shift=$(defer_shift) && [ "${shift:=0}" -ge $most_defer_shift ]; do
+		[ $failures -lt $most_failures ] ||
+			fail "after $failures failures compaction is put off by 2^$shift, not 2^$most_defer_shift"
+		fail_requests $((whole + 1)) 0 > /dev/null
+		failures=$((failures + 1))
+	done
+	rmmod unmovable_comb
+	[ -z "$mode" ] || echo "$mode" > "$mode_file"
+	echo "defer_shift=$shift failures=$failures"
+}
+
+start() {
 	quieten
 	echo "state 1 name=$name"
 	print_free free_before
@@ -113,12 +170,19 @@ start() {
 		cat /sys/kernel/debug/unmovable_comb/state
 		;;
 	mixed_*)
-		read -r _ _ _ block_order < /proc/pagetypeinfo
-		comb movable_comb --keep-one-in "$keep" --share "$number" \
-			--then "insmod $root/kmod/unmovable_comb.ko order=$block_order keep_shift=$keep_shift && cat /sys/kernel/debug/unmovable_comb/state"
+		share "$number" "$keep"
 		;;
 	easy)
 		comb movable_comb --keep-one-in 2 --block-order 10
+		;;
+	deferred_*)
+		# Its tables take memory: before the comb does.
+		echo hist:keys=idx,defer_shift > "$defers/trigger"
+		comb movable_comb --keep-one-in "$number"
+		defer
+		;;
+	room_*)
+		share "$number" 1
 		;;
 	esac
 	print_free free_after
@@ -162,6 +226,7 @@ stop() {
 	[ ! -d /sys/module/unmovable_comb ] || rmmod unmovable_comb
 	! grep -q "^none $cache " /proc/mounts || umount "$cache"
 	[ ! -d /sys/module/cache_source ] || rmmod cache_source
+	! grep -q ^hist "$defers/trigger" || echo '!hist:keys=idx,defer_shift' > "$defers/trigger"
 	rm -rf "$state"
 	return "$status"
 }
@@ -178,7 +243,7 @@ for setting in "${@:2:$#-2}"; do
 	[[ $setting =~ ^(seed|leave_mib|keep|keep_shift)=(0|[1-9][0-9]{0,8})$ ]] || usage
 	declare "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
 done
-[[ $name =~ ^((movable|cache)_(2|3|4|8|16|32|64)|hopeless_[1-9]|mixed_(0|[1-9][0-9]?|100)|easy)$ ]] || usage
+[[ $name =~ ^((movable|cache|deferred)_(2|3|4|8|16|32|64)|hopeless_[1-9]|mixed_(0|[1-9][0-9]?|100)|room_([1-8][0-9]?|9|90)|easy)$ ]] || usage
 case $verb in
 start | check | stop) "$verb" ;;
 *) usage ;;
