@@ -12,14 +12,11 @@ from harness.kernel.free_dump import parse_free_dump
 from harness.kernel.module_records import ModuleRecords
 from harness.kernel.pages import ORDERS, Order
 from harness.kernel.pagetypeinfo import PageTypeInfo
-from harness.kernel.text import damaged, naturals, whole_lines
+from harness.kernel.text import damaged
 from harness.record import Snapshot, StageRecord, parse_stage
 
 # Beside what the arm's guest saved: the witness' dump of the moment all arms begin with.
 STOPPED = "stopped_free"
-# Tables of debugfs buddy_monitor/, a row for each order.
-_RESULTS = "monitor_compact_by_result"
-_LAST_RESORT = "monitor_last_resort"
 _EXTFRAG = re.compile(r"^extfrag_events=([0-9]+)$", re.MULTILINE)
 _BYSTANDER = re.compile(r"^order=[0-9]+ attempts=([0-9]+) failures=([0-9]+) ", re.MULTILINE)
 
@@ -108,19 +105,19 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         ideal=ideal(dump, stage.before.vmstat, records.order),
         latency=_latency(records, icount_shift),
         work=_work(stage.before, stage.after),
-        monitored=_monitored(stage, files),
+        monitored=_monitored(stage),
         unmovable_before=_unmovable(stage.before.pagetypeinfo),
         unmovable_after=_unmovable(stage.after.pagetypeinfo),
         extfrag_events=int(extfrag[1]),
         bystander=_bystander(stage.output),
         whole_before=stage.before.buddyinfo.available(records.order),
-        looked=_looked(files),
+        looked=_rise(_looked(stage.before), _looked(stage.after)),
         predictors=predictors(
             stage.before.buddyinfo,
             dump,
             order=records.order,
             pageblock_order=stage.before.pagetypeinfo.pageblock_order,
-            deferred=_by_order(files, "before", _RESULTS, "deferred", (records.order,)),
+            deferred=_deferred(stage.before, records.order),
         ),
     )
 
@@ -164,7 +161,7 @@ def _work(before: Snapshot, after: Snapshot) -> Work:
     )
 
 
-def _monitored(stage: StageRecord, files: Mapping[str, bytes]) -> Monitored | None:
+def _monitored(stage: StageRecord) -> Monitored | None:
     if stage.before.monitor is None or stage.after.monitor is None or stage.records is None:
         return None
     order = stage.records.order
@@ -173,41 +170,23 @@ def _monitored(stage: StageRecord, files: Mapping[str, bytes]) -> Monitored | No
         slowpath=after.slowpath - before.slowpath,
         compact=after.compact - before.compact,
         adaptive=after.adaptive - before.adaptive,
-        deferred=_deferred(files, order),
+        deferred=_rise(_deferred(stage.before, order), _deferred(stage.after, order)),
     )
 
 
-def _deferred(files: Mapping[str, bytes], order: Order) -> int | None:
-    return _rose(files, _RESULTS, "deferred", (order,))
+def _deferred(snapshot: Snapshot, order: Order) -> int | None:
+    details = snapshot.details
+    return details.compact_by_result.value("deferred", order) if details else None
 
 
-def _looked(files: Mapping[str, bytes]) -> int | None:
+def _looked(snapshot: Snapshot) -> int | None:
     """Of all orders, as the pages scanned are."""
-    return _rose(files, _LAST_RESORT, "looked", ORDERS)
+    table = snapshot.details.last_resort if snapshot.details else None
+    return sum(table.value("looked", order) for order in ORDERS) if table else None
 
 
-def _rose(
-    files: Mapping[str, bytes], name: str, column: str, orders: Sequence[Order]
-) -> int | None:
-    before, after = (_by_order(files, when, name, column, orders) for when in ("before", "after"))
+def _rise(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
-
-
-def _by_order(
-    files: Mapping[str, bytes], when: str, name: str, column: str, orders: Sequence[Order]
-) -> int | None:
-    """Sum a column of a debugfs table, found by its header; None: no such table or column."""
-    path = f"{when}/{name}"
-    if path not in files:
-        return None
-    header, *lines = whole_lines(files[path].decode("ascii", "replace"), path)
-    names = header.split()
-    if column not in names:
-        return None
-    rows = [naturals(line, len(names), path) for line in lines]
-    if [row[0] for row in rows] != list(ORDERS):
-        raise damaged(path, f"its {len(rows)} rows are not of all orders")
-    return sum(rows[order][names.index(column)] for order in orders)
 
 
 def _unmovable(info: PageTypeInfo) -> int:

@@ -49,9 +49,20 @@ def test_arms_begin_with_the_same_memory() -> None:
     assert [path for path in before if off[path] != early[path]] == []
 
 
-def with_table(name: str, before: str, after: str) -> dict[str, bytes]:
+def inserted(words: list[str], at: int, word: str) -> list[str]:
+    return [*words[:at], word, *words[at:]]
+
+
+def with_last_resort(before: str, after: str) -> dict[str, bytes]:
+    """Let the saved guest have a kernel with mode 5: a step more, and a table."""
     files = saved("off")
-    files |= {f"before/{name}": before.encode(), f"after/{name}": after.encode()}
+    for when, text in (("before", before), ("after", after)):
+        files[f"{when}/monitor_last_resort"] = text.encode()
+        header, *rows = files[f"{when}/monitor_success_by_step"].decode().splitlines()
+        at = header.split().index("compact_second") + 1
+        table = [" ".join(inserted(header.split(), at, "last_resort"))]
+        table += [" ".join(inserted(row.split(), at, "0")) for row in rows]
+        files[f"{when}/monitor_success_by_step"] = ("\n".join(table) + "\n").encode()
     del files["sha256sums"]
     sums = [
         f"{sha256(data).hexdigest()}  {path}" for path, data in files.items() if path != STOPPED
@@ -66,19 +77,16 @@ def last_resort(looked: int) -> str:
 
 
 def test_pages_looked_at_are_summed_over_orders() -> None:
-    files = with_table("monitor_last_resort", last_resort(100), last_resort(130))
+    files = with_last_resort(last_resort(100), last_resort(130))
     assert read_outcome(files, icount_shift=3)[1].looked == 11 * 30
     assert read_outcome(saved("off"), icount_shift=3)[1].looked is None
 
 
 def test_a_cut_table_is_no_result() -> None:
-    files = with_table("monitor_last_resort", last_resort(1), last_resort(2)[:-20])
-    with pytest.raises(RecordError, match="monitor_last_resort"):
-        read_outcome(files, icount_shift=3)
     whole = last_resort(2)
-    files = with_table("monitor_last_resort", whole, "\n".join(whole.splitlines()[:-1]) + "\n")
-    with pytest.raises(RecordError, match="its 10 rows are not of all orders"):
-        read_outcome(files, icount_shift=3)
+    for cut in (whole[:-20], "\n".join(whole.splitlines()[:-1]) + "\n"):
+        with pytest.raises(RecordError, match="last_resort"):
+            read_outcome(with_last_resort(last_resort(1), cut), icount_shift=3)
 
 
 @pytest.mark.parametrize("path", ["stopped_free", "records", "after/vmstat", "output"])
