@@ -2,8 +2,9 @@
 
 req counts requests at entry; success and fail their outcomes; slowpath entries into
 __alloc_pages_slowpath; compact attempts at direct compaction; adaptive requests whose
-raised compaction priority was used. All count from boot. frag_pct is not a counter but
-the percentage last recorded. The kernel reads each row's later counters first and req last.
+compaction was raised, or for which something was done at the end. All count from boot. frag_pct is
+not a counter but the percentage last recorded. The kernel reads each row's later counters first and
+req last.
 """
 
 from dataclasses import dataclass

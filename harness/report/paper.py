@@ -77,7 +77,7 @@ TABLE_IV: tuple[tuple[str, str, str], ...] = (
     (
         "adaptive",
         "adaptive policy triggers",
-        "requests whose raised compaction priority was used, once each",
+        "requests whose compaction was raised, or that got more at the end, once each",
     ),
     (
         "frag_pct",
