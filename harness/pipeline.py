@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.compare.plan import Plan, Variant, read_plan
+from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Plan, Variant, read_plan
 from harness.compare.report import report_markdown, report_text
 from harness.compare.state_lines import broken_promises
 from harness.errors import Exit
@@ -34,7 +34,7 @@ from harness.stages.cost import Cost, cost
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
 from harness.stages.mutants import mutants
-from harness.stages.patch import patch
+from harness.stages.patch import discarded_design, patch
 from harness.stages.predictions import predictions
 from harness.stages.replay_arm import PLACES, find, replay
 from harness.stages.report import report
@@ -54,6 +54,7 @@ class KernelRequest:
     kernel: str | None = None
     upto: str | None = None
     counters: Counters = Counters.PERCPU
+    discarded: str | None = None  # a design of patches/discarded, on top of the series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,13 +262,13 @@ def replay_arm(key: str, *, kernel: str | None, places: tuple[Path, ...]) -> int
 
 def _varied(request: KernelRequest, variant: Variant) -> KernelRequest:
     """Turn the kernel asked for into the variant that an arm runs on."""
-    match variant:
-        case Variant.PATCHED:
-            return request
-        case Variant.UNPATCHED:
-            return replace(request, upto="0")
-        case Variant.CONFIGURED_OUT:
-            return replace(request, counters=Counters.NONE)
+    if variant == UNPATCHED:
+        return replace(request, upto="0")
+    if variant == CONFIGURED_OUT:
+        return replace(request, counters=Counters.NONE)
+    if variant.startswith(DISCARDED):
+        return replace(request, discarded=variant.removeprefix(DISCARDED))
+    return request
 
 
 def review_series(request: KernelRequest, *, only: tuple[str, ...], boots: bool) -> int:
@@ -306,6 +307,8 @@ def _new_folder(what: str) -> Path:
 
 
 def _bootable(request: KernelRequest, cache: Cache) -> tuple[KernelBuild, GuestImage]:
-    tree = patch(fetch(request.kernel, cache), cache, upto=request.upto)
+    source = fetch(request.kernel, cache)
+    extra = () if request.discarded is None else (discarded_design(source, request.discarded),)
+    tree = patch(source, cache, upto=request.upto, extra=extra)
     kernel = build(tree, cache, counters=request.counters)
     return kernel, guest(kernel, cache)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NewType
 
 import msgspec
 
@@ -29,12 +30,13 @@ ARM_STAGE = "arm"
 ARM_TEXT_BYTES = 1024
 
 
-class Variant(StrEnum):
-    """A kernel that arms run on."""
-
-    PATCHED = "patched"
-    UNPATCHED = "unpatched"  # the source as it is
-    CONFIGURED_OUT = "configured_out"  # patched, CONFIG_BUDDY_MONITOR off
+# A kernel that arms run on: one of these, or "discarded-NAME" for the series with the change of
+# patches/discarded/linux-LINE/NAME.patch.
+Variant = NewType("Variant", str)
+PATCHED = Variant("patched")
+UNPATCHED = Variant("unpatched")  # the source as it is
+CONFIGURED_OUT = Variant("configured_out")  # patched, CONFIG_BUDDY_MONITOR off
+DISCARDED = "discarded-"
 
 
 class Action(StrEnum):
@@ -66,7 +68,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """One way to serve the burst."""
 
     name: str
-    kernel: Variant = Variant.PATCHED
+    kernel: Variant = PATCHED
     sysctls: dict[str, int] = {}
     gfp: str = "kernel"  # a class of kmod/high_order_test.c
     before: Action | None = None
@@ -175,6 +177,13 @@ def _burst_faults(plan: Plan) -> Iterator[str]:
 
 
 def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
+    if arm.kernel not in (PATCHED, UNPATCHED, CONFIGURED_OUT) and not (
+        arm.kernel.startswith(DISCARDED) and _NAME.fullmatch(arm.kernel)
+    ):
+        yield (
+            f"arm {arm.name}: kernel {arm.kernel!r} is not {PATCHED}, {UNPATCHED}, "
+            f"{CONFIGURED_OUT} or {DISCARDED}NAME"
+        )
     words = [name for name in arm.sysctls if not _SYSCTL.fullmatch(name)]
     words += [] if _GFP.fullmatch(arm.gfp) else [arm.gfp]
     if words:
@@ -210,7 +219,7 @@ def runs(plan: Plan, group: Group) -> tuple[ArmRun, ...]:
         ArmRun(group=group, burst=burst, arm=arm)
         for burst in plan.bursts
         for arm in plan.arms
-        if arm.kernel is group.variant
+        if arm.kernel == group.variant
     )
 
 

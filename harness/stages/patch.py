@@ -25,6 +25,16 @@ def series_directory(source: KernelSource) -> Path:
     return asset("patches") / f"linux-{line}"
 
 
+def discarded_design(source: KernelSource, name: str) -> Path:
+    """Return a change to the series that was tried and discarded; UserError if there is none."""
+    place = asset("patches") / "discarded" / series_directory(source).name
+    path = place / f"{name}.patch"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in place.glob("*.patch"))) or "none"
+        raise UserError(f"{place} has no design {name}; there are: {known}")
+    return path
+
+
 def read_series(directory: Path) -> tuple[Patch, ...]:
     """Read a series whole: its order file and every mail it lists.
 

@@ -48,7 +48,7 @@ class Saved:
     def kernel(self) -> Identity:
         """What it ran on."""
         variant = self.run.arm.kernel
-        return next(one for one in self.identities.kernels if one.variant is variant)
+        return next(one for one in self.identities.kernels if one.variant == variant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare import plan as plans
-from harness.compare.plan import Action, Arm, Variant, parse_plan, read_plan
+from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm, parse_plan, read_plan
 from harness.errors import UserError
 
 PLANS = sorted(Path("vm/plans").glob("*.toml"))
@@ -46,10 +46,10 @@ def test_a_seeds_boots_stand_together_and_kernels_apart() -> None:
     plan = parse_plan(SMALL, "small")
     groups = plans.groups(plan)
     assert [(one.seed, one.state.name, one.variant) for one in groups[:4]] == [
-        (7, "one", Variant.PATCHED),
-        (7, "one", Variant.UNPATCHED),
-        (7, "two", Variant.PATCHED),
-        (7, "two", Variant.UNPATCHED),
+        (7, "one", PATCHED),
+        (7, "one", UNPATCHED),
+        (7, "two", PATCHED),
+        (7, "two", UNPATCHED),
     ]
     assert [one.arm.name for one in plans.runs(plan, groups[1])] == ["bare"]
 
@@ -85,6 +85,7 @@ def test_all_arm_texts_are_equally_long() -> None:
         ("order = 10", "order = 11", "outside 0..10"),
         ('gfp = "retry_mayfail"', 'gpf = "retry_mayfail"', "gpf"),
         ('kernel = "unpatched"', 'kernel = "other"', "other"),
+        ('kernel = "unpatched"', 'kernel = "discarded-../x"', "discarded-NAME"),
         ('"vm.b" = 0', '"vm.b; reboot" = 0', "no sysctl"),
         ('name = "two"', 'name = "one"', "named twice"),
         ('name = "two"', 'name = "../two"', "not of a-z"),
@@ -111,4 +112,4 @@ def test_an_absent_plan_is_named() -> None:
 
 
 def test_an_arm_needs_no_more_than_a_name() -> None:
-    assert Arm(name="plain").kernel is Variant.PATCHED
+    assert Arm(name="plain").kernel == PATCHED

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StageError, UserError
+from harness.kernel.series import parse_patch
 from harness.stages.fetch import fetch
-from harness.stages.patch import patch, read_series
+from harness.stages.patch import discarded_design, patch, read_series
 from harness.values import KernelSource
 from harness.workspace import Cache, asset
 
@@ -116,6 +117,18 @@ def test_our_series_are_whole_and_unsigned(name: str) -> None:
         item.subject.startswith(f"[PATCH {n:0{width}}/{len(series)}] ")
         for n, item in enumerate(series, start=1)
     )
+
+
+def test_discarded_design_is_found_by_name_and_changes_what_the_series_makes(
+    source: KernelSource,
+) -> None:
+    path = discarded_design(source, "sweep")
+    series = read_series(asset("patches") / path.parent.name)
+    assert set(parse_patch(path.name, path.read_text()).touched) <= {
+        name for item in series for name in item.touched
+    }
+    with pytest.raises(UserError, match="no design sweeping; there are: .*sweep"):
+        discarded_design(source, "sweeping")
 
 
 def test_series_and_directory_must_agree(write_series: Callable[..., Path]) -> None:
