@@ -47,6 +47,12 @@ class Threshold:
     value: float
     at_least: bool
     accuracy: float
+    trivial: bool  # the value is the lowest seen: it always says the same
+
+    def __str__(self) -> str:
+        if self.trivial:
+            return "always" if self.at_least else "never"
+        return f"{'>=' if self.at_least else '<'} {self.value:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,5 +159,10 @@ def best_threshold(cases: Sequence[Case]) -> Threshold | None:
         for at_least, hits in ((True, right), (False, len(cases) - right)):
             accuracy = hits / len(cases)
             if best is None or accuracy > best.accuracy:
-                best = Threshold(value=value, at_least=at_least, accuracy=accuracy)
+                best = Threshold(
+                    value=value,
+                    at_least=at_least,
+                    accuracy=accuracy,
+                    trivial=value == candidates[0],
+                )
     return best

@@ -5,11 +5,12 @@ from harness.compare.classifiers import Classifier, classifiers
 from harness.compare.effects import SAME_WORK, Compared, compared
 from harness.compare.predictions import Prediction
 from harness.compare.results import Results
-from harness.compare.statistics import number
+from harness.compare.statistics import Paired, Spread, number
 from harness.compare.table import Table
 from harness.compare.verdicts import Fate, Verdict, verdicts
 
 _NONE = "-"
+_LARGE = 1000
 
 
 def map_table(results: Results) -> Table | None:
@@ -89,10 +90,10 @@ def _verdict(one: Verdict, baseline: str) -> tuple[str, ...]:
     said, found = one.prediction, one.found
     numbers = (
         (
-            str(found.arm),
-            str(found.reference),
-            _small(found.median),
-            str(found.difference),
+            _spread(found.arm),
+            _spread(found.reference),
+            _figure(found.median),
+            _interval(found.difference),
             f"{found.difference.above}:{found.difference.below}",
         )
         if found
@@ -109,8 +110,20 @@ def _reference(said: Prediction, baseline: str) -> str:
     return against if said.factor is None else f"{said.factor:g} x {against}"
 
 
-def _small(value: float) -> str:
-    return number(value) if value == int(value) else f"{value:.4g}"
+def _spread(one: Spread) -> str:
+    return f"{_figure(one.median)} [{_figure(one.least)}, {_figure(one.most)}]"
+
+
+def _interval(one: Paired) -> str:
+    mean, low, high = (_figure(value, sign="+") for value in (one.mean, one.low, one.high))
+    return f"{mean} [{low}, {high}]"
+
+
+def _figure(value: float, sign: str = "") -> str:
+    """Print a count whole, and what is no count with the digits that a share needs."""
+    if value == int(value) or abs(value) >= _LARGE:
+        return f"{value:{sign},.0f}"
+    return f"{value:{sign}.4g}"
 
 
 def predictor_table(results: Results) -> Table | None:
@@ -133,13 +146,12 @@ def predictor_table(results: Results) -> Table | None:
 
 def _classifier(one: Classifier) -> tuple[str, ...]:
     area = f"{one.area.area:.3f} [{one.area.low:.3f}, {one.area.high:.3f}]" if one.area else _NONE
-    rule = f"{'>=' if one.best.at_least else '<'} {one.best.value:g}" if one.best else _NONE
     return (
         one.arm,
         one.predictor,
         f"{one.helped} of {one.cases}",
         area,
-        rule,
+        str(one.best) if one.best else _NONE,
         f"{100 * one.best.accuracy:.1f} %" if one.best else _NONE,
         f"{100 * one.usual:.1f} %" if one.cases else _NONE,
     )

@@ -75,6 +75,17 @@ def test_an_interval_over_seeds_is_wider_where_seeds_differ() -> None:
     assert whole.high - whole.low > 1.5 * (single.high - single.low)
 
 
+def test_whole_seeds_of_either_kind_may_be_left_out() -> None:
+    made = [
+        *(Case(seed=1, value=1, helped=False) for _ in range(5)),
+        *(Case(seed=2, value=3, helped=False) for _ in range(5)),
+        *(Case(seed=3, value=2, helped=True) for _ in range(5)),
+    ]
+    found = area_under_curve(made)
+    assert found
+    assert (found.area, found.low, found.high) == (0.5, 0.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("answers", "value", "at_least", "accuracy"),
     [
@@ -150,4 +161,6 @@ def test_cases_come_from_all_states_that_both_arms_have() -> None:
         "100.0 %",
         "60.0 %",
     )
+    by_index = next(row for row in table.rows if row[1] == "extfrag_index")
+    assert by_index[3:] == ("0.500 [0.500, 0.500]", "never", "60.0 %", "60.0 %")
     assert predictor_table(results_of(plan_of(), {})) is None

@@ -40,7 +40,8 @@ def fate(relation: str, differences: list[int], extra: str = "") -> Fate:
         ([0, 0, 0, 1], "interval_contains_0 not_less not_more at_least at_most"),
         ([3, 4, 5, 4], "more not_less at_least"),
         ([-3, -4, -5, -4], "less not_more at_most"),
-        ([-2, 1, 1, 1], "interval_contains_0 not_less not_more at_least"),
+        ([-9, 1, 1, 1], "interval_contains_0 not_less not_more at_least"),
+        ([-1, 1, 0, 0], "interval_contains_0 not_less not_more at_least at_most"),
     ],
 )
 def test_each_relation_hits_and_misses(differences: list[int], hits: str) -> None:
@@ -83,6 +84,25 @@ def test_a_prediction_is_judged_where_it_is_about_and_with_its_numbers() -> None
         "3,400 [1,800, 5,000]",
         "3,400 [1,700, 5,100]",
         "0",
+    )
+
+
+def test_shares_are_printed_with_their_digits() -> None:
+    plan = plan_of(
+        '[[predictions]]\nsays = "it"\narm = "new"\nmeasure = "ideal_share"\n'
+        'relation = "at_least"\nvalue = 0.99\n'
+    )
+    ours = [outcome(blocks=blocks) for blocks in (195, 196, 198)]  # of 198
+    table = prediction_table(results_of(plan, {"one": {"new": ours}}))
+    assert table
+    (row,) = table.rows
+    assert row[1] == "MISS"
+    assert row[5:] == (
+        "0.9899 [0.9848, 1]",
+        "0.99 [0.99, 0.99]",
+        "-0.000101",
+        "+0.001582 [-0.003468, +0.01]",
+        "1:2",
     )
 
 
