@@ -22,8 +22,7 @@
  *   end
  *
  * The thread ends by itself, or when a number is written to "stop" beside it,
- * which returns once the result is final, or when the module is removed. Its
- * end frees all.
+ * which returns once the result is final, or when the module is removed.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -43,7 +42,7 @@
 #include <linux/string.h>
 
 #define BYSTANDER_FORMAT	1
-#define BYSTANDER_HELD_MAX	1024
+#define BYSTANDER_HELD_MAX	8192
 #define BYSTANDER_DRAWS		32
 
 static unsigned int seed = 1;
@@ -56,11 +55,15 @@ MODULE_PARM_DESC(attempts, "Number of requests (1..1000000, default 4096)");
 
 static unsigned int held = 64;
 module_param(held, uint, 0444);
-MODULE_PARM_DESC(held, "Most blocks held at a time (1..1024, default 64)");
+MODULE_PARM_DESC(held, "Most blocks held at a time (1..8192, default 64)");
 
 static unsigned int period_us = 1000;
 module_param(period_us, uint, 0444);
 MODULE_PARM_DESC(period_us, "Pause between two requests, in us (1..1000000, default 1000)");
+
+static bool keep;
+module_param(keep, bool, 0444);
+MODULE_PARM_DESC(keep, "Hold what is held at the end until the module is removed (default N)");
 
 static char *gfp = "noretry";
 module_param(gfp, charp, 0444);
@@ -156,6 +159,14 @@ static void bystander_request(unsigned int i)
 	WRITE_ONCE(bystander_done, i + 1);
 }
 
+static void bystander_free_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < held; i++)
+		bystander_free(&bystander_ring[i]);
+}
+
 static bool bystander_must_stop(void)
 {
 	return READ_ONCE(bystander_told_to_stop) || kthread_should_stop();
@@ -169,8 +180,8 @@ static int bystander_work(void *unused)
 		bystander_request(i);
 		usleep_range(period_us, period_us + 1);
 	}
-	for (i = 0; i < held; i++)
-		bystander_free(&bystander_ring[i]);
+	if (!keep)
+		bystander_free_all();
 	/* Pairs with the acquire in bystander_result_show(). */
 	smp_store_release(&bystander_state,
 			  bystander_done == attempts ? "done" : "stopped");
@@ -182,6 +193,7 @@ static int bystander_work(void *unused)
 			schedule();
 		__set_current_state(TASK_RUNNING);
 	}
+	bystander_free_all();
 	return 0;
 }
 

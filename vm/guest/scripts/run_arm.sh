@@ -8,12 +8,14 @@
 # ACTION is compact_memory. S guest seconds let what was set in motion come to
 # rest. With --bystander, kmod/bystander.ko makes N small
 # requests of other orders beside the burst; what it met is printed.
-# The burst is run_high_order_module_test.sh with everything held. The last line
+# The burst is run_high_order_module_test.sh with everything held. A state may
+# have left in /tmp/after_burst what is to follow it. The last line
 # is extfrag_events=N: allocations that took a block of another migratetype.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 bystander=/sys/kernel/debug/bystander
+after_burst=/tmp/after_burst
 
 usage() {
 	echo "usage: run_arm.sh [--sysctl NAME=VALUE]... [--before compact_memory] [--settle S] [--bystander N] ORDER REQUESTS HOLD_UNTIL_FAIL GFP MAX_MIB" >&2
@@ -58,4 +60,5 @@ if [ "$attempts" -ne 0 ]; then
 	cat "$bystander/result"
 	rmmod bystander
 fi
+[ ! -f "$after_burst" ] || bash "$after_burst"
 echo "extfrag_events=$(($(extfrag_events) - events_before))"
