@@ -6,8 +6,9 @@
  * 2^keep_shift. A kept page is the kernel's: it can neither move nor be
  * reclaimed, so nothing of order keep_shift or more can arise around it, and
  * each segment of 2^keep_shift pages leaves one free block of each order
- * 0..keep_shift-1. With take=0 all larger free blocks of all zones are used,
- * down to order keep_shift+1; those of order 9 are then halves of order 8.
+ * 0..keep_shift-1, whichever page of it is kept: "seed" chooses, 0 the first
+ * of each. With take=0 all larger free blocks of all zones are used, down to
+ * order keep_shift+1; those of order 9 are then halves of order 8.
  *
  * plug=1 then looks at every aligned range of order "plug_order". One that
  * holds no page of ours gets one, if it has a page on an LRU list: an extra
@@ -55,6 +56,10 @@ MODULE_PARM_DESC(order, "Order of the blocks taken (9 or 10, default 10)");
 static unsigned int keep_shift = 6;
 module_param(keep_shift, uint, 0444);
 MODULE_PARM_DESC(keep_shift, "Keep one page in 2^keep_shift (1..order-1, default 6)");
+
+static unsigned int seed;
+module_param(seed, uint, 0444);
+MODULE_PARM_DESC(seed, "Which page of each segment is kept (default 0: the first)");
 
 static unsigned int take;
 module_param(take, uint, 0444);
@@ -132,16 +137,37 @@ static void comb_free_block(struct page *page, unsigned int block_order)
 	comb.freed += 1UL << block_order;
 }
 
+/* xorshift64: the same seed, the same choices. */
+static u64 comb_random;
+
+static void comb_seed(void)
+{
+	/* splitmix64's increment: xorshift must not start at 0. */
+	comb_random = seed * 0x9e3779b97f4a7c15ULL;
+}
+
+static unsigned int comb_choose(void)
+{
+	if (!seed)
+		return 0;
+	comb_random ^= comb_random << 13;
+	comb_random ^= comb_random >> 7;
+	comb_random ^= comb_random << 17;
+	return (comb_random >> 16) & ((1U << keep_shift) - 1);
+}
+
 static void comb_cut(struct page *block, unsigned int block_order)
 {
-	unsigned int first, sub;
+	unsigned int first, sub, kept;
 
 	split_page(block, block_order);
 	for (first = 0; first < 1U << block_order; first += 1U << keep_shift) {
-		list_add_tail(&block[first].lru, &comb_kept);
+		kept = first + comb_choose();
+		list_add_tail(&block[kept].lru, &comb_kept);
 		comb.kept++;
+		/* Beside it, its buddy of each order */
 		for (sub = 0; sub < keep_shift; sub++)
-			comb_free_block(block + first + (1U << sub), sub);
+			comb_free_block(block + (((kept >> sub) ^ 1) << sub), sub);
 	}
 	comb.blocks++;
 }
@@ -437,6 +463,7 @@ static int __init unmovable_comb_init(void)
 	    comb_check("keep_shift", keep_shift, 1, order - 1) ||
 	    comb_check("plug_order", plug_order, 1, MAX_ORDER - 1))
 		return -EINVAL;
+	comb_seed();
 	if (plug) {
 		/* Before the comb: afterwards there may be no room for it. */
 		comb_plugs = kvcalloc(comb_most_ranges(), sizeof(*comb_plugs),

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Bring memory into a named state, hold it there, and let go of it.
 #
-# usage: make_state.sh NAME [KEY=NUMBER ...] start | check | stop
+# usage: make_state.sh NAME [KEY=NUMBER ...] start | check | release | stop
 #
 #   movable_K   K = 2 3 4 8 16 32 64: memory filled with anonymous pages, of
 #               which one in K stays, by physical address
@@ -18,9 +18,14 @@
 #               be; the pins are gone again
 #   room_X      X = 1..90: X percent of the pageblocks as in mixed_X, all others
 #               full of anonymous pages: only unmovable pageblocks have room
+#   tight_D     D = 1..9: 64 MiB are held by 16 processes that the OOM killer
+#               takes first, all else is as in hopeless_D but that nothing is
+#               pinned: a large block comes from what they hold, or not at all
+#   cached_D    tight_D, and then 32 MiB of page cache in what is free: reclaim
+#               always gets something, and never a large block
 #
-# seed=N (0: the first page of each group stays) and leave_mib=N for all but
-# hopeless; keep=N (8) for mixed, keep_shift=N (6) for mixed and room.
+# seed=N (0: the first page of each group stays); leave_mib=N for all but hopeless,
+# tight and cached; keep=N (8) for mixed, keep_shift=N (6) for mixed and room.
 #
 # vm.compaction_proactiveness is 0 from "start" on, or kcompactd would undo the
 # state while nobody looks. Whoever wants it otherwise writes it; a write above 0
@@ -28,7 +33,8 @@
 #
 # "start" returns once memory is in its final shape, with a report that
 # harness/compare/states.py reads; "check" and "stop" fail when what held the
-# memory is gone, for then the state was not what it was said to be.
+# memory is gone, for then the state was not what it was said to be. "release"
+# ends only the process that holds memory: what the kernel keeps stays.
 set -eu
 
 state=/tmp/state
@@ -39,11 +45,15 @@ high_fraction_file=/proc/sys/vm/percpu_pagelist_high_fraction
 defers=/sys/kernel/tracing/events/compaction/mm_compaction_defer_compaction
 most_defer_shift=6 # COMPACT_MAX_DEFER_SHIFT
 stop_deadline_s=30
+# harness/compare/states.py knows these.
+victims=16
+victim_mib=4
+cached_mib=32
 root=$(cd "$(dirname "$0")/.." && pwd)
 PATH=$root/bin:$PATH
 
 usage() {
-	echo "usage: make_state.sh movable_K|cache_K|hopeless_D|mixed_X|easy|deferred_K|room_X [seed=N] [leave_mib=N] [keep=N] [keep_shift=N] start|check|stop" >&2
+	echo "usage: make_state.sh movable_K|cache_K|hopeless_D|mixed_X|easy|deferred_K|room_X|tight_D|cached_D [seed=N] [leave_mib=N] [keep=N] [keep_shift=N] start|check|release|stop" >&2
 	exit 2
 }
 
@@ -148,6 +158,28 @@ defer() {
 	echo "defer_shift=$shift failures=$failures"
 }
 
+mount_cache() {
+	load cache_source
+	mkdir -p "$cache"
+	mount -t cache_source none "$cache"
+}
+
+fill_cache() {
+	mount_cache
+	head -c $((cached_mib << 20)) "$cache/data" > /dev/null
+}
+
+start_victims() {
+	local i
+
+	mkdir "$state/victims"
+	for ((i = 0; i < victims; i++)); do
+		movable_comb --keep-one-in 1 --mib $victim_mib --seed 0 \
+			--pid-file "$state/victims/$i" > /dev/null ||
+			fail "victim $i of $victims failed"
+	done
+}
+
 start() {
 	quieten
 	echo "state 1 name=$name"
@@ -158,14 +190,12 @@ start() {
 		comb movable_comb --keep-one-in "$number"
 		;;
 	cache_*)
-		load cache_source
-		mkdir -p "$cache"
-		mount -t cache_source none "$cache"
+		mount_cache
 		comb cache_comb --file "$cache/data" --keep-one-in "$number"
 		;;
 	hopeless_*)
 		# Segments of 2 MiB do not touch every free range of that size.
-		load unmovable_comb order=10 keep_shift="$number" plug=1 \
+		load unmovable_comb order=10 keep_shift="$number" seed="$seed" plug=1 \
 			plug_order=$((number < 9 ? 9 : 10))
 		cat /sys/kernel/debug/unmovable_comb/state
 		;;
@@ -184,6 +214,12 @@ start() {
 	room_*)
 		share "$number" 1
 		;;
+	tight_* | cached_*)
+		start_victims
+		load unmovable_comb order=10 keep_shift="$number" seed="$seed"
+		cat /sys/kernel/debug/unmovable_comb/state
+		[ "$name" = "tight_$number" ] || fill_cache
+		;;
 	esac
 	print_free free_after
 	echo "end state name=$name"
@@ -193,7 +229,7 @@ check() {
 	local pid
 
 	[ -d "$state" ] || fail "no state was made"
-	if [[ $name == hopeless_* ]]; then
+	if [[ $name == @(hopeless|tight|cached)_* ]]; then
 		[ -d /sys/module/unmovable_comb ] || fail "the comb is gone"
 		return
 	fi
@@ -216,6 +252,22 @@ stop_holder() {
 	done
 }
 
+# Those that are left: being killed is what they are for.
+stop_victims() {
+	local file pid
+
+	for file in "$state/victims"/*; do
+		read -r pid < "$file"
+		kill -KILL "$pid" 2> /dev/null || :
+	done
+}
+
+release() {
+	check
+	[ -f "$state/pid" ] || fail "$name has no holder"
+	stop_holder
+}
+
 stop() {
 	local status=0
 
@@ -223,6 +275,7 @@ stop() {
 	( check ) || status=1
 	[ "$status" -ne 0 ] || [ ! -f "$state/pid" ] || stop_holder
 	# All that can still be undone is undone, whatever became of the holder.
+	[ ! -d "$state/victims" ] || stop_victims
 	[ ! -d /sys/module/unmovable_comb ] || rmmod unmovable_comb
 	! grep -q "^none $cache " /proc/mounts || umount "$cache"
 	[ ! -d /sys/module/cache_source ] || rmmod cache_source
@@ -243,8 +296,8 @@ for setting in "${@:2:$#-2}"; do
 	[[ $setting =~ ^(seed|leave_mib|keep|keep_shift)=(0|[1-9][0-9]{0,8})$ ]] || usage
 	declare "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
 done
-[[ $name =~ ^((movable|cache|deferred)_(2|3|4|8|16|32|64)|hopeless_[1-9]|mixed_(0|[1-9][0-9]?|100)|room_([1-8][0-9]?|9|90)|easy)$ ]] || usage
+[[ $name =~ ^((movable|cache|deferred)_(2|3|4|8|16|32|64)|(hopeless|tight|cached)_[1-9]|mixed_(0|[1-9][0-9]?|100)|room_([1-8][0-9]?|9|90)|easy)$ ]] || usage
 case $verb in
-start | check | stop) "$verb" ;;
+start | check | release | stop) "$verb" ;;
 *) usage ;;
 esac
