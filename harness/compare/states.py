@@ -201,8 +201,9 @@ def _between(report: StateReport, stat: VmStat) -> Iterator[Quantity]:
     anonymous, cache = _held(report)
     if comb:
         chosen = report.share.chosen << report.share.order if report.share else 0
-        kept = comb.pages - chosen - comb.given_back
-        anonymous, cache = (0, kept) if comb.reclaimable else (kept, 0)
+        kept = PageCount(comb.pages - chosen - comb.given_back)
+        nothing = PageCount(0)
+        anonymous, cache = (nothing, kept) if comb.reclaimable else (kept, nothing)
     # Whoever reads the state asks for blocks of order 3, and kswapd takes cache for them.
     reclaimed = _held(report)[1] // 2
     for name, promised, lost, counters in (
