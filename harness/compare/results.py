@@ -6,13 +6,14 @@ DIR/states/STATE/seed-N/VARIANT.json     StateResult: what the memory was held t
 DIR/states/STATE/seed-N/VARIANT.tar.gz   the preparing guest's texts
 DIR/arms/STATE/BURST/seed-N/ARM.json     ArmResult; written last, so it stands for the arm
 DIR/arms/STATE/BURST/seed-N/ARM.tar.gz   the guest's texts
-DIR/results.json       Results: all of it in one file
+DIR/results.json.gz    Results: all of it in one file
 DIR/report.md          the tables
 """
 
 import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -28,7 +29,7 @@ from harness.values import Counters, ReplayKey
 SCHEMA = 2
 PLAN = "plan.toml"
 IDENTITIES = "kernels.json"
-RESULTS = "results.json"
+RESULTS = "results.json.gz"
 REPORT = "report.md"
 ARMS = "arms"
 STATES = "states"
@@ -64,14 +65,6 @@ class Identities:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileSum:
-    """One raw text's digest."""
-
-    path: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmResult:
     """One arm from one state by one seed."""
 
@@ -81,7 +74,6 @@ class ArmResult:
     arm: str
     key: str  # digest of all that the bytes depend on: names it for `buddylab replay`
     digest: str  # of the raw texts
-    sums: tuple[FileSum, ...]
     outcome: Outcome
 
 
@@ -125,12 +117,18 @@ def short(key: str) -> str:
     return key[:_KEY_LENGTH]
 
 
-def parse_results(text: bytes, what: str) -> Results:
-    """Parse results.json; RecordError if it is damaged or of another schema."""
+def zipped(results: Results) -> bytes:
+    """Return the content of RESULTS: the same bytes for the same results."""
+    return gzip.compress(msgspec.json.encode(results), mtime=0)
+
+
+def parse_results(data: bytes, what: str) -> Results:
+    """Parse the content of RESULTS; RecordError if it is damaged or of another schema."""
     try:
+        text = gzip.decompress(data)
         require_schema(msgspec.json.decode(text, type=_Dated).schema, what)
         return msgspec.json.decode(text, type=Results)
-    except msgspec.DecodeError as error:
+    except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
         raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
 
 

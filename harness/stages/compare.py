@@ -16,7 +16,6 @@ from harness.compare.report import report_markdown
 from harness.compare.results import (
     SCHEMA,
     ArmResult,
-    FileSum,
     Identities,
     Results,
     first_difference,
@@ -40,7 +39,7 @@ from harness.stages.comparison import (
     write,
 )
 from harness.stages.replay import replay_digest, replay_key
-from harness.values import SUMS, GuestImage, KernelBuild, ReplayKey, RunMode
+from harness.values import GuestImage, KernelBuild, ReplayKey, RunMode
 from harness.workspace import Cache, atomic_write, disk_full_told, encode, remove_tree, sha256_text
 
 logger = logging.getLogger("compare")
@@ -288,7 +287,6 @@ def arm_result(plan: Plan, run: ArmRun, key: str, files: Mapping[str, bytes]) ->
         stage, outcome = read_outcome(files, icount_shift=plan.icount_shift)
     except RecordError as error:
         raise RecordError(f"{run.path}: {error}") from error
-    sums = (line.partition("  ") for line in files[SUMS].decode().splitlines())
     return ArmResult(
         state=run.group.state.name,
         burst=run.burst.name,
@@ -296,6 +294,5 @@ def arm_result(plan: Plan, run: ArmRun, key: str, files: Mapping[str, bytes]) ->
         arm=run.arm.name,
         key=key,
         digest=stage.digest,
-        sums=tuple(FileSum(path=path, digest=digest) for digest, _, path in sums),
         outcome=outcome,
     )

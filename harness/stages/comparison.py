@@ -27,6 +27,7 @@ from harness.compare.results import (
     parse_results,
     require_schema,
     unpacked,
+    zipped,
 )
 from harness.errors import RecordError, UserError
 from harness.workspace import atomic_write, encode
@@ -128,7 +129,7 @@ def saved(folder: Path, plan: Plan) -> Results:
     """Read a folder's results without running anything, with what the plan now says of them.
 
     Single arms are read where they are there, for an interrupted comparison has no more;
-    results.json alone suffices. UserError if the folder holds neither, or another experiment.
+    results.json.gz alone suffices. UserError if the folder holds neither, or another experiment.
     """
     path = folder / RESULTS
     if (folder / ARMS).is_dir() and (folder / IDENTITIES).exists():
@@ -148,7 +149,7 @@ def saved(folder: Path, plan: Plan) -> Results:
 
 def write(folder: Path, results: Results, report: str) -> None:
     """Write the results as one file and as the report."""
-    atomic_write(folder / RESULTS, encode(results))
+    atomic_write(folder / RESULTS, zipped(results))
     if results.arms:
         atomic_write(folder / REPORT, report)
 

@@ -142,9 +142,7 @@ def _difference(saved: Saved, result: ArmResult, files: dict[str, bytes]) -> str
     raw = raw_path(saved.folder, saved.run)
     if raw.exists():
         return first_difference(unpacked(raw.read_bytes(), str(raw)), files)
-    now = {one.path: one.digest for one in result.sums}
-    paths = [one.path for one in saved.result.sums if now.get(one.path) != one.digest]
-    return f"{', '.join(paths[:5])} (the saved texts are not here, so no line can be told)"
+    return f"{raw} is not here, so no line can be told; compare anew to have the texts"
 
 
 def _why_not(saved: Saved, base: ReplayKey, key: str) -> str:

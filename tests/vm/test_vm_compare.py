@@ -1,16 +1,16 @@
 """`buddylab compare` on real guests: arms from one memory, resumed, and replayed to the byte."""
 
-import json
 import os
 import signal
 import subprocess  # noqa: TID251 - the command as a user types it
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.compare.results import Results, parse_results, unpacked
+from harness.compare.results import RESULTS, Results, packed, parse_results, unpacked, zipped
 
 pytestmark = pytest.mark.vm
 
@@ -73,7 +73,7 @@ def guests_of(path: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def results(folder: Path) -> Results:
-    return parse_results((folder / "results.json").read_bytes(), "results.json")
+    return parse_results((folder / RESULTS).read_bytes(), RESULTS)
 
 
 def test_all_arms_are_there_and_none_beats_the_bound(results: Results) -> None:
@@ -107,13 +107,15 @@ def test_replay_gives_the_same_bytes(folder: Path, results: Results) -> None:
 
 
 def test_replay_tells_the_first_line_that_differs(folder: Path, results: Results) -> None:
-    saved = json.loads((folder / "results.json").read_text())
-    one = saved["arms"][0]
-    one["digest"] = "0" * 64
-    one["sums"][0]["digest"] = "0" * 64
+    one = replace(results.arms[0], digest="0" * 64)
     other = folder.parent / "other"
-    other.mkdir()
-    (other / "results.json").write_text(json.dumps(saved))
-    done = buddylab("replay", results.arms[0].key, "--results", str(other))
+    raw = next(folder.rglob(f"{one.state}/{one.burst}/seed-{one.seed}/{one.arm}.tar.gz"))
+    copy = other / raw.relative_to(folder)
+    copy.parent.mkdir(parents=True)
+    files = unpacked(raw.read_bytes(), one.arm)
+    files["after/buddyinfo"] = files["before/buddyinfo"]
+    copy.write_bytes(packed(files))
+    (other / RESULTS).write_bytes(zipped(replace(results, arms=(one,))))
+    done = buddylab("replay", one.key, "--results", str(other))
     assert done.returncode == 1, done.stdout
-    assert f"DIFFERS: {one['sums'][0]['path']}" in done.stdout
+    assert "DIFFERS: after/buddyinfo line " in done.stdout

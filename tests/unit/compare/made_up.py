@@ -58,7 +58,6 @@ def results_of(plan: Plan, cells: Mapping[str, Mapping[str, Sequence[Outcome]]])
             arm=arm,
             key=f"{state}{arm}{seed}",
             digest="",
-            sums=(),
             outcome=one,
         )
         for state, ours in cells.items()

@@ -1,6 +1,7 @@
 """The comparison's stage without a guest: what is kept, resumed, refused and told."""
 
 import contextlib
+import gzip
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -361,7 +362,7 @@ def test_a_report_of_another_plan_or_of_nothing_is_refused(
     tmp_path: Path, guests: Guests, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert report_only(tmp_path) == Exit.USAGE
-    assert "holds neither arms nor results.json" in caplog.text
+    assert "holds neither arms nor results.json.gz" in caplog.text
     compared(tmp_path)
     assert guests.boots == 3
     assert report_only(tmp_path, TEXT.replace("order = 10", "order = 9")) == Exit.USAGE
@@ -415,7 +416,7 @@ def test_results_of_another_schema_hide_no_key(
     results = compared(tmp_path)
     assert guests.boots == 3
     (tmp_path / "old").mkdir()
-    (tmp_path / "old" / RESULTS).write_text('{"schema": 1}')
+    (tmp_path / "old" / RESULTS).write_bytes(gzip.compress(b'{"schema": 1}'))
     one = results.arms[0]
     assert replay_arm.find(one.key, (tmp_path,)).result == one
     assert "has schema 1" in caplog.text
