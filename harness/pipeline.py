@@ -159,11 +159,11 @@ def open_shell(kernel_request: KernelRequest, guest_request: GuestRequest) -> in
 
 
 def measure(request: KernelRequest, *, boots: int) -> int:
-    """Print the promised times as this machine has them."""
+    """Print the promised times and rates as this machine has them."""
     missed = 0
-    for timing in bench(request.kernel, open_cache(), boots=boots):
-        print(timing, flush=True)  # noqa: T201 - the command's answer
-        missed += not timing.met
+    for figure in bench(request.kernel, open_cache(), boots=boots):
+        print(figure, flush=True)  # noqa: T201 - the command's answer
+        missed += not figure.met
     return Exit.CHECK_FAILED if missed else Exit.OK
 
 

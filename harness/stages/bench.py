@@ -5,11 +5,10 @@ import logging
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from harness.errors import GuestLostError
 from harness.experiments import Scale, memory_mib, stages
@@ -23,6 +22,7 @@ from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.fetch import fetch
+from harness.stages.figure import Figure, duration, rate, timed
 from harness.stages.guest import guest
 from harness.stages.patch import patch
 from harness.stages.run import HOST_FACTS, run
@@ -35,57 +35,9 @@ EDITED_FILE = "mm/page_alloc.c"
 BOOT_LIMIT_S = 60.0
 MODEL_TIMES = 10  # as fast as the guest
 MODEL_PER_SECOND = 200_000
-Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """One measured time, and the time it should stay below."""
-
-    what: str
-    seconds: float
-    goal_s: float
-    note: str = ""
-
-    @property
-    def met(self) -> bool:
-        """Whether the goal was reached here."""
-        return self.seconds <= self.goal_s
-
-    def __str__(self) -> str:
-        """Print as a line of a table."""
-        verdict = "met" if self.met else "MISSED"
-        return (
-            f"{self.what:<44} {self.seconds:8.1f} s   goal {self.goal_s:5.0f} s  {verdict}"
-            f"{'  ' + self.note if self.note else ''}"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """How fast something went, and what it should at least reach."""
-
-    what: str
-    value: float
-    unit: str
-    goal: float
-    note: str = ""
-
-    @property
-    def met(self) -> bool:
-        """Whether the goal was reached here."""
-        return self.value >= self.goal
-
-    def __str__(self) -> str:
-        """Print as a line of a table."""
-        verdict = "met" if self.met else "MISSED"
-        return (
-            f"{self.what:<44} {self.value:8.0f} {self.unit}   goal {self.goal:.0f} {self.unit}"
-            f"  {verdict}{'  ' + self.note if self.note else ''}"
-        )
-
-
-def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Timing | Rate]:
+def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Figure]:
     """Measure everything, yielding each figure as it is known.
 
     A cache of its own below the given one: nothing built before is lost or helps.
@@ -93,26 +45,19 @@ def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Timing | 
     with cache.building("bench") as scratch:
         source = fetch(kernel, cache)
         private = Cache(scratch / "cache")
-        built, timing = _cold(source, private)
-        yield timing
+        built, cold = _cold(source, private)
+        yield cold
         image = guest(built, private)
-        _, again_s = _timed(lambda: _again(kernel, cache, private))
-        yield Timing(what="the same again, nothing changed", seconds=again_s, goal_s=1)
+        _, again_s = timed(lambda: _again(kernel, cache, private))
+        yield duration("the same again, nothing changed", again_s, goal_s=1)
         edited = _edited(source, scratch)
-        _, edit_s = _timed(lambda: build(patch(edited, private), private))
-        yield Timing(what=f"after an edit of {EDITED_FILE}", seconds=edit_s, goal_s=30)
+        _, edit_s = timed(lambda: build(patch(edited, private), private))
+        yield duration(f"after an edit of {EDITED_FILE}", edit_s, goal_s=30)
         yield _live_boots(built, image, private, scratch, boots)
         yield _small_run(built, image, private, scratch)
         yield _model_against_guest(scratch / "run")
         speed = measure(time.perf_counter)
-        yield Rate(
-            what="model: operations", value=speed.per_second, unit="a second", goal=MODEL_PER_SECOND
-        )
-
-
-def _timed(job: Callable[[], Result]) -> tuple[Result, float]:
-    start_s = time.monotonic()
-    return job(), time.monotonic() - start_s
+        yield rate("model: operations", speed.per_second, unit="a second", goal=MODEL_PER_SECOND)
 
 
 def _again(kernel: str | None, cache: Cache, private: Cache) -> GuestImage:
@@ -120,17 +65,17 @@ def _again(kernel: str | None, cache: Cache, private: Cache) -> GuestImage:
     return guest(build(patch(fetch(kernel, cache), private), private), private)
 
 
-def _cold(source: KernelSource, cache: Cache) -> tuple[KernelBuild, Timing]:
+def _cold(source: KernelSource, cache: Cache) -> tuple[KernelBuild, Figure]:
     # What a compiler cache remembers of other builds would make cold look warm.
     before = os.environ.get("CCACHE_DISABLE")
     os.environ["CCACHE_DISABLE"] = "1"
     try:
-        built, cold_s = _timed(lambda: build(patch(source, cache), cache))
+        built, cold_s = timed(lambda: build(patch(source, cache), cache))
     finally:
         if before is None:
             del os.environ["CCACHE_DISABLE"]
     what = "kernel and module from unpacked source"
-    return built, Timing(what=what, seconds=cold_s, goal_s=300, note=built.release)
+    return built, duration(what, cold_s, goal_s=300, note=built.release)
 
 
 def _edited(source: KernelSource, scratch: Path) -> KernelSource:
@@ -155,7 +100,7 @@ def _settings(mode: RunMode, scale: Scale) -> RunSettings:
 
 def _live_boots(
     built: KernelBuild, image: GuestImage, cache: Cache, scratch: Path, boots: int
-) -> Timing:
+) -> Figure:
     """Boot live guests under TCG until a stage could start over ssh; count those that do not."""
     settings = _settings(RunMode.LIVE, Scale.SMALL)
     speed = boot.measured_speed(built, image, settings, cache)
@@ -176,24 +121,22 @@ def _live_boots(
                 logger.warning("boot %d: %s", number, error)
             advance(number, f"{lost} lost")
     spread = f"{min(times_s):.1f} to {max(times_s):.1f} s" if times_s else "none came up"
-    return Timing(
-        what="power-on to first stage, live, TCG (median)",
-        seconds=statistics.median(times_s) if times_s else float("inf"),
+    return duration(
+        "power-on to first stage, live, TCG (median)",
+        statistics.median(times_s) if times_s else float("inf"),
         goal_s=3,
         note=f"{boots} boots, {lost} lost, {spread}",
     )
 
 
-def _small_run(built: KernelBuild, image: GuestImage, cache: Cache, scratch: Path) -> Timing:
+def _small_run(built: KernelBuild, image: GuestImage, cache: Cache, scratch: Path) -> Figure:
     settings = _settings(RunMode.REPEATABLE, Scale.SMALL)
     plan = stages(Scale.SMALL)
-    _, run_s = _timed(
-        lambda: run(built, image, plan, settings, folder=scratch / "run", cache=cache)
-    )
-    return Timing(what="--scale small, repeatable", seconds=run_s, goal_s=90)
+    _, run_s = timed(lambda: run(built, image, plan, settings, folder=scratch / "run", cache=cache))
+    return duration("--scale small, repeatable", run_s, goal_s=90)
 
 
-def _model_against_guest(folder: Path) -> Rate:
+def _model_against_guest(folder: Path) -> Figure:
     """Foretell the finished run's stages once more, and compare with what they took to run.
 
     A stage's time in the guest has its preparation in it, and the model's the reading of the
@@ -206,12 +149,12 @@ def _model_against_guest(folder: Path) -> Rate:
         raw = folder / "raw" / stage
         texts = {name: (raw / name).read_bytes() for name in TEXTS}
         free = (folder / PREDICTIONS / f"{stage}.{FREE}").read_bytes()
-        _, once_s = _timed(partial(foretell, stage, burst, texts, free))
+        _, once_s = timed(partial(foretell, stage, burst, texts, free))
         spent_s += once_s
     run_s = sum(guest_s[stage] for stage in foretold)
-    return Rate(
-        what=f"model: {len(foretold)} stages of it, against the guest",
-        value=run_s / spent_s,
+    return rate(
+        f"model: {len(foretold)} stages of it, against the guest",
+        run_s / spent_s,
         unit="times",
         goal=MODEL_TIMES,
         note=f"{spent_s:.2f} s, {run_s:.1f} s in the guest",
