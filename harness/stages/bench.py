@@ -19,6 +19,7 @@ from harness.host.progress import progress
 from harness.model.speed import measure
 from harness.prediction import FREE, TEXTS, foretell
 from harness.stages import boot
+from harness.stages.bench_compare import VERDICT_GOALS_S, arms_an_hour, edit_to_verdict
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.fetch import fetch
@@ -50,12 +51,16 @@ def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Figure]:
         image = guest(built, private)
         _, again_s = timed(lambda: _again(kernel, cache, private))
         yield duration("the same again, nothing changed", again_s, goal_s=1)
-        edited = _edited(source, scratch)
-        _, edit_s = timed(lambda: build(patch(edited, private), private))
+        changed = edited(source, scratch, "build")
+        _, edit_s = timed(lambda: build(patch(changed, private), private))
         yield duration(f"after an edit of {EDITED_FILE}", edit_s, goal_s=30)
         yield _live_boots(built, image, private, scratch, boots)
         yield _small_run(built, image, private, scratch)
         yield _model_against_guest(scratch / "run")
+        yield arms_an_hour(built, image, private, scratch)
+        for memory_mib in VERDICT_GOALS_S:
+            changed = edited(source, scratch, f"verdict_{memory_mib}")
+            yield edit_to_verdict(changed, private, scratch, memory_mib=memory_mib)
         speed = measure(time.perf_counter)
         yield rate("model: operations", speed.per_second, unit="a second", goal=MODEL_PER_SECOND)
 
@@ -78,13 +83,14 @@ def _cold(source: KernelSource, cache: Cache) -> tuple[KernelBuild, Figure]:
     return built, duration(what, cold_s, goal_s=300, note=built.release)
 
 
-def _edited(source: KernelSource, scratch: Path) -> KernelSource:
-    """Return the source with one line more in the page allocator."""
-    tree = scratch / "edited"
+def edited(source: KernelSource, scratch: Path, name: str) -> KernelSource:
+    """Return the source with one line more in the page allocator, another one for each name."""
+    tree = scratch / f"edited-{name}"
     source_tree.clone(source.tree, tree, own={EDITED_FILE: True})
     with (tree / EDITED_FILE).open("a") as file:
-        file.write("\nint buddylab_bench_edit;\n")
-    return replace(source, tree=tree, digest=sha256_text(source.digest, "edited by bench"))
+        file.write(f"\nint buddylab_bench_{name};\n")
+    digest = sha256_text(source.digest, f"edited by bench: {name}")
+    return replace(source, tree=tree, digest=digest)
 
 
 def _settings(mode: RunMode, scale: Scale) -> RunSettings:
