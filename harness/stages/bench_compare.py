@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.compare import plan as plans
-from harness.compare.plan import Variant, parse_plan
+from harness.compare.plan import PATCHED, parse_plan
 from harness.compare.results import Results
 from harness.errors import UserError
 from harness.stages.build import build
@@ -71,7 +71,7 @@ def _job(text: str, folder: Path) -> Job:
 
 
 def _compared(job: Job, kernel: KernelBuild, image: GuestImage, cache: Cache) -> Results:
-    return compare(job, {Variant.PATCHED: (kernel, image)}, cache)
+    return compare(job, {PATCHED: (kernel, image)}, cache)
 
 
 def arms_rate(results: Results, seconds: float, jobs: int) -> Figure:
