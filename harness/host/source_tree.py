@@ -71,6 +71,7 @@ class _Import:
     fingerprint: str
     digest: str
     stamps: dict[str, str]
+    contents: dict[str, str]  # what _copy said of each file
 
 
 def import_directory(path: Path, cache: Cache, describe: Describe) -> KernelSource:
@@ -85,9 +86,10 @@ def import_directory(path: Path, cache: Cache, describe: Describe) -> KernelSour
     brief = cache.root / "imports" / f"{name}-{fingerprint[:16]}"
     if brief.exists() and (known := cache.load("sources", brief.read_text(), KernelSource)):
         return known
-    digest = _import(path, entries, _remembered(last), cache, describe)
+    digest, contents = _import(path, entries, _remembered(last), cache, describe)
     stamps = {entry.path: entry.stamp for entry in entries}
-    atomic_write(last, encode(_Import(fingerprint=fingerprint, digest=digest, stamps=stamps)))
+    record = _Import(fingerprint=fingerprint, digest=digest, stamps=stamps, contents=contents)
+    atomic_write(last, encode(record))
     atomic_write(brief, digest)
     source = cache.load("sources", digest, KernelSource)
     assert source is not None  # noqa: S101 - just published
@@ -96,29 +98,35 @@ def import_directory(path: Path, cache: Cache, describe: Describe) -> KernelSour
 
 def _import(
     path: Path, entries: list[_Entry], last: _Import | None, cache: Cache, describe: Describe
-) -> str:
+) -> tuple[str, dict[str, str]]:
+    """Copy what changed, link the rest, publish; return the digest and what it is made of."""
     previous = cache.entry("sources", last.digest) / "tree" if last else None
     if previous is not None and not previous.is_dir():
         previous = None
-    parts: list[str] = []
+    contents: dict[str, str] = {}
     with (
         cache.building("import") as scratch,
         progress("fetch", total=len(entries), unit="files") as advance,
     ):
         for count, entry in enumerate(entries, start=1):
-            same = previous if last and last.stamps.get(entry.path) == entry.stamp else None
-            parts += [entry.path, _copy(path, entry.path, scratch / "tree", same)]
+            is_same = last is not None and last.stamps.get(entry.path) == entry.stamp
+            known = last.contents.get(entry.path) if last and is_same else None
+            copied = _copy(path, entry.path, scratch / "tree", previous if is_same else None, known)
+            contents[entry.path] = copied
             advance(count, entry.path)
-        digest = sha256_text(*parts)
+        digest = sha256_text(*(part for item in contents.items() for part in item))
         final = cache.entry("sources", digest) / "tree"
         source = describe(scratch / "tree", origin="local", digest=digest, final=final)
         if cache.load("sources", digest, KernelSource) is None:
             cache.publish(scratch, "sources", digest, source)
-    return digest
+    return digest, contents
 
 
-def _copy(root: Path, name: str, target_root: Path, same: Path | None) -> str:
-    """Copy one file, linking to `same` tree's where it did not change; return its digest."""
+def _copy(root: Path, name: str, target_root: Path, same: Path | None, known: str | None) -> str:
+    """Copy one file, linking to `same` tree's where it did not change; return its digest.
+
+    `known` is the digest that a file which did not change had before: it is not read again.
+    """
     source, target = root / name, target_root / name
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_symlink():
@@ -127,6 +135,8 @@ def _copy(root: Path, name: str, target_root: Path, same: Path | None) -> str:
         return f"-> {link}"
     if same is not None and (same / name).is_file():
         os.link(same / name, target)
+        if known is not None:
+            return known
     else:
         shutil.copy2(source, target)
     executable = "x" if os.access(target, os.X_OK) else "-"

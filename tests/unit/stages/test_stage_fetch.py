@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Exit, HostError, UserError
+from harness.host import source_tree
 from harness.kernel import tree as kernel_tree
 from harness.stages import fetch as stage
 from harness.stages.fetch import fetch
-from harness.workspace import Cache
+from harness.workspace import Cache, sha256_file
 
 
 @dataclass
@@ -233,6 +234,26 @@ def test_directory_is_imported_and_an_edit_gives_another_digest(
     assert edited.digest != first.digest
     assert (edited.tree / "mm/page_alloc.c").read_text() == "int other;\n"
     assert "int one;" in (first.tree / "mm/page_alloc.c").read_text()
+
+
+def test_only_what_was_edited_is_read_again(
+    cache: Cache, fake_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the digest is that of a source read from its first file to its last."""
+    fetch(str(fake_kernel), cache)
+    edited = fake_kernel / "mm" / "page_alloc.c"
+    edited.write_text(edited.read_text() + "\nint edited;\n")
+    read: list[str] = []
+
+    def noted(path: Path) -> str:
+        read.append(path.name)
+        return sha256_file(path)
+
+    monkeypatch.setattr(source_tree, "sha256_file", noted)
+    again = fetch(str(fake_kernel), cache)
+
+    assert read == ["page_alloc.c"]
+    assert again.digest == fetch(str(fake_kernel), Cache(tmp_path / "fresh")).digest
 
 
 def test_what_a_build_left_does_not_count(cache: Cache, fake_kernel: Path) -> None:
