@@ -37,7 +37,7 @@ _PERMILLE_OF_PERCENT = 10
 _GFP_NEEDED = 0x40 | 0x400  # ___GFP_IO | ___GFP_DIRECT_RECLAIM
 _GFP_NORETRY = 0x10000
 # The module's classes of which every request is such a one.
-_ELIGIBLE_CLASSES = ("kernel", "kernel_nokswapd", "retry_mayfail", "movable")
+ELIGIBLE_CLASSES = ("kernel", "kernel_nokswapd", "retry_mayfail", "movable")
 _BROKEN_SHOWN = 5
 
 
@@ -122,7 +122,7 @@ def _undecided(stage: StageRecord, order: Order) -> int:
         records is not None
         and policies is not None
         and records.order == order >= max(policy.min_order for policy in policies)
-        and records.gfp in _ELIGIBLE_CLASSES
+        and records.gfp in ELIGIBLE_CLASSES
         and records.attempted == rise(stage, witness_count, "req", order)
     )
     return 0 if decided else rise(stage, witness_count, "slowpath", order)

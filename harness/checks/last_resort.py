@@ -27,19 +27,24 @@ _SCANNED = "compact_migrate_scanned"
 _NOT_COSTLY = ORDERS[: COSTLY_ORDER + 1]
 
 
-def _last_resort(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+def without_last_resort(run: RunRecord) -> NotApplicable | None:
+    """Return why what mode clear did cannot be judged."""
     absent = without_details(run)
-    if absent:
-        return absent
-    if all(details_of(snapshot).last_resort is None for snapshot in run.snapshots):
+    if absent is None and all(
+        details_of(snapshot).last_resort is None for snapshot in run.snapshots
+    ):
         return NotApplicable("this part of the series has no policy that clears ranges")
-    return (each for stage in judged(run) for each in _stage(stage))
+    return absent
+
+
+def _last_resort(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    return without_last_resort(run) or (each for stage in judged(run) for each in _stage(stage))
 
 
 def _stage(stage: StageRecord) -> Iterator[Comparison]:
     mode = steady_mode(stage)
-    tried = {order: rise(stage, _count, "tried", order) for order in EXACT_ORDERS}
-    made = {order: rise(stage, _count, "made", order) for order in EXACT_ORDERS}
+    tried = {order: rise(stage, last_resort_count, "tried", order) for order in EXACT_ORDERS}
+    made = {order: rise(stage, last_resort_count, "made", order) for order in EXACT_ORDERS}
     served = {order: rise(stage, text_count, "step_last_resort", order) for order in EXACT_ORDERS}
     yield from compared(
         stage.name,
@@ -80,14 +85,18 @@ def _untouched(stage: StageRecord, orders: tuple[Order, ...]) -> Iterator[Compar
         stage.name,
         "counts of a last resort that is not for these orders, or not on, and none",
         (
-            Pair(order, sum(rise(stage, _count, name, order) for name in LAST_RESORT_COUNTS), 0)
+            Pair(
+                order,
+                sum(rise(stage, last_resort_count, name, order) for name in LAST_RESORT_COUNTS),
+                0,
+            )
             for order in orders
         ),
     )
 
 
 def _within_vmstat(stage: StageRecord) -> Comparison:
-    scanned = sum(rise(stage, _count, "scanned", order) for order in ORDERS)
+    scanned = sum(rise(stage, last_resort_count, "scanned", order) for order in ORDERS)
     whole = stage.vmstat_delta(_SCANNED)
     return Comparison(
         holds=scanned <= whole,
@@ -96,7 +105,8 @@ def _within_vmstat(stage: StageRecord) -> Comparison:
     )
 
 
-def _count(snapshot: Snapshot, name: str, order: Order) -> int:
+def last_resort_count(snapshot: Snapshot, name: str, order: Order) -> int:
+    """Return a count of debugfs buddy_monitor/last_resort."""
     table = details_of(snapshot).last_resort
     if table is None:
         raise RecordError(f"{snapshot.label}: monitor_last_resort is absent; repeat the run")

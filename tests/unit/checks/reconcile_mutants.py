@@ -87,6 +87,8 @@ RECONCILE_MUTANTS = (
     ("last-resort-serves-what-it-made", FINAL, LAST_RESORT, "^4 0 0 0 0 0 0", "4 0 0 0 0 0 1"),
     ("last-resort-serves-what-it-made", FINAL, LAST_RESORT, "^2 0 0", "2 0 1"),
     ("last-resort-serves-what-it-made", FINAL, STEPS, "^(10 .*) 0 0 0 0$", r"\1 1 0 0 0"),
+    # ranges emptied without a try
+    ("last-resort-keeps-its-bounds", FINAL, LAST_RESORT, "^10 0 0 0", "10 0 0 1"),
     # adaptive counted where the priority was not raised
     ("priorities-match-policy", FINAL, WITNESS, r"^(compact_call prio=0 .*) 38$", r"\1 37"),
     # ... raised, and never counted

@@ -243,7 +243,7 @@ def test_an_unpatched_kernel_is_judged_without_the_monitor() -> None:
     results = judge(run)
 
     assert all_hold(results)
-    assert sum(result.status is Status.NOT_APPLICABLE for result in results) == 28
+    assert sum(result.status is Status.NOT_APPLICABLE for result in results) == 29
     summary = summarise(run, results)
     assert summary.headline is None
     assert decode_run(encode_run(summary)) == summary

@@ -119,7 +119,7 @@ def test_terminal_lines_fit(run: Run) -> None:
     for each in (run, failed(run), long):
         text = terminal_summary(each)
         assert max(len(line) for line in text.splitlines()) <= 100
-    assert "verdict: all checks hold (30 held, 0 failed, 6 not applicable)" in terminal_summary(run)
+    assert "verdict: all checks hold (31 held, 0 failed, 6 not applicable)" in terminal_summary(run)
     assert "FAILED  req-is-success-plus-fail" in terminal_summary(failed(run))
     assert "broken: order 10" in terminal_summary(failed(run))
 
@@ -209,7 +209,7 @@ def test_a_run_of_few_stages_without_monitor_is_reported(run: Run) -> None:
 def test_a_failed_check_is_in_the_verdict(run: Run) -> None:
     text = markdown(failed(run))
 
-    assert "1 of 36 checks failed: req-is-success-plus-fail." in text
+    assert "1 of 37 checks failed: req-is-success-plus-fail." in text
     assert "- broken: order 10: req 3" in text
 
 
