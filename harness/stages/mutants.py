@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checks.base import Status
+from harness.end_of_ladder import end_of_ladder_stages
 from harness.errors import GuestLostError, RecordError, StageError, UserError
 from harness.experiments import Scale, memory_mib, mutant_stages
 from harness.host.accelerator import AcceleratorChoice
@@ -143,7 +144,7 @@ def _judged(built: _Bootable, cache: Cache) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory(prefix="buddylab-mutant-") as scratch:
         folder = Path(scratch)
         try:
-            plan = mutant_stages()
+            plan = (*mutant_stages(), *end_of_ladder_stages(settings.memory_mib))
             key = run(built.kernel, built.image, plan, settings, folder=folder, cache=cache)
             save_key(folder, key)
             judged = check(folder)
