@@ -1,10 +1,13 @@
 """Mutants say what they are and who must catch them; trials say whether that happened."""
 
+from pathlib import Path
+
 import pytest
 
+from harness.checks.registry import CHECKS
 from harness.errors import UserError
 from harness.kernel.mutant import parse_mutant
-from harness.stages.mutants import Trial
+from harness.stages.mutants import IDENTITY, Trial, read_mutants
 from harness.values import Counters
 
 TEXT = """Subject: the request is counted twice
@@ -17,6 +20,9 @@ Caught-by: req-is-success-plus-fail
 +one
  two
 """
+
+MUTANTS = Path(__file__).parents[2] / "mutants"
+LINES = ("linux-5.15", "linux-6.1")
 
 
 def test_headers_and_diff_are_read() -> None:
@@ -63,3 +69,16 @@ def test_only_the_named_check_counts(expected: str, caught_by: tuple[str, ...], 
 
     assert trial.held is held
     assert ("MISSED" in str(trial)) is (bool(expected) and not held)
+
+
+def test_both_lines_have_the_same_mutants_and_name_checks_that_exist() -> None:
+    said = [
+        [
+            (each.patch.name, each.subject, each.caught_by)
+            for each in read_mutants(MUTANTS / line, ())
+        ]
+        for line in LINES
+    ]
+
+    assert said[0] == said[1]
+    assert {caught_by for *_rest, caught_by in said[0]} <= {IDENTITY} | {c.name for c in CHECKS}
