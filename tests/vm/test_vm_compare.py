@@ -42,14 +42,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     argv = command("compare", SMOKE, "--output", str(path))
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
         end = time.monotonic() + LIMIT_S
-        while not list(path.rglob("seed-*/*.json")):
+        while not list(path.rglob("arms/*/*/seed-*/*.json")):
             assert first.poll() is None
             assert time.monotonic() < end
             time.sleep(0.05)
         first.send_signal(signal.SIGKILL)
         first.wait(timeout=30)
     assert guests_of(path) == []
-    kept = {file: file.stat().st_mtime_ns for file in path.rglob("seed-*/*.json")}
+    kept = {file: file.stat().st_mtime_ns for file in path.rglob("arms/*/*/seed-*/*.json")}
     done = buddylab("compare", SMOKE, "--output", str(path))
     sys.stdout.write(done.stdout)
     assert done.returncode == 0
