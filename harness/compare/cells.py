@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.compare.outcome import Outcome
 from harness.compare.plan import Plan
 from harness.compare.results import ArmResult, Results
 
@@ -59,7 +58,7 @@ def cells(results: Results) -> tuple[Cell, ...]:
 
 def pairs(
     ours: Sequence[ArmResult], theirs: Sequence[ArmResult]
-) -> tuple[tuple[Outcome, Outcome], ...]:
-    """Pair two arms' outcomes by seed, leaving out seeds that only one of them has."""
-    by_seed = {one.seed: one.outcome for one in theirs}
-    return tuple((one.outcome, by_seed[one.seed]) for one in ours if one.seed in by_seed)
+) -> tuple[tuple[ArmResult, ArmResult], ...]:
+    """Pair two arms' results by seed, leaving out seeds that only one of them has."""
+    by_seed = {one.seed: one for one in theirs}
+    return tuple((one, by_seed[one.seed]) for one in ours if one.seed in by_seed)

@@ -81,15 +81,12 @@ def classifiers(results: Results) -> tuple[Classifier, ...]:
             continue
         by_predictor: dict[str, list[Case]] = {}
         for cell in cells(results):
-            ours = cell.of(arm.name)
-            baseline = {one.seed for one in cell.of(plan.baseline)}
-            seeds = [one.seed for one in ours if one.seed in baseline]
-            both = pairs(ours, cell.of(plan.baseline))
-            for seed, (one, other) in zip(seeds, both, strict=True):
-                for name, value in by_name(one.predictors).items():
+            for one, other in pairs(cell.of(arm.name), cell.of(plan.baseline)):
+                better = helped(one.outcome, other.outcome)
+                for name, value in by_name(one.outcome.predictors).items():
                     cases = by_predictor.setdefault(name, [])
                     if value is not None:
-                        cases.append(Case(seed=seed, value=value, helped=helped(one, other)))
+                        cases.append(Case(seed=one.seed, value=value, helped=better))
         found += [classifier(arm.name, name, cases) for name, cases in by_predictor.items()]
     return tuple(found)
 

@@ -37,14 +37,15 @@ def compared(cell: Cell, arm: str) -> Compared | None:
     both = pairs(cell.of(arm), cell.of(cell.plan.baseline))
     if not both:
         return None
-    blocks = paired([one.blocks for one, _ in both], [other.blocks for _, other in both])
-    scanned = fmean(one.work.migrate_scanned for one, _ in both)
-    baseline_scanned = fmean(other.work.migrate_scanned for _, other in both)
-    looked = [one.looked for one, _ in both if one.looked is not None]
+    ours, theirs = ([one.outcome for one in side] for side in zip(*both, strict=True))
+    blocks = paired([one.blocks for one in ours], [other.blocks for other in theirs])
+    scanned = fmean(one.work.migrate_scanned for one in ours)
+    baseline_scanned = fmean(other.work.migrate_scanned for other in theirs)
+    looked = [one.looked for one in ours if one.looked is not None]
     return Compared(
         effect=_effect(blocks, scanned, baseline_scanned),
         blocks=blocks,
-        baseline_blocks=fmean(other.blocks for _, other in both),
+        baseline_blocks=fmean(other.blocks for other in theirs),
         scanned=scanned,
         baseline_scanned=baseline_scanned,
         looked=fmean(looked) if looked else None,

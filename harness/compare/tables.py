@@ -1,16 +1,16 @@
 """Tables of a comparison by state and burst; every mean with its interval."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from harness.compare.cells import Cell, cells, pairs
-from harness.compare.measures import blocks_made
+from harness.compare.cells import Cell, cells
+from harness.compare.effects import Compared, compared
+from harness.compare.measures import Measure, measured
 from harness.compare.outcome import Outcome
 from harness.compare.results import ArmResult, Results, short
-from harness.compare.statistics import Paired, number, paired, spread
+from harness.compare.statistics import number, spread
 from harness.compare.table import Table
 
-Measure = Callable[[Outcome], float]
+_Reader = Callable[[Outcome], float]
 
 _HEAD = (
     "arm",
@@ -34,18 +34,6 @@ _HEAD = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One arm against the baseline, by what was measured, over the seeds both have."""
-
-    arm: str
-    blocks: Paired
-    scanned: Paired
-    latency_total: Paired
-    oom_kills: Paired
-    unmovable: Paired
-
-
 def tables(results: Results) -> tuple[Table, ...]:
     """Make a table of every state and burst that has an arm."""
     return tuple(_table(cell) for cell in cells(results))
@@ -56,32 +44,10 @@ def work_tables(results: Results) -> tuple[Table, ...]:
     return tuple(_work_table(cell) for cell in cells(results))
 
 
-def comparison(
-    arm: str, ours: Sequence[ArmResult], baseline: Sequence[ArmResult]
-) -> Comparison | None:
-    """Compare by pairs of one seed; None where no seed has both."""
-    both = pairs(ours, baseline)
-    if not both:
-        return None
-
-    def by(measure: Measure) -> Paired:
-        return paired([measure(one) for one, _ in both], [measure(one) for _, one in both])
-
-    return Comparison(
-        arm=arm,
-        blocks=by(lambda one: one.blocks),
-        scanned=by(lambda one: one.work.migrate_scanned),
-        latency_total=by(lambda one: one.latency.total),
-        oom_kills=by(lambda one: one.work.oom_kills),
-        unmovable=by(lambda one: one.unmovable_after - one.unmovable_before),
-    )
-
-
 def _table(cell: Cell) -> Table:
     plan = cell.plan
-    baseline = cell.of(plan.baseline)
     rows = [
-        _row(arm.name, ours, comparison(arm.name, ours, baseline))
+        _row(arm.name, ours, compared(cell, arm.name))
         for arm in plan.arms
         if (ours := cell.of(arm.name))
     ]
@@ -90,7 +56,7 @@ def _table(cell: Cell) -> Table:
     return Table(title=cell.title, notes=tuple(_notes(cell)), head=head, rows=tuple(rows))
 
 
-_WORK: tuple[tuple[str, Measure], ...] = (
+_WORK: tuple[tuple[str, _Reader], ...] = (
     ("migrated", lambda one: one.work.migrated),
     ("free scanned", lambda one: one.work.free_scanned),
     ("reclaim scanned", lambda one: one.work.reclaim_scanned),
@@ -110,7 +76,7 @@ def _work_table(cell: Cell) -> Table:
     for arm in cell.plan.arms:
         ours = [one.outcome for one in cell.of(arm.name)]
         if ours:
-            values = (str(spread([measure(one) for one in ours])) for _, measure in _WORK)
+            values = (str(spread([read(one) for one in ours])) for _, read in _WORK)
             rows.append((arm.name, *values))
     head = ("arm", *(name for name, _ in _WORK))
     return Table(title=f"{cell.title}: work", head=head, rows=tuple(rows))
@@ -125,7 +91,7 @@ def _notes(cell: Cell) -> Iterator[str]:
         yield f"not the memory the state promises, yet in all figures: {', '.join(cell.broken)}"
     yield f"{seeds} of {len(plan.seeds)} seeds"
     yield f"ideal {ideals} blocks; the watermark withholds {withheld} more"
-    other = [arm.name for arm in plan.arms if arm.kernel is not plan.arms[0].kernel]
+    other = [arm.name for arm in plan.arms if arm.kernel != plan.arms[0].kernel]
     if other:
         yield (
             f"other kernels from the same seed, never the same memory: {', '.join(other)}; "
@@ -133,21 +99,17 @@ def _notes(cell: Cell) -> Iterator[str]:
         )
 
 
-def _row(name: str, ours: Sequence[ArmResult], against: Comparison | None) -> tuple[str, ...]:
-    def middle(measure: Measure) -> str:
-        return number(spread([measure(one.outcome) for one in ours]).median)
+def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tuple[str, ...]:
+    def middle(read: _Reader) -> str:
+        return number(spread([read(one.outcome) for one in ours]).median)
 
-    shares = [
-        100 * one.outcome.blocks / one.outcome.ideal.blocks
-        for one in ours
-        if one.outcome.ideal.blocks
-    ]
+    shares = _numbers(Measure.IDEAL_SHARE, ours)
     first = min(ours, key=lambda one: one.seed)
     blocks = against.blocks if against else None
     return (
         name,
         str(spread([one.outcome.blocks for one in ours])),
-        f"{spread(shares).median:.1f} %" if shares else "-",
+        f"{100 * spread(shares).median:.1f} %" if shares else "-",
         str(blocks) if blocks else "-",
         f"{blocks.above}:{blocks.below}" if blocks else "-",
         f"{blocks.sign_p:.2g}" if blocks else "-",
@@ -168,24 +130,25 @@ def _row(name: str, ours: Sequence[ArmResult], against: Comparison | None) -> tu
 
 def _looked(ours: Sequence[ArmResult]) -> str:
     """Pages mode 5 looked at beside those scanned; - where no guest of the arm tells."""
-    told = [one.outcome.looked for one in ours if one.outcome.looked is not None]
+    told = _numbers(Measure.LOOKED, ours)
     return str(spread(told)) if told else "-"
 
 
-def _price(against: Comparison | None) -> str:
+def _price(against: Compared | None) -> str:
     """Pages scanned more, for each block got more than the baseline; - where none was gained."""
     if against is None or against.blocks.low <= 0:
         return "-"
-    if against.scanned.mean <= 0:
-        return "none more"
-    return number(round(against.scanned.mean / against.blocks.mean))
+    more = against.scanned - against.baseline_scanned
+    return number(round(more / against.blocks.mean)) if more > 0 else "none more"
 
 
 def _made(ours: Sequence[ArmResult]) -> str:
     """Pages scanned for each block that was not there before; - where none was made."""
-    prices = [
-        one.outcome.work.migrate_scanned / made
-        for one in ours
-        if (made := blocks_made(one.outcome)) > 0
-    ]
+    prices = _numbers(Measure.SCANNED_PER_BLOCK_MADE, ours)
     return number(round(spread(prices).median)) if prices else "-"
+
+
+def _numbers(measure: Measure, ours: Sequence[ArmResult]) -> list[float]:
+    """Return an arm's numbers of a measure, of those seeds that have one."""
+    found = (measured(measure, one.outcome) for one in ours)
+    return [value for value in found if value is not None]

@@ -99,7 +99,7 @@ def _samples(one: Prediction, cell: Cell) -> list[tuple[float, float]]:
     theirs = cell.of(one.against or cell.plan.baseline)
     factor = 1.0 if one.factor is None else one.factor
     numbers = (
-        (measured(one.measure, mine), measured(one.measure, other))
+        (measured(one.measure, mine.outcome), measured(one.measure, other.outcome))
         for mine, other in pairs(ours, theirs)
     )
     return [
