@@ -19,12 +19,11 @@ from harness.checks.interval import (
 from harness.checks.policy import steady_mode
 from harness.errors import RecordError
 from harness.kernel.monitor_details import LAST_RESORT_COUNTS
-from harness.kernel.pages import COSTLY_ORDER, ORDERS, Order
+from harness.kernel.pages import NOT_COSTLY, ORDERS, Order
 from harness.kernel.sysctl import PolicyMode
 from harness.record import RunRecord, Snapshot, StageRecord
 
 _SCANNED = "compact_migrate_scanned"
-_NOT_COSTLY = ORDERS[: COSTLY_ORDER + 1]
 
 
 def without_last_resort(run: RunRecord) -> NotApplicable | None:
@@ -62,7 +61,7 @@ def _stage(stage: StageRecord) -> Iterator[Comparison]:
     )
     if mode is PolicyMode.CLEAR:
         yield from _each_request(stage, tried)
-    yield from _untouched(stage, ORDERS if mode not in {None, PolicyMode.CLEAR} else _NOT_COSTLY)
+    yield from _untouched(stage, ORDERS if mode not in {None, PolicyMode.CLEAR} else NOT_COSTLY)
     yield _within_vmstat(stage)
 
 

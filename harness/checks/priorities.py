@@ -16,7 +16,7 @@ from harness.checks.interval import (
     witnesses_of,
 )
 from harness.checks.policy import steady_mode
-from harness.kernel.pages import COSTLY_ORDER, ORDERS, Order
+from harness.kernel.pages import NOT_COSTLY, ORDERS, Order
 from harness.kernel.sysctl import PolicyMode
 from harness.kernel.witness import PRIO_ASYNC, PRIO_FULL, PRIO_LIGHT
 from harness.record import RunRecord, StageRecord
@@ -51,7 +51,8 @@ def _stage_priorities(stage: StageRecord, mode: PolicyMode) -> Iterator[Comparis
             yield from _raised_to_full(stage, what)
         case PolicyMode.LIGHT:
             yield from _none_full(stage, what)
-            yield from _raised_to_light(stage, what)
+            # Light is also what second calls are: more of them than were raised is no wonder.
+            yield from _as_many_as_adaptive(stage, what, PRIO_LIGHT, "light")
         case PolicyMode.LAST:
             yield from _one_full_each(stage, what)
             yield from _only_at_the_end(stage, what)
@@ -73,15 +74,7 @@ def _none_full(stage: StageRecord, what: str) -> Iterator[Comparison]:
 def _raised_to_full(stage: StageRecord, what: str) -> Iterator[Comparison]:
     full = [_calls(stage, order, PRIO_FULL) for order in ORDERS]
     adaptive = [_adaptive(stage, order) for order in ORDERS]
-    # adaptive is counted once an attempt is over: one may have begun before the stage.
-    yield from compared(
-        what,
-        "compactions at full priority and adaptive",
-        (
-            Pair(order, full[order], adaptive[order], -in_flight(stage.before, order), full[order])
-            for order in ORDERS
-        ),
-    )
+    yield from _as_many_as_adaptive(stage, what, PRIO_FULL, "full")
     yield from compared(
         what,
         "costly orders: adaptive or requests in flight, where compaction was at full priority",
@@ -98,19 +91,22 @@ def _raised_to_full(stage: StageRecord, what: str) -> Iterator[Comparison]:
     )
 
 
-def _raised_to_light(stage: StageRecord, what: str) -> Iterator[Comparison]:
-    """Light is also what second calls are: more of them than were raised is no wonder."""
-    light = {order: _calls(stage, order, PRIO_LIGHT) for order in ORDERS}
+def _as_many_as_adaptive(
+    stage: StageRecord, what: str, prio: int, name: str
+) -> Iterator[Comparison]:
+    """Compare calls of the priority that the policy raises to: one at least for each request."""
+    calls = [_calls(stage, order, prio) for order in ORDERS]
+    # adaptive is counted once an attempt is over: one may have begun before the stage.
     yield from compared(
         what,
-        "compactions at light priority and adaptive",
+        f"compactions at {name} priority and adaptive",
         (
             Pair(
                 order,
-                light[order],
+                calls[order],
                 _adaptive(stage, order),
                 -in_flight(stage.before, order),
-                light[order],
+                calls[order],
             )
             for order in ORDERS
         ),
@@ -155,7 +151,7 @@ def _only_at_the_end(stage: StageRecord, what: str) -> Iterator[Comparison]:
         "adaptive of orders that are not costly and none",
         (
             Pair(order, _adaptive(stage, order), 0, 0, in_flight(stage.before, order))
-            for order in ORDERS[: COSTLY_ORDER + 1]
+            for order in NOT_COSTLY
         ),
     )
 

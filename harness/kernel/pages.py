@@ -16,6 +16,7 @@ MAX_ORDER = 11
 ORDERS: tuple[Order, ...] = tuple(Order(order) for order in range(MAX_ORDER))
 # PAGE_ALLOC_COSTLY_ORDER of include/linux/mmzone.h: costly are the orders above it.
 COSTLY_ORDER = Order(3)
+NOT_COSTLY = ORDERS[: COSTLY_ORDER + 1]
 PAGE_BYTES = 4096
 _PAGES_PER_MIB = 256
 _PAGE_KIB = 4
