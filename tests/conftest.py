@@ -1,6 +1,7 @@
 """Every test has a cache and a home of its own, and no network but the loopback."""
 
 import shutil
+import signal
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,15 @@ diff --git a/{path} b/{path}
 +{new}
  {after}
 """
+
+
+def pytest_configure() -> None:
+    """Let SIGINT end what tests interrupt, also where a shell runs them in the background.
+
+    Such a job ignores it, and so would every process that it starts.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
