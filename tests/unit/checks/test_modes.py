@@ -126,6 +126,29 @@ def test_which_decisions_a_mode_takes(
     assert status(run, DECISIONS) is expected
 
 
+@pytest.mark.parametrize(
+    ("mode", "order", "expected"),
+    [
+        (LAST, 10, Status.HELD),
+        (LAST, 3, Status.FAILED),  # not costly
+        (CLEAR, 3, Status.FAILED),
+        (6, 10, Status.FAILED),  # no mode has this number
+    ],
+)
+def test_a_decision_that_no_setting_leads_to(mode: int, order: int, expected: Status) -> None:
+    """Where the mode changed in the stage, the sysctls do not tell which one it was."""
+    run = whole_run()
+    sysctl = run[FINAL]["after/sysctl"]
+    run[FINAL]["after/sysctl"] = sysctl.replace(b"mode=2", b"mode=4")
+    text = run[FINAL]["after/decisions"].decode().replace("mode=2", f"mode={mode}", 1)
+    at = text.index(f"mode={mode}")
+    line = text.rindex("order=10", 0, at)
+    text = f"{text[:line]}order={order}{text[line + len('order=10') :]}"
+    run[FINAL]["after/decisions"] = text.encode()
+
+    assert status(run, DECISIONS) is expected
+
+
 def test_an_order_that_is_not_costly_is_decided_off() -> None:
     run = in_mode(CLEAR)
     text = run[FINAL]["after/decisions"].decode().replace("mode=2", "mode=5")
@@ -165,6 +188,8 @@ def test_the_last_resort_adds_up() -> None:
         "6 3 6 900 35101 5",  # vmstat has 39 * 900 for all compaction
     ):
         assert last_resort(CLEAR, row) is Status.FAILED, row
+    # Nothing but the tries themselves says that more was made than tried.
+    assert last_resort(CLEAR, "4 3 6 900 100 5", adaptive=4) is Status.FAILED
     idle = "0 0 0 0 0 0"
     assert last_resort(CLEAR, "1 0 0 9 0 0", served=0, adaptive=0, order=3) is Status.FAILED
     assert last_resort(LAST, idle) is Status.HELD
