@@ -240,8 +240,9 @@ def _execution(spec: GuestSpec) -> tuple[str, ...]:
         *("-smp", "1"),
         # Every run begins at the same moment, and time passes as the guest executes.
         *("-rtc", "base=2026-01-01,clock=vm"),
-        # The two instructions that return the host's randomness.
-        *("-cpu", "max,rdrand=off,rdseed=off"),
+        # Without the two instructions that return the host's randomness. And without ERMS, for
+        # the kernel would then clear pages by "rep stosb": TCG executes that byte by byte.
+        *("-cpu", "max,rdrand=off,rdseed=off,erms=off"),
     )
 
 

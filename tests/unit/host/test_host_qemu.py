@@ -53,7 +53,7 @@ def test_repeatable_guest_has_no_source_of_change() -> None:
     assert value_after(argv, "-icount") == "shift=3,sleep=off"
     assert value_after(argv, "-smp") == "1"
     assert value_after(argv, "-rtc") == "base=2026-01-01,clock=vm"
-    assert value_after(argv, "-cpu") == "max,rdrand=off,rdseed=off"
+    assert value_after(argv, "-cpu") == "max,rdrand=off,rdseed=off,erms=off"
     assert value_after(argv, "-nic") == "none"
     assert value_after(argv, "-seed") == "7"
     assert "virtio" not in " ".join(argv)
