@@ -4,18 +4,21 @@ The only importer of qemu.qmp. Nothing here is seen by the guest: while it is pa
 stands still, and between two pauses the monitor is only asked for its state.
 """
 
+import asyncio
 import contextlib
 import logging
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from qemu.qmp import QMPError  # noqa: TID251 - the one importer
-from qemu.qmp.legacy import QEMUMonitorProtocol  # noqa: TID251
+from qemu.qmp import QMPClient, QMPError  # noqa: TID251 - the one importer
 
 from harness.errors import GuestLostError
 from harness.host.deadline import Deadline
+
+T = TypeVar("T")
 
 # It logs each failed attempt as an error; here they are expected, or raised.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -25,13 +28,18 @@ _POLL_S = 0.005
 _SHARED_MEMORY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
 _PAUSED = "guest-panicked"  # what QEMU calls a guest that wrote to pvpanic's port
 _MAX_READ_BYTES = 1 << 20
+_CLOSE_S = 5.0
+# What a QEMU that ended, hangs or refuses makes of a call. TimeoutError is an OSError.
+_GONE = (QMPError, OSError, EOFError)
 
 
 class Monitor:
-    """An open connection to one QEMU."""
+    """An open connection to one QEMU; no command is waited for beyond the deadline of all."""
 
-    def __init__(self, protocol: QEMUMonitorProtocol) -> None:
-        self._protocol = protocol
+    def __init__(self, client: QMPClient, loop: asyncio.Runner, deadline: Deadline) -> None:
+        self._client = client
+        self._loop = loop
+        self._deadline = deadline
 
     def wait_for_pause(self, deadline: Deadline) -> None:
         """Return once the guest has stopped itself; GuestLostError after the deadline."""
@@ -87,8 +95,8 @@ class Monitor:
 
     def _command(self, name: str, **arguments: object) -> object:
         try:
-            return self._protocol.cmd(name, **arguments)
-        except (TimeoutError, QMPError, OSError) as error:
+            return _within(self._loop, self._client.execute(name, arguments), self._deadline)
+        except _GONE as error:
             raise GuestLostError(
                 "exit", f"QEMU's monitor does not answer {name}: {error}"
             ) from error
@@ -103,25 +111,35 @@ def connected(
     With `starting`, which gives the exit status of a QEMU that was just started, the socket
     is waited for as long as that is None.
     """
-    protocol = _connect(path, deadline, starting)
-    try:
-        yield Monitor(protocol)
-    finally:
-        with contextlib.suppress(QMPError, OSError):
-            protocol.close()
+    with asyncio.Runner() as loop:
+        client = _connect(path, loop, deadline, starting)
+        try:
+            yield Monitor(client, loop, deadline)
+        finally:
+            with contextlib.suppress(*_GONE):
+                _within(loop, client.disconnect(), Deadline.after(_CLOSE_S, "closing"))
 
 
 def _connect(
-    path: Path, deadline: Deadline, starting: Callable[[], int | None] | None
-) -> QEMUMonitorProtocol:
+    path: Path,
+    loop: asyncio.Runner,
+    deadline: Deadline,
+    starting: Callable[[], int | None] | None,
+) -> QMPClient:
     while True:
-        protocol = QEMUMonitorProtocol(str(path))
-        protocol.settimeout(max(1.0, deadline.remaining_s))
+        client = QMPClient()
         try:
-            protocol.connect()
-        except (TimeoutError, QMPError, OSError) as error:
+            _within(loop, client.connect(str(path)), deadline)
+        except _GONE as error:
             if starting is None or deadline.expired or starting() is not None:
                 raise GuestLostError("exit", f"no QEMU answers at its monitor: {error}") from error
             time.sleep(_POLL_S)
         else:
-            return protocol
+            return client
+
+
+def _within(loop: asyncio.Runner, what: Awaitable[T], deadline: Deadline) -> T:
+    async def waited() -> T:
+        return await asyncio.wait_for(what, timeout=deadline.remaining_s)
+
+    return loop.run(waited())

@@ -1,0 +1,208 @@
+"""The monitor, against a socket that answers as QEMU would when something is wrong."""
+
+import contextlib
+import json
+import socket  # noqa: TID251 - the fake
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import GuestLostError
+from harness.host import qmp
+from harness.host.deadline import Deadline
+
+Answer = Callable[[Mapping[str, object]], object]
+HUNG_UP = object()
+GREETING = {"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, "major": 7}}, "capabilities": []}}
+DENIED = {"error": {"class": "GenericError", "desc": "not now"}}
+_LIMIT_S = 5.0
+
+
+def status(word: str) -> Answer:
+    return lambda _: {"status": word, "running": word == "running"}
+
+
+@contextlib.contextmanager
+def monitor(folder: Path, answers: Mapping[str, Answer]) -> Iterator[qmp.Monitor]:
+    """Serve one connection; commands without an answer are obeyed and say nothing."""
+    path = folder / "qmp"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        server.settimeout(_LIMIT_S)
+        thread = threading.Thread(target=_serve, args=(server, answers), daemon=True)
+        thread.start()
+        with qmp.connected(path, Deadline.after(_LIMIT_S, "the test")) as connected:
+            yield connected
+    thread.join(_LIMIT_S)
+
+
+def _serve(server: socket.socket, answers: Mapping[str, Answer]) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(_line(GREETING))
+        for command in _commands(connection):
+            answer_to = answers.get(str(command["execute"]), status("obeyed"))
+            answer = answer_to(command.get("arguments", {}))
+            if answer is HUNG_UP:
+                return
+            named = {"id": command["id"]} if "id" in command else {}
+            reply = DENIED if answer is DENIED else {"return": answer}
+            with contextlib.suppress(OSError):  # whoever gave up waiting has hung up
+                connection.sendall(_line({**named, **reply}))
+
+
+def _line(message: object) -> bytes:
+    return json.dumps(message).encode() + b"\r\n"
+
+
+def _commands(connection: socket.socket) -> Iterator[Any]:
+    """Commands end where their JSON ends: no line break follows them."""
+    text = ""
+    while received := connection.recv(4096):
+        text += received.decode()
+        with contextlib.suppress(json.JSONDecodeError):
+            yield json.loads(text)
+            text = ""
+
+
+def soon() -> Deadline:
+    return Deadline.after(0.05, "the test")
+
+
+def later() -> Deadline:
+    return Deadline.after(_LIMIT_S, "the test")
+
+
+def test_a_guest_that_stops_itself_is_waited_for(tmp_path: Path) -> None:
+    words = iter(["running", "running", "guest-panicked"])
+    with monitor(tmp_path, {"query-status": lambda _: {"status": next(words)}}) as one:
+        one.wait_for_pause(later())
+
+    assert next(words, None) is None
+
+
+def test_a_guest_that_does_not_stop_is_lost_at_the_deadline(tmp_path: Path) -> None:
+    with (
+        monitor(tmp_path, {"query-status": status("running")}) as one,
+        pytest.raises(GuestLostError, match="calls it running") as caught,
+    ):
+        one.wait_for_pause(soon())
+
+    assert caught.value.reason == "hang"
+
+
+@pytest.mark.parametrize("word", ["shutdown", "internal-error", "io-error"])
+def test_a_guest_that_ended_is_not_waited_for(word: str, tmp_path: Path) -> None:
+    with (
+        monitor(tmp_path, {"query-status": status(word)}) as one,
+        pytest.raises(GuestLostError, match=f"calls it {word}"),
+    ):
+        one.wait_for_pause(Deadline.after(3600.0, "the test"))
+
+
+def test_a_qemu_that_ends_is_told_with_the_command(tmp_path: Path) -> None:
+    with (
+        monitor(tmp_path, {"cont": lambda _: HUNG_UP}) as one,
+        pytest.raises(GuestLostError, match="does not answer cont"),
+    ):
+        one.resume()
+
+
+def test_a_refused_command_is_told_with_the_reason(tmp_path: Path) -> None:
+    with (
+        monitor(tmp_path, {"migrate": lambda _: DENIED}) as one,
+        pytest.raises(GuestLostError, match="migrate: not now"),
+    ):
+        one.save(tmp_path / "state", later())
+
+
+@pytest.mark.parametrize("word", ["failed", "cancelled"])
+def test_a_state_that_is_not_handed_over_is_no_state(word: str, tmp_path: Path) -> None:
+    with (
+        monitor(tmp_path, {"query-migrate": lambda _: {"status": word}}) as one,
+        pytest.raises(GuestLostError, match=f"not handed over.*{word}"),
+    ):
+        one.load(tmp_path / "state", later())
+
+
+def test_a_stream_that_never_ends_is_lost_at_the_deadline(tmp_path: Path) -> None:
+    with (
+        monitor(tmp_path, {"query-migrate": lambda _: {"status": "active"}}) as one,
+        pytest.raises(GuestLostError, match="not handed over"),
+    ):
+        one.save(tmp_path / "state", soon())
+
+
+def test_the_path_of_a_state_is_one_word_to_the_shell(tmp_path: Path) -> None:
+    told: list[object] = []
+
+    def hear(arguments: Mapping[str, object]) -> object:
+        told.append(arguments["uri"])
+        return {}
+
+    with monitor(tmp_path, {"migrate": hear, "query-migrate": status("completed")}) as one:
+        one.save(Path("/a folder/it's"), later())
+
+    assert told == ["exec:cat > '/a folder/it'\"'\"'s'"]
+
+
+def test_memory_is_read_by_way_of_a_file_that_is_gone_afterwards(tmp_path: Path) -> None:
+    def write(arguments: Mapping[str, object]) -> object:
+        Path(str(arguments["filename"])).write_bytes(b"\1" * int(str(arguments["size"])))
+        return {}
+
+    scratch = tmp_path / "dump"
+    with monitor(tmp_path, {"pmemsave": write}) as one:
+        assert one.physical_memory(4096, 3, scratch) == b"\1\1\1"
+
+    assert not scratch.exists()
+
+
+@pytest.mark.parametrize("size", [0, -1, (1 << 20) + 1])
+def test_a_size_that_only_a_broken_guest_offers_is_refused(size: int, tmp_path: Path) -> None:
+    with (
+        monitor(tmp_path, {}) as one,
+        pytest.raises(GuestLostError, match="refused"),
+    ):
+        one.physical_memory(4096, size, tmp_path / "dump")
+
+
+def test_a_qemu_that_ended_while_starting_is_not_waited_for(tmp_path: Path) -> None:
+    with (
+        pytest.raises(GuestLostError, match="no QEMU answers"),
+        qmp.connected(tmp_path / "none", Deadline.after(3600.0, "the test"), starting=lambda: 1),
+    ):
+        pass
+
+
+def test_a_qemu_that_never_listens_is_lost_at_the_deadline(tmp_path: Path) -> None:
+    with (
+        pytest.raises(GuestLostError, match="no QEMU answers"),
+        qmp.connected(tmp_path / "none", soon(), starting=lambda: None),
+    ):
+        pass
+
+
+def test_a_qemu_that_does_not_greet_is_lost_at_the_deadline(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "qmp"))
+        server.listen()
+        with (
+            pytest.raises(GuestLostError, match="no QEMU answers"),
+            qmp.connected(tmp_path / "qmp", soon(), starting=lambda: None),
+        ):
+            pass
+
+
+def test_a_command_that_is_not_answered_is_lost_at_the_deadline(tmp_path: Path) -> None:
+    let_go = threading.Event()
+    with (
+        monitor(tmp_path, {"query-status": lambda _: let_go.wait(_LIMIT_S) and {}}) as one,
+        pytest.raises(GuestLostError, match="does not answer query-status"),
+    ):
+        one.wait_for_pause(soon())
+    let_go.set()
