@@ -31,7 +31,7 @@ from harness.stages.check import check, read, save_key
 from harness.stages.compare import Job, compare, lab_of
 from harness.stages.comparison import saved, write
 from harness.stages.cost import Cost, cost
-from harness.stages.fetch import fetch
+from harness.stages.fetch import fetch, name_of
 from harness.stages.guest import guest
 from harness.stages.mutants import mutants
 from harness.stages.patch import discarded_design, patch
@@ -250,10 +250,9 @@ def replay_arm(key: str, *, kernel: str | None, places: tuple[Path, ...]) -> int
     """Run one arm of a saved comparison again and tell whether its bytes are the same."""
     require(qemu.PROGRAM)
     arm = find(key, places or PLACES)
-    origin = arm.kernel.origin
     cache = open_cache()
     # A kernel from a directory has no name: the default may be the same, and is compared.
-    named = kernel or (None if origin == "local" else origin)
+    named = kernel or name_of(arm.kernel.origin)
     request = _varied(KernelRequest(kernel=named, counters=arm.kernel.counters), arm.run.arm.kernel)
     answer = replay(arm, lab_of(_bootable(request, cache), arm.plan, cache), cache)
     print(answer)  # noqa: T201 - the command's answer

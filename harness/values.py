@@ -15,6 +15,7 @@ RUN_SCHEMA_VERSION = 1
 
 # Names inside a run folder; SUMS stands at its top and in each stage's directory.
 RAW = "raw"
+LOCAL = "local"  # the origin of a source that has no name elsewhere
 CONSOLE_LOG = "console.log"
 SUMS = "sha256sums"
 PREDICTIONS = "predictions"
@@ -47,7 +48,7 @@ class KernelSource:
     """A pristine, read-only kernel source tree."""
 
     release: str  # from its Makefile, e.g. 5.15.180
-    origin: str  # what the user named: 5.15.180, debian:6.1 or "local"
+    origin: str  # 5.15.180, debian:6.1 with the package's version, or LOCAL
     digest: str  # of the archive, or of all files of a directory
     page_alloc_blob: str  # git blob id of mm/page_alloc.c
     page_alloc_upstream: bool | None  # None: no upstream blob known for this release

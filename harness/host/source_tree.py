@@ -17,7 +17,7 @@ import msgspec
 from harness.host.command import run
 from harness.host.deadline import Deadline
 from harness.host.progress import progress
-from harness.values import KernelSource
+from harness.values import LOCAL, KernelSource
 from harness.workspace import Cache, atomic_write, encode, sha256_file, sha256_text
 
 logger = logging.getLogger("fetch")
@@ -116,7 +116,7 @@ def _import(
             advance(count, entry.path)
         digest = sha256_text(*(part for item in contents.items() for part in item))
         final = cache.entry("sources", digest) / "tree"
-        source = describe(scratch / "tree", origin="local", digest=digest, final=final)
+        source = describe(scratch / "tree", origin=LOCAL, digest=digest, final=final)
         if cache.load("sources", digest, KernelSource) is None:
             cache.publish(scratch, "sources", digest, source)
     return digest, contents

@@ -14,7 +14,7 @@ from harness.host.deadline import Deadline
 from harness.host.download import UnreachableError, download
 from harness.host.unpack import unpack
 from harness.kernel.tree import is_upstream, parse_makefile
-from harness.values import KernelSource
+from harness.values import LOCAL, KernelSource
 from harness.workspace import Cache, asset, git_blob_id, sha256_file, sha256_text
 
 logger = logging.getLogger("fetch")
@@ -45,11 +45,16 @@ def fetch(kernel: str | None, cache: Cache) -> KernelSource:
     if path.is_dir():
         return _directory(path.resolve(), cache)
     if path.is_file():
-        return _archive(path, origin="local", cache=cache)
+        return _archive(path, origin=LOCAL, cache=cache)
     raise UserError(
         f"unknown kernel {kernel!r}: no such release or path; "
         f"use {', '.join(ARCHIVE_SHA256)}, {DEBIAN}, or the path of a source tree or archive"
     )
+
+
+def name_of(origin: str) -> str | None:
+    """Return what `fetch` knows a source's origin by; None for one that only its user has."""
+    return None if origin == LOCAL else origin.partition(" ")[0]
 
 
 def _default(cache: Cache) -> KernelSource:
@@ -134,7 +139,7 @@ def _archive(
 
 
 def _directory(path: Path, cache: Cache) -> KernelSource:
-    _describe(path, origin="local", digest="", final=path)  # refuse early what is no kernel
+    _describe(path, origin=LOCAL, digest="", final=path)  # refuse early what is no kernel
     with cache.locked(f"import-{sha256_text(str(path))[:16]}"):
         return source_tree.import_directory(path, cache, _describe)
 

@@ -17,6 +17,7 @@ from harness.host import source_tree
 from harness.kernel import tree as kernel_tree
 from harness.stages import fetch as stage
 from harness.stages.fetch import fetch
+from harness.values import LOCAL
 from harness.workspace import Cache, sha256_file
 
 
@@ -272,3 +273,15 @@ def test_upstream_file_is_recognised(
     (fake_kernel / "README").write_text("another tree, the same allocator\n")
 
     assert fetch(str(fake_kernel), cache).page_alloc_upstream is True
+
+
+def test_a_package_is_fetched_by_the_name_it_was_asked_for_by(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What replays an arm knows its kernel by the origin alone."""
+    asked: list[object] = []
+    monkeypatch.setattr(stage, "_debian", asked.append)
+    fetch(stage.name_of("debian:6.1 6.1.192-2"), cache)
+    assert asked == [cache]
+    assert stage.name_of("5.15.180") in stage.ARCHIVE_SHA256
+    assert stage.name_of(LOCAL) is None
