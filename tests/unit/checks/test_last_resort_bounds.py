@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from synthetic_run import parsed, with_sums
 from test_modes import CLEAR, FINAL, LAST, in_mode
-from test_torture_checks import WHOLE
+from test_torture_checks import TEXT
 
 from harness.checks.base import Status
 from harness.checks.last_resort_bounds import CHECKS
@@ -85,10 +85,10 @@ def test_where_free_memory_would_do_there_is_a_try() -> None:
 @pytest.mark.parametrize(
     ("row", "torture", "expected"),
     [
-        ("5 16 0 12 107 0", WHOLE, Status.HELD),
-        ("5 16 1 12 107 0", WHOLE, Status.FAILED),
+        ("5 16 0 12 107 0", TEXT, Status.HELD),
+        ("5 16 1 12 107 0", TEXT, Status.FAILED),
         # A range that could become free may be emptied.
-        ("5 16 1 12 107 0", re.sub(r"open=0", "open=1", WHOLE), Status.HELD),
+        ("5 16 1 12 107 0", re.sub(r"open=0", "open=1", TEXT), Status.HELD),
     ],
 )
 def test_no_range_with_a_page_that_stays_is_emptied(
