@@ -38,7 +38,8 @@ _Kept = TypeVar("_Kept")
 def claim(folder: Path, plan: Plan, plan_text: str, identities: Identities) -> None:
     """Take the folder, or go on in it if it is of the same experiment and kernels.
 
-    What a plan foretells, and why it is made, may change: no arm depends on them.
+    What a plan foretells, and why it is made, may change: no arm depends on them. Where
+    results.json.gz is all that is left of the arms, they are laid out again, without their texts.
     """
     if folder.exists() and any(folder.iterdir()):
         try:
@@ -57,10 +58,27 @@ def claim(folder: Path, plan: Plan, plan_text: str, identities: Identities) -> N
                 f"{folder} holds a comparison that differs in {what}; "
                 "name a new folder with --output"
             )
+        _lay_out(folder)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write(folder / IDENTITIES, encode(identities))
     atomic_write(folder / PLAN, plan_text)
+
+
+def _lay_out(folder: Path) -> None:
+    # Where there are arms, one that is not there was taken away to be run again.
+    path = folder / RESULTS
+    if (folder / ARMS).exists() or not path.exists():
+        return
+    results = parse_results(path.read_bytes(), str(path))
+    arms = {(one.state, one.burst, one.seed, one.arm): one for one in results.arms}
+    states = {(one.state, one.seed, one.variant): one for one in results.states}
+    for group in plans.groups(results.plan):
+        if state := states.get((group.state.name, group.seed, group.variant)):
+            atomic_write(_state_path(folder, group, ".json"), encode(state))
+        for run in plans.runs(results.plan, group):
+            if arm := arms.get((group.state.name, run.burst.name, group.seed, run.arm.name)):
+                atomic_write(result_path(folder, run), encode(arm))
 
 
 def _differing(ours: Plan, theirs: Plan) -> str:

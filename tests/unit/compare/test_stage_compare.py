@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,17 @@ def test_what_is_finished_is_not_run_again(tmp_path: Path, guests: Guests) -> No
     assert compared(tmp_path) == first
     assert len(guests.commands) == 1
     assert "mode=2" not in guests.commands[0]
+
+
+def test_kept_results_alone_can_be_gone_on_with(tmp_path: Path, guests: Guests) -> None:
+    """As a folder below docs/results has them: without the arms' own files."""
+    whole = compared(tmp_path)
+    out = tmp_path / "out"
+    shutil.rmtree(out / "arms")
+    shutil.rmtree(out / "states")
+    guests.boots = 0
+    assert compared(tmp_path) == whole
+    assert guests.boots == 0
 
 
 def test_one_lost_guest_costs_one_arm(tmp_path: Path, guests: Guests) -> None:
