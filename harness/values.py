@@ -13,9 +13,11 @@ from pathlib import Path
 
 RUN_SCHEMA_VERSION = 1
 
+# The origin of a source that has no name elsewhere.
+LOCAL = "local"
+
 # Names inside a run folder; SUMS stands at its top and in each stage's directory.
 RAW = "raw"
-LOCAL = "local"  # the origin of a source that has no name elsewhere
 CONSOLE_LOG = "console.log"
 SUMS = "sha256sums"
 PREDICTIONS = "predictions"

@@ -14,14 +14,14 @@ import gzip
 import io
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 
 import msgspec
 
 from harness.compare.outcome import Outcome
-from harness.compare.plan import Plan, Variant
+from harness.compare.plan import ArmRun, Plan, Variant, groups, runs
 from harness.compare.promises import StateResult
 from harness.errors import RecordError
 from harness.values import Counters, ReplayKey
@@ -86,6 +86,16 @@ class Results:
     plan: Plan
     states: tuple[StateResult, ...]
     arms: tuple[ArmResult, ...]
+
+
+def placed(results: Results) -> Iterator[tuple[ArmRun, ArmResult]]:
+    """Pair each arm with the run of the plan that it is the result of, in the plan's order."""
+    arms = {(one.state, one.burst, one.seed, one.arm): one for one in results.arms}
+    for group in groups(results.plan):
+        for run in runs(results.plan, group):
+            name = (group.state.name, run.burst.name, group.seed, run.arm.name)
+            if name in arms:
+                yield run, arms[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from qemu.qmp import QMPClient, QMPError  # noqa: TID251 - the one importer
 from harness.errors import GuestLostError
 from harness.host.deadline import Deadline
 
-T = TypeVar("T")
+_Answer = TypeVar("_Answer")
 
 # It logs each failed attempt as an error; here they are expected, or raised.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -138,8 +138,8 @@ def _connect(
             return client
 
 
-def _within(loop: asyncio.Runner, what: Awaitable[T], deadline: Deadline) -> T:
-    async def waited() -> T:
+def _within(loop: asyncio.Runner, what: Awaitable[_Answer], deadline: Deadline) -> _Answer:
+    async def waited() -> _Answer:
         return await asyncio.wait_for(what, timeout=deadline.remaining_s)
 
     return loop.run(waited())

@@ -25,6 +25,7 @@ from harness.compare.results import (
     first_difference,
     packed,
     parse_results,
+    placed,
     require_schema,
     unpacked,
     zipped,
@@ -71,14 +72,12 @@ def _lay_out(folder: Path) -> None:
     if (folder / ARMS).exists() or not path.exists():
         return
     results = parse_results(path.read_bytes(), str(path))
-    arms = {(one.state, one.burst, one.seed, one.arm): one for one in results.arms}
     states = {(one.state, one.seed, one.variant): one for one in results.states}
     for group in plans.groups(results.plan):
         if state := states.get((group.state.name, group.seed, group.variant)):
             atomic_write(_state_path(folder, group, ".json"), encode(state))
-        for run in plans.runs(results.plan, group):
-            if arm := arms.get((group.state.name, run.burst.name, group.seed, run.arm.name)):
-                atomic_write(result_path(folder, run), encode(arm))
+    for run, arm in placed(results):
+        atomic_write(result_path(folder, run), encode(arm))
 
 
 def _differing(ours: Plan, theirs: Plan) -> str:

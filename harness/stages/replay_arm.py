@@ -12,11 +12,11 @@ from harness.compare.results import (
     ArmResult,
     Identities,
     Identity,
-    Results,
     differing_fields,
     first_difference,
     identity,
     parse_results,
+    placed,
     short,
     unpacked,
 )
@@ -95,27 +95,17 @@ def find(key: str, places: tuple[Path, ...]) -> Saved:
 
 def _matching(path: Path, key: str) -> list[Saved]:
     results = parse_results(path.read_bytes(), str(path))
-    hits = {
-        (one.state, one.burst, one.seed, one.arm): one
-        for one in results.arms
-        if one.key.startswith(key)
-    }
     return [
         Saved(
             folder=path.parent,
             identities=results.identities,
             plan=results.plan,
             run=run,
-            result=hits[name],
+            result=one,
         )
-        for run in _all_runs(results)
-        if (name := (run.group.state.name, run.burst.name, run.group.seed, run.arm.name)) in hits
+        for run, one in placed(results)
+        if one.key.startswith(key)
     ]
-
-
-def _all_runs(results: Results) -> list[ArmRun]:
-    plan = results.plan
-    return [run for group in plans.groups(plan) for run in plans.runs(plan, group)]
 
 
 def replay(saved: Saved, lab: Lab, cache: Cache) -> Replayed:
