@@ -13,7 +13,8 @@ from harness.kernel.module_records import ModuleRecords
 from harness.kernel.pages import ORDERS, Order
 from harness.kernel.pagetypeinfo import PageTypeInfo
 from harness.kernel.text import damaged
-from harness.record import Snapshot, StageRecord, parse_stage
+from harness.record import Snapshot, StageRecord
+from harness.saved_stage import parse_stage
 
 # Beside what the arm's guest saved: the witness' dump of the moment all arms begin with.
 STOPPED = "stopped_free"

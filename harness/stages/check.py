@@ -6,9 +6,10 @@ import msgspec
 
 from harness.checks.registry import judge
 from harness.errors import RecordError, UserError
-from harness.record import RunRecord, parse_run
+from harness.record import RunRecord
 from harness.report.document import Run, decode_run
 from harness.report.summary import summarise
+from harness.saved_run import parse_run
 from harness.stages.report import RUN_DOCUMENT
 from harness.values import CONSOLE_LOG, PREDICTIONS, RAW, SUMS, ReplayKey
 from harness.workspace import atomic_write, encode, sha256_file

@@ -15,9 +15,10 @@ import synthetic_witnesses
 
 from harness.checks.registry import judge
 from harness.kernel.buddyinfo import FreeArea
-from harness.record import RunRecord, parse_run
+from harness.record import RunRecord
 from harness.report.document import encode_run
 from harness.report.summary import summarise
+from harness.saved_run import parse_run
 from harness.values import (
     RUN_SCHEMA_VERSION,
     Accelerator,

@@ -19,8 +19,9 @@ from harness.prediction import (
     foretell,
     parse_prediction,
 )
-from harness.record import RunRecord, parse_run
+from harness.record import RunRecord
 from harness.report.summary import summarise
+from harness.saved_run import parse_run
 from harness.stages.boot import RunSettings
 from harness.stages.predict import predictable
 from harness.values import BurstPlan, RunMode

@@ -8,7 +8,8 @@ from synthetic_run import broken, key, stage, whole_run, with_sums
 
 from harness.errors import RecordError
 from harness.kernel.monitor_details import DETAIL_FILES, LAST_RESORT_FILE
-from harness.record import parse_run, parse_stage
+from harness.saved_run import parse_run
+from harness.saved_stage import parse_stage
 from harness.values import StagePlan
 
 
