@@ -24,7 +24,7 @@ from harness.stages.build import build
 from harness.stages.check import check, save_key
 from harness.stages.guest import guest
 from harness.stages.patch import patch, series_directory
-from harness.stages.review import page_alloc_object
+from harness.stages.review_builds import page_alloc_object
 from harness.stages.run import run
 from harness.values import Counters, GuestImage, KernelBuild, KernelSource, RunMode
 from harness.workspace import Cache

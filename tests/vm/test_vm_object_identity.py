@@ -9,7 +9,7 @@ from harness.kernel.objects import differences
 from harness.stages.fetch import fetch
 from harness.stages.mutants import IDENTITY, read_mutants
 from harness.stages.patch import patch, series_directory
-from harness.stages.review import page_alloc_object
+from harness.stages.review_builds import page_alloc_object
 from harness.values import KernelSource
 from harness.workspace import Cache
 

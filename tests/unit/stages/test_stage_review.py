@@ -14,9 +14,11 @@ from harness.kernel.review_log import (
     new_complaints,
     style_complaints,
 )
-from harness.stages import review as stage
+from harness.stages import review_gates as gates
 from harness.stages.fetch import fetch
-from harness.stages.review import CONFIGURATIONS, GATES, Outcome, Verdict, review, table
+from harness.stages.review import Outcome, review, table
+from harness.stages.review_builds import CONFIGURATIONS
+from harness.stages.review_gates import GATES, Series, Verdict
 from harness.values import KernelSource, PatchedTree
 from harness.workspace import Cache
 
@@ -85,7 +87,7 @@ def test_checkpatch_says_what_it_expects(judge: Judge, monkeypatch: pytest.Monke
     assert not bad.held
     assert bad.details[0] == "0001-change.patch: line 14: SPACING: space missing"
 
-    monkeypatch.setitem(stage.EXPECTED_STYLE, "SPACING", "a reason")
+    monkeypatch.setitem(gates.EXPECTED_STYLE, "SPACING", "a reason")
     expected = judge("checkpatch", OTHER_CODE)
     assert expected.held
     assert expected.details[1].endswith("SPACING: space missing (expected: a reason)")
@@ -159,7 +161,7 @@ def test_lost_option_is_no_pass(judge: Judge, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_sparse_is_asked(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "require", lambda program: program)
+    monkeypatch.setattr(gates, "require", lambda program: program)
     assert judge("sparse", SAME_CODE).held
     assert not judge("sparse", UNCLEAN).held
 
@@ -187,12 +189,12 @@ def test_each_prefix_is_booted_if_asked_to(
 ) -> None:
     booted = []
 
-    def fake_boot(_series: stage.Series, tree: PatchedTree) -> None:
+    def fake_boot(_series: Series, tree: PatchedTree) -> None:
         booted.append(tree.patches)
         if len(booted) == 2:
             raise StageError("boot", "it panicked")
 
-    monkeypatch.setattr(stage, "_boot", fake_boot)
+    monkeypatch.setattr(gates, "_boot", fake_boot)
     directory = write_series(SAME_CODE, ELSEWHERE)
 
     (outcome,) = review(source, cache, only=["prefixes"], boots=True, directory=directory)
@@ -211,7 +213,7 @@ def test_what_the_host_lacks_is_no_finding(
     write_series: WriteSeries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def absent(_series: stage.Series) -> Verdict:
+    def absent(_series: Series) -> Verdict:
         raise HostError("sparse is not installed")
 
     monkeypatch.setitem(GATES, "sparse", absent)
