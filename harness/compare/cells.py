@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.compare.measures import Measure, measured
 from harness.compare.plan import Plan
 from harness.compare.results import ArmResult, Results
 
@@ -62,3 +63,21 @@ def pairs(
     """Pair two arms' results by seed, leaving out seeds that only one of them has."""
     by_seed = {one.seed: one for one in theirs}
     return tuple((one, by_seed[one.seed]) for one in ours if one.seed in by_seed)
+
+
+def values(measure: Measure, ours: Sequence[ArmResult]) -> list[float]:
+    """Return an arm's numbers of a measure, of those seeds that have one."""
+    found = (measured(measure, one.outcome) for one in ours)
+    return [value for value in found if value is not None]
+
+
+def value_pairs(
+    measure: Measure, ours: Sequence[ArmResult], theirs: Sequence[ArmResult]
+) -> list[tuple[float, float]]:
+    """Pair two arms' numbers of a measure by seed, of those seeds where both have one."""
+    return [
+        (mine, other)
+        for one, another in pairs(ours, theirs)
+        if (mine := measured(measure, one.outcome)) is not None
+        and (other := measured(measure, another.outcome)) is not None
+    ]

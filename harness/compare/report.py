@@ -2,13 +2,14 @@
 
 from harness.compare.finding_tables import map_table, prediction_table, predictor_table
 from harness.compare.results import Results, short
+from harness.compare.side_tables import side_tables
 from harness.compare.state_lines import state_lines
 from harness.compare.table import Table, markdown_table, text_table
-from harness.compare.tables import tables, work_tables
+from harness.compare.tables import tables
 
 
 def report_text(results: Results) -> str:
-    """Print all of it for a terminal, but for the tables of work."""
+    """Print all of it for a terminal, but for the side tables."""
     shown = (*tables(results), *_findings(results))
     blocks = ["\n".join(state_lines(results)) + "\n", *(text_table(table) for table in shown)]
     return "\n".join(blocks)
@@ -38,19 +39,20 @@ def report_markdown(results: Results) -> str:
     lines += [
         "",
         (
-            "Blocks and pages scanned: median [least, most] over the seeds; latencies in guest "
-            "instructions, medians over the seeds. Differences are paired by seed: mean with its "
-            "95 % interval (BCa bootstrap), seeds better:worse, exact sign test, effect = mean / "
-            "standard deviation of the differences. Scanned: pages compaction looked at for "
-            "something to move; looked at: pages whose state mode 5 asked for. Per block made: of "
-            "those scanned, for blocks beyond what was whole at the start; per block gained: pages "
-            "scanned beyond the baseline's for each block beyond its, only where the interval "
-            "lies above 0. Any arm is run again with `buddylab replay KEY`."
+            "Figures with brackets are median [least, most] over the seeds, single ones medians; "
+            "latencies are of single requests in guest instructions. Differences are paired by "
+            "seed: mean with its 95 % interval (BCa bootstrap), seeds better:worse, exact sign "
+            "test, effect = mean / standard deviation of the differences. Scanned: pages "
+            "compaction looked at for something to move; looked at: pages whose state mode 5 "
+            "asked for. Per block made: of those scanned, for blocks beyond what was whole at the "
+            "start; per block gained: pages scanned beyond the baseline's for each block beyond "
+            "its, only where the interval lies above 0. Any arm is run again with `buddylab "
+            "replay KEY`."
         ),
         "",
     ]
     lines += [f"- {line}" for line in state_lines(results)]
-    shown = (*_findings(results), *tables(results), *work_tables(results))
+    shown = (*_findings(results), *tables(results), *side_tables(results))
     return "\n".join(lines) + "\n\n" + "\n".join(markdown_table(table) for table in shown)
 
 

@@ -48,7 +48,7 @@ class Paired:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        return f"{self.mean:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
+        return f"{self.mean:+,.1f} [{self.low:+,.1f}, {self.high:+,.1f}]"
 
 
 def number(value: float) -> str:

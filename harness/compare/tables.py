@@ -1,10 +1,10 @@
-"""Tables of a comparison by state and burst; every mean with its interval."""
+"""What each arm got, by state and burst; every mean with its interval."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.compare.cells import Cell, cells
+from harness.compare.cells import Cell, cells, values
 from harness.compare.effects import Compared, compared
-from harness.compare.measures import Measure, measured
+from harness.compare.measures import Measure
 from harness.compare.outcome import Outcome
 from harness.compare.results import ArmResult, Results, short
 from harness.compare.statistics import number, spread
@@ -24,9 +24,6 @@ _HEAD = (
     "looked at",
     "per block made",
     "per block gained",
-    "latency p50",
-    "p99",
-    "max",
     "stalls",
     "oom",
     "unmovable +",
@@ -39,11 +36,6 @@ def tables(results: Results) -> tuple[Table, ...]:
     return tuple(_table(cell) for cell in cells(results))
 
 
-def work_tables(results: Results) -> tuple[Table, ...]:
-    """Make a further table for each: what the kernel did, and what became of others."""
-    return tuple(_work_table(cell) for cell in cells(results))
-
-
 def _table(cell: Cell) -> Table:
     plan = cell.plan
     rows = [
@@ -54,32 +46,6 @@ def _table(cell: Cell) -> Table:
     first = min(one.seed for one in cell.arms)
     head = tuple(name.format(baseline=plan.baseline, seed=first) for name in _HEAD)
     return Table(title=cell.title, notes=tuple(_notes(cell)), head=head, rows=tuple(rows))
-
-
-_WORK: tuple[tuple[str, _Reader], ...] = (
-    ("migrated", lambda one: one.work.migrated),
-    ("free scanned", lambda one: one.work.free_scanned),
-    ("reclaim scanned", lambda one: one.work.reclaim_scanned),
-    ("reclaimed", lambda one: one.work.reclaimed),
-    ("reclaim stalls", lambda one: one.work.reclaim_stalls),
-    ("deferred", lambda one: (one.monitored and one.monitored.deferred) or 0),
-    ("kcompactd scanned", lambda one: one.work.kcompactd_scanned),
-    ("kswapd scanned", lambda one: one.work.kswapd_scanned),
-    ("extfrag events", lambda one: one.extfrag_events),
-    ("instructions in requests", lambda one: one.latency.total),
-    ("bystander failures", lambda one: one.bystander.failures if one.bystander else 0),
-)
-
-
-def _work_table(cell: Cell) -> Table:
-    rows = []
-    for arm in cell.plan.arms:
-        ours = [one.outcome for one in cell.of(arm.name)]
-        if ours:
-            values = (str(spread([read(one) for one in ours])) for _, read in _WORK)
-            rows.append((arm.name, *values))
-    head = ("arm", *(name for name, _ in _WORK))
-    return Table(title=f"{cell.title}: work", head=head, rows=tuple(rows))
 
 
 def _notes(cell: Cell) -> Iterator[str]:
@@ -103,7 +69,7 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
     def middle(read: _Reader) -> str:
         return number(spread([read(one.outcome) for one in ours]).median)
 
-    shares = _numbers(Measure.IDEAL_SHARE, ours)
+    shares = values(Measure.IDEAL_SHARE, ours)
     first = min(ours, key=lambda one: one.seed)
     blocks = against.blocks if against else None
     return (
@@ -118,9 +84,6 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
         _looked(ours),
         _made(ours),
         _price(against),
-        middle(lambda one: one.latency.median),
-        middle(lambda one: one.latency.p99),
-        middle(lambda one: one.latency.most),
         middle(lambda one: one.work.compact_stalls),
         number(sum(one.outcome.work.oom_kills for one in ours)),
         middle(lambda one: one.unmovable_after - one.unmovable_before),
@@ -130,7 +93,7 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
 
 def _looked(ours: Sequence[ArmResult]) -> str:
     """Pages mode 5 looked at beside those scanned; - where no guest of the arm tells."""
-    told = _numbers(Measure.LOOKED, ours)
+    told = values(Measure.LOOKED, ours)
     return str(spread(told)) if told else "-"
 
 
@@ -144,11 +107,5 @@ def _price(against: Compared | None) -> str:
 
 def _made(ours: Sequence[ArmResult]) -> str:
     """Pages scanned for each block that was not there before; - where none was made."""
-    prices = _numbers(Measure.SCANNED_PER_BLOCK_MADE, ours)
+    prices = values(Measure.SCANNED_PER_BLOCK_MADE, ours)
     return number(round(spread(prices).median)) if prices else "-"
-
-
-def _numbers(measure: Measure, ours: Sequence[ArmResult]) -> list[float]:
-    """Return an arm's numbers of a measure, of those seeds that have one."""
-    found = (measured(measure, one.outcome) for one in ours)
-    return [value for value in found if value is not None]

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
-from harness.compare.cells import Cell, cells, pairs
-from harness.compare.measures import measured
+from harness.compare.cells import Cell, cells, value_pairs, values
 from harness.compare.predictions import Prediction, Relation
 from harness.compare.results import Results
 from harness.compare.statistics import Paired, Spread, paired, spread
@@ -94,17 +93,11 @@ def _samples(one: Prediction, cell: Cell) -> list[tuple[float, float]]:
     """Pair the arm's numbers with their references, by seed."""
     ours = cell.of(one.arm)
     if one.value is not None:
-        values = (measured(one.measure, result.outcome) for result in ours)
-        return [(value, one.value) for value in values if value is not None]
+        return [(value, one.value) for value in values(one.measure, ours)]
     theirs = cell.of(one.against or cell.plan.baseline)
     factor = 1.0 if one.factor is None else one.factor
-    numbers = (
-        (measured(one.measure, mine.outcome), measured(one.measure, other.outcome))
-        for mine, other in pairs(ours, theirs)
-    )
     return [
         # 1.1 times 100 is 110, not the next number above that floats have.
         (mine, round(factor * other, _DECIMALS))
-        for mine, other in numbers
-        if mine is not None and other is not None
+        for mine, other in value_pairs(one.measure, ours, theirs)
     ]

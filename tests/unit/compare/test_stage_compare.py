@@ -281,9 +281,9 @@ def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests)
     assert "0:0" in row
     first = next(one for one in results.arms if (one.arm, one.seed) == ("early-full", 1))
     assert row.endswith(first.key[:16])
-    # Heads and rows: two arms and their work; the map; what foretells, of which each has a row.
+    # Heads and rows: two arms, their work, their latency; the map; what foretells, each a row.
     report = (tmp_path / "out/report.md").read_text()
-    assert report.count("\n| ") == 6 + 2 + 8
+    assert report.count("\n| ") == 9 + 2 + 8
     assert "\n| kept | ten | NOTHING +0.0, scanned +" not in report
     assert "\n| kept | ten | COSTS +0.0, scanned +" in report
 

@@ -1,0 +1,78 @@
+"""Beside what an arm got: what the kernel did, how long requests took, what others met."""
+
+from collections.abc import Sequence
+
+from harness.compare.cells import Cell, cells, value_pairs, values
+from harness.compare.measures import Measure
+from harness.compare.results import ArmResult, Results
+from harness.compare.statistics import paired, spread
+from harness.compare.table import Table
+
+_Column = tuple[str, Measure]
+
+_WORK: tuple[_Column, ...] = (
+    ("migrated", Measure.MIGRATED),
+    ("free scanned", Measure.FREE_SCANNED),
+    ("reclaim scanned", Measure.RECLAIM_SCANNED),
+    ("reclaimed", Measure.RECLAIMED),
+    ("reclaim stalls", Measure.RECLAIM_STALLS),
+    ("deferred", Measure.DEFERRED),
+    ("kcompactd scanned", Measure.KCOMPACTD_SCANNED),
+    ("kswapd scanned", Measure.KSWAPD_SCANNED),
+    ("extfrag events", Measure.EXTFRAG_EVENTS),
+)
+_LATENCY: tuple[_Column, ...] = (
+    ("p50", Measure.LATENCY_MEDIAN),
+    ("p95", Measure.LATENCY_P95),
+    ("p99", Measure.LATENCY_P99),
+    ("max", Measure.LATENCY_MOST),
+)
+# With their paired difference to the baseline beside them.
+_COMPARED: tuple[_Column, ...] = (
+    ("all requests", Measure.LATENCY_TOTAL),
+    ("bystander failures", Measure.BYSTANDER_FAILURES),
+)
+
+
+def side_tables(results: Results) -> tuple[Table, ...]:
+    """Make two tables of every state and burst that has an arm: work, and latency."""
+    found = cells(results)
+    return (*map(_work_table, found), *map(_latency_table, found))
+
+
+def _work_table(cell: Cell) -> Table:
+    rows = [
+        (arm.name, *(_spread(measure, ours) for _, measure in _WORK))
+        for arm in cell.plan.arms
+        if (ours := cell.of(arm.name))
+    ]
+    head = ("arm", *(name for name, _ in _WORK))
+    return Table(title=f"{cell.title}: work", head=head, rows=tuple(rows))
+
+
+def _latency_table(cell: Cell) -> Table:
+    baseline = cell.plan.baseline
+    head = ["arm", *(name for name, _ in _LATENCY)]
+    for name, _ in _COMPARED:
+        head += [name, f"{name} - {baseline}"]
+    rows = []
+    for arm in cell.plan.arms:
+        ours = cell.of(arm.name)
+        if ours:
+            row = [arm.name, *(_spread(measure, ours) for _, measure in _LATENCY)]
+            for _, measure in _COMPARED:
+                row += [_spread(measure, ours), _difference(measure, ours, cell.of(baseline))]
+            rows.append(tuple(row))
+    return Table(title=f"{cell.title}: latency, bystander", head=tuple(head), rows=tuple(rows))
+
+
+def _spread(measure: Measure, ours: Sequence[ArmResult]) -> str:
+    """Print the median and the ends; - where no guest of the arm tells."""
+    found = values(measure, ours)
+    return str(spread(found)) if found else "-"
+
+
+def _difference(measure: Measure, ours: Sequence[ArmResult], theirs: Sequence[ArmResult]) -> str:
+    """Print arm - baseline; - where no seed has both."""
+    found = value_pairs(measure, ours, theirs)
+    return str(paired(*zip(*found, strict=True))) if found else "-"
