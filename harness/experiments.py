@@ -60,8 +60,7 @@ _VERIFY = (
 )
 
 
-# Order 9 is left out as the issue of this work does: with huge pages it is the one that per-CPU
-# lists keep in stock.
+# Order 9 is left out: with huge pages it is the one above 3 that per-CPU lists keep in stock.
 PREDICTED_ORDERS = (4, 5, 6, 7, 8, 10)
 HOPELESS_ORDERS = (6, 10)
 
