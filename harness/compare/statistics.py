@@ -14,6 +14,8 @@ _CONFIDENCE = 0.95
 _RESAMPLES = 9999
 # Fixed: a table must be the same whenever it is made.
 _BOOTSTRAP_SEED = 20260101
+# From here on a fraction is noise to a reader.
+_WHOLE_FROM = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +50,20 @@ class Paired:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        return f"{self.mean:+,.1f} [{self.low:+,.1f}, {self.high:+,.1f}]"
+        return f"{_signed(self.mean)} [{_signed(self.low)}, {_signed(self.high)}]"
 
 
 def number(value: float) -> str:
-    """Print a count or a median of counts."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+    """Print a count or a median of counts; a half only where it is worth reading."""
+    return f"{value:,.{_decimals(value) if value != int(value) else 0}f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.{_decimals(value)}f}"
+
+
+def _decimals(value: float) -> int:
+    return 1 if abs(value) < _WHOLE_FROM else 0
 
 
 def spread(values: Sequence[float]) -> Spread:

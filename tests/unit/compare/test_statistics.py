@@ -65,3 +65,6 @@ def test_the_interval_lies_within_the_sample_and_around_no_nonsense(values: list
 def test_spread_and_numbers() -> None:
     assert str(spread([3, 1, 2, 10])) == "2.5 [1, 10]"
     assert number(1234567.0) == "1,234,567"
+    assert [number(value) for value in (2.5, 9999.5, 10000.5)] == ["2.5", "9,999.5", "10,000"]
+    assert str(paired([2, 2], [1, 1])) == "+1.0 [+1.0, +1.0]"
+    assert str(paired([12345, 12345], [0, 0])) == "+12,345 [+12,345, +12,345]"
