@@ -31,6 +31,10 @@ def end_of_ladder_stages(memory_mib: int) -> tuple[StagePlan, ...]:
         _in_mode(
             _unpredicted(edge_stage(COSTLY_ORDER, memory_mib), "retry_mayfail"), PolicyMode.LAST
         ),
+        # In the end there is not even the memory for a block; what follows must be tried anew.
+        _in_mode(
+            _unpredicted(edge_stage(_LARGEST, memory_mib), "kernel_nokswapd"), PolicyMode.CLEAR
+        ),
         _in_mode(hopeless_stage(_LARGEST), PolicyMode.CLEAR),
     )
 

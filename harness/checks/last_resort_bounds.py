@@ -1,8 +1,8 @@
 """What a try of mode clear may do, and when there is one.
 
 A try empties a batch of ranges at most, and none that holds a page which cannot be moved. There
-is one where a costly request fails though free memory would do, and a zone rests after one in
-vain. Each is judged where what a stage did leaves no doubt.
+is one where a costly request fails though free memory would do, a zone rests after one in vain,
+and is busy no longer than its try takes. Each is judged where what a stage did leaves no doubt.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,6 +17,7 @@ from harness.kernel.module_records import ModuleRecords
 from harness.kernel.pages import COSTLY_ORDER, MAX_ORDER, ORDERS, Order
 from harness.kernel.sysctl import PolicyMode
 from harness.kernel.torture import parse_torture
+from harness.kernel.zoneinfo import Zone
 from harness.record import RunRecord, StageRecord
 
 # mm/buddy_monitor.c BUDDY_CLEAR_BATCH, in pages
@@ -86,6 +87,28 @@ def _in_burst(stage: StageRecord, own: ModuleRecords) -> Iterator[Comparison]:
             text=f"{stage.name}: {tried - made} tries in {zones} zones were in vain, and zones "
             f"rested {rested} times",
         )
+    # Nobody else is at a zone: each that fails tries it, or finds it at rest.
+    rooms = len(_zones_with_room(stage, own))
+    if stage.before.zoneinfo.cpus == 1 and own.failed and rooms:
+        yield Comparison(
+            holds=tried - made + rested >= own.failed * rooms,
+            text=f"{stage.name}: {own.failed} requests failed, each with room in {rooms} zones: "
+            f"{tried - made} tries in vain, and zones rested {rested} times",
+        )
+
+
+def _zones_with_room(stage: StageRecord, own: ModuleRecords) -> tuple[Zone, ...]:
+    """Return those whose free memory would do for each request, whatever was held before it.
+
+    mm/buddy_monitor.c buddy_clear_zone asks that above the min watermark and lowmem_reserve.
+    """
+    held = own.succeeded << own.order
+    return tuple(
+        zone
+        for zone in stage.before.zoneinfo.populated
+        if zone.free - held
+        > max(zone.free // 2, zone.min + max(zone.protection) + (1 << own.order))
+    )
 
 
 def _rise(stage: StageRecord, name: str, order: Order) -> int:

@@ -12,6 +12,7 @@ from harness.checks.base import Status
 from harness.checks.last_resort_bounds import CHECKS
 from harness.checks.torture import STAGE
 from harness.kernel.sysctl import PolicyMode
+from harness.kernel.zoneinfo import ZoneInfo
 from harness.record import StageRecord
 
 NONE = "0 0 0 0 0 0"
@@ -32,6 +33,13 @@ def failing(stage: StageRecord, failed: int, gfp: str = "kernel") -> StageRecord
     assert stage.records is not None
     own = replace(stage.records, failed=failed, succeeded=128 - failed, gfp=gfp)
     return replace(stage, records=own)
+
+
+def with_two_cpus(stage: StageRecord) -> StageRecord:
+    first, *others = stage.before.zoneinfo.zones
+    pagesets = (*first.pagesets, replace(first.pagesets[0], cpu=1))
+    zones = (replace(first, pagesets=pagesets), *others)
+    return replace(stage, before=replace(stage.before, zoneinfo=ZoneInfo(zones=zones)))
 
 
 def judged(stage: StageRecord) -> Status:
@@ -75,11 +83,31 @@ def test_where_free_memory_would_do_there_is_a_try() -> None:
 
     assert judged(failing(idle, 127)) is Status.FAILED
     assert judged(failing(idle, 0)) is Status.HELD
-    assert judged(failing(stage_with("1 9 0 900 0 0"), 127)) is Status.HELD
+    assert judged(failing(stage_with("2 252 0 900 0 0"), 127)) is Status.HELD
     # What they hold may be what lacks.
     assert judged(failing(idle, 1)) is Status.HELD
     assert judged(failing(idle, 127, gfp="noretry")) is Status.HELD
     assert judged(failing(stage_with(NONE, LAST), 127)) is Status.HELD
+
+
+@pytest.mark.parametrize(
+    ("row", "failed", "expected"),
+    [
+        ("2 252 0 900 0 0", 127, Status.HELD),
+        ("2 251 0 900 0 0", 127, Status.FAILED),
+        ("3 251 0 900 0 1", 127, Status.FAILED),  # who got a block did not fail
+        # What two hold may be what DMA lacks.
+        ("1 125 0 900 0 0", 126, Status.HELD),
+        ("1 124 0 900 0 0", 126, Status.FAILED),
+    ],
+)
+def test_who_fails_finds_each_zone_with_room_free_or_at_rest(
+    row: str, failed: int, expected: Status
+) -> None:
+    stage = failing(stage_with(row), failed)
+    assert judged(stage) is expected
+    # On another CPU somebody else may be at the zone.
+    assert judged(with_two_cpus(stage)) is Status.HELD
 
 
 @pytest.mark.parametrize(
