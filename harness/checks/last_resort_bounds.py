@@ -17,7 +17,6 @@ from harness.kernel.module_records import ModuleRecords
 from harness.kernel.pages import COSTLY_ORDER, MAX_ORDER, ORDERS, Order
 from harness.kernel.sysctl import PolicyMode
 from harness.kernel.torture import parse_torture
-from harness.kernel.zoneinfo import Zone
 from harness.record import RunRecord, StageRecord
 
 # mm/buddy_monitor.c BUDDY_CLEAR_BATCH, in pages
@@ -88,7 +87,7 @@ def _in_burst(stage: StageRecord, own: ModuleRecords) -> Iterator[Comparison]:
             f"rested {rested} times",
         )
     # Nobody else is at a zone: each that fails tries it, or finds it at rest.
-    rooms = len(_zones_with_room(stage, own))
+    rooms = _zones_with_room(stage, own)
     if stage.before.zoneinfo.cpus == 1 and own.failed and rooms:
         yield Comparison(
             holds=tried - made + rested >= own.failed * rooms,
@@ -97,17 +96,15 @@ def _in_burst(stage: StageRecord, own: ModuleRecords) -> Iterator[Comparison]:
         )
 
 
-def _zones_with_room(stage: StageRecord, own: ModuleRecords) -> tuple[Zone, ...]:
-    """Return those whose free memory would do for each request, whatever was held before it.
+def _zones_with_room(stage: StageRecord, own: ModuleRecords) -> int:
+    """Count those whose free memory would do for each request, whatever was held before it.
 
     mm/buddy_monitor.c buddy_clear_zone asks that above the min watermark and lowmem_reserve.
     """
     held = own.succeeded << own.order
-    return tuple(
-        zone
+    return sum(
+        zone.free - held > max(zone.free // 2, zone.min + max(zone.protection) + (1 << own.order))
         for zone in stage.before.zoneinfo.populated
-        if zone.free - held
-        > max(zone.free // 2, zone.min + max(zone.protection) + (1 << own.order))
     )
 
 

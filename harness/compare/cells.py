@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.compare.measures import Measure, measured
 from harness.compare.plan import Plan
 from harness.compare.results import ArmResult, Results
+from harness.compare.statistics import spread
 
 # Stands beside figures of memory that was not what its state promises.
 BROKEN_MARK = " (!)"
@@ -69,6 +70,12 @@ def values(measure: Measure, ours: Sequence[ArmResult]) -> list[float]:
     """Return an arm's numbers of a measure, of those seeds that have one."""
     found = (measured(measure, one.outcome) for one in ours)
     return [value for value in found if value is not None]
+
+
+def spread_of(measure: Measure, ours: Sequence[ArmResult]) -> str:
+    """Print an arm's median and ends; - where no guest of it tells."""
+    found = values(measure, ours)
+    return str(spread(found)) if found else "-"
 
 
 def value_pairs(

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from harness.compare.cells import Cell, cells, value_pairs, values
+from harness.compare.cells import Cell, cells, spread_of, value_pairs
 from harness.compare.measures import Measure
 from harness.compare.results import ArmResult, Results
-from harness.compare.statistics import paired, spread
+from harness.compare.statistics import paired
 from harness.compare.table import Table
 
 _Column = tuple[str, Measure]
@@ -42,7 +42,7 @@ def side_tables(results: Results) -> tuple[Table, ...]:
 
 def _work_table(cell: Cell) -> Table:
     rows = [
-        (arm.name, *(_spread(measure, ours) for _, measure in _WORK))
+        (arm.name, *(spread_of(measure, ours) for _, measure in _WORK))
         for arm in cell.plan.arms
         if (ours := cell.of(arm.name))
     ]
@@ -59,17 +59,11 @@ def _latency_table(cell: Cell) -> Table:
     for arm in cell.plan.arms:
         ours = cell.of(arm.name)
         if ours:
-            row = [arm.name, *(_spread(measure, ours) for _, measure in _LATENCY)]
+            row = [arm.name, *(spread_of(measure, ours) for _, measure in _LATENCY)]
             for _, measure in _COMPARED:
-                row += [_spread(measure, ours), _difference(measure, ours, cell.of(baseline))]
+                row += [spread_of(measure, ours), _difference(measure, ours, cell.of(baseline))]
             rows.append(tuple(row))
     return Table(title=f"{cell.title}: latency, bystander", head=tuple(head), rows=tuple(rows))
-
-
-def _spread(measure: Measure, ours: Sequence[ArmResult]) -> str:
-    """Print the median and the ends; - where no guest of the arm tells."""
-    found = values(measure, ours)
-    return str(spread(found)) if found else "-"
 
 
 def _difference(measure: Measure, ours: Sequence[ArmResult], theirs: Sequence[ArmResult]) -> str:

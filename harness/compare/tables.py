@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.compare.cells import Cell, cells, values
+from harness.compare.cells import Cell, cells, spread_of, values
 from harness.compare.effects import Compared, compared
 from harness.compare.measures import Measure
 from harness.compare.outcome import Outcome
@@ -74,14 +74,14 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
     blocks = against.blocks if against else None
     return (
         name,
-        str(spread([one.outcome.blocks for one in ours])),
+        spread_of(Measure.BLOCKS, ours),
         f"{100 * spread(shares).median:.1f} %" if shares else "-",
         str(blocks) if blocks else "-",
         f"{blocks.above}:{blocks.below}" if blocks else "-",
         f"{blocks.sign_p:.2g}" if blocks else "-",
         f"{blocks.effect:+.2f}" if blocks and blocks.effect is not None else "-",
-        str(spread([one.outcome.work.migrate_scanned for one in ours])),
-        _looked(ours),
+        spread_of(Measure.SCANNED, ours),
+        spread_of(Measure.LOOKED, ours),  # beside those scanned, in mode 5
         _made(ours),
         _price(against),
         middle(lambda one: one.work.compact_stalls),
@@ -89,12 +89,6 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
         middle(lambda one: one.unmovable_after - one.unmovable_before),
         short(first.key),
     )
-
-
-def _looked(ours: Sequence[ArmResult]) -> str:
-    """Pages mode 5 looked at beside those scanned; - where no guest of the arm tells."""
-    told = values(Measure.LOOKED, ours)
-    return str(spread(told)) if told else "-"
 
 
 def _price(against: Compared | None) -> str:
