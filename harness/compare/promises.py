@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.compare.plan import Group, Variant
-from harness.compare.states import Quantity, check_state
+from harness.compare.states import Quantity, broken, check_state
 from harness.errors import RecordError
 from harness.kernel.buddyinfo import parse_buddyinfo
 from harness.kernel.pagetypeinfo import parse_pagetypeinfo
@@ -35,7 +35,7 @@ class StateResult:
     @property
     def broken(self) -> tuple[Quantity, ...]:
         """The quantities that are not as promised."""
-        return tuple(one for one in self.quantities or () if not one.holds)
+        return broken(self.quantities or ())
 
 
 def state_result(group: Group, files: Mapping[str, bytes]) -> StateResult:
@@ -73,7 +73,7 @@ def _quantities(group: Group, files: Mapping[str, bytes]) -> tuple[Quantity, ...
         parse_pagetypeinfo(_text(files, "after/pagetypeinfo")),
         parse_zoneinfo(_text(files, "after/zoneinfo")),
         parse_vmstat(_text(files, "after/vmstat")),
-    ).quantities
+    )
 
 
 def _text(files: Mapping[str, bytes], path: str) -> str:

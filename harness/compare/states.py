@@ -21,7 +21,7 @@ Above the largest block that the combs leave it must be large blocks that change
 programs take the smallest first: there m pages are allowed to change m / 2^k blocks, and two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.errors import RecordError
@@ -67,22 +67,9 @@ class Quantity:
         return f"{self.name}: {self.seen}, promised {self.promised} ± {self.tolerance}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateCheck:
-    """A state held against its promise."""
-
-    name: str
-    quantities: tuple[Quantity, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether all quantities hold."""
-        return all(quantity.holds for quantity in self.quantities)
-
-    @property
-    def broken(self) -> tuple[Quantity, ...]:
-        """The quantities that do not hold."""
-        return tuple(quantity for quantity in self.quantities if not quantity.holds)
+def broken(quantities: Iterable[Quantity]) -> tuple[Quantity, ...]:
+    """Return those that are not as promised."""
+    return tuple(one for one in quantities if not one.holds)
 
 
 def unit_blocks(keep_one_in: int, block_order: Order, residue: int = 0) -> Blocks:
@@ -137,17 +124,14 @@ def promised_blocks(report: StateReport) -> Blocks:
 
 def check_state(
     report: StateReport, free: BuddyInfo, types: PageTypeInfo, zones: ZoneInfo, stat: VmStat
-) -> StateCheck:
+) -> tuple[Quantity, ...]:
     """Compare what was promised with texts read before the burst; RecordError if they misfit."""
     waiting = sum(pageset.count for zone in zones.zones for pageset in zone.pagesets)
-    return StateCheck(
-        name=report.name,
-        quantities=(
-            *_free_blocks(report, free, PageCount(waiting)),
-            *(_pins(report.pins) if report.pins and report.comb is None else ()),
-            *_between(report, stat),
-            _unmovable_pageblocks(report, types),
-        ),
+    return (
+        *_free_blocks(report, free, PageCount(waiting)),
+        *(_pins(report.pins) if report.pins and report.comb is None else ()),
+        *_between(report, stat),
+        _unmovable_pageblocks(report, types),
     )
 
 
