@@ -10,6 +10,8 @@ from harness.errors import UserError
 
 # They tell whether and how fast the instrument works, nothing of a policy.
 TRIALS = {"smoke", "bench", "bench_edit"}
+# To write it sets kcompactd to work, so that only arms that are about it do: docs/comparisons.md.
+WAKES = {"vm.compaction_proactiveness"}
 PLANS = sorted(Path("vm/plans").glob("*.toml"))
 SMALL = """
 name = "small"
@@ -42,6 +44,14 @@ def test_plans_of_the_project_are_valid(path: Path) -> None:
     plan = read_plan(path)
     assert plan.name == path.stem
     assert plan.name in TRIALS or len(plan.seeds) >= 20
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_arms_of_one_memory_write_the_same_knobs(path: Path) -> None:
+    written: dict[str, set[frozenset[str]]] = {}
+    for arm in read_plan(path).arms:
+        written.setdefault(arm.kernel, set()).add(frozenset(arm.sysctls) - WAKES)
+    assert {kernel: len(each) for kernel, each in written.items()} == dict.fromkeys(written, 1)
 
 
 def test_a_seeds_boots_stand_together_and_kernels_apart() -> None:
