@@ -1,7 +1,7 @@
 """The tables of a state and burst."""
 
 import pytest
-from made_up import TEXT, outcome, results_of
+from made_up import TEXT, outcome, plan_of, results_of
 
 from harness.compare.plan import parse_plan
 from harness.compare.tables import tables
@@ -27,3 +27,15 @@ def test_a_gained_block_costs_what_was_scanned_beyond_the_baseline() -> None:
     (table,) = tables(results_of(plan, {"one": {"off": off, "new": new}}))
     at = table.head.index("per block gained")
     assert [row[at] for row in table.rows] == ["-", "200"]
+
+
+def test_each_column_has_its_own_numbers() -> None:
+    new = [outcome(blocks=blocks, scanned=10 * blocks, looked=100 * blocks) for blocks in (1, 2, 5)]
+    unmonitored = [outcome(blocks=3, scanned=30)]
+    (table,) = tables(results_of(plan_of(), {"one": {"off": unmonitored, "new": new}}))
+    told = {
+        row[0]: tuple(row[table.head.index(name)] for name in ("blocks", "scanned", "looked at"))
+        for row in table.rows
+    }
+    assert told["new"] == ("2 [1, 5]", "20 [10, 50]", "200 [100, 500]")
+    assert told["off"] == ("3 [3, 3]", "30 [30, 30]", "-")
