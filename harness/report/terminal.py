@@ -11,7 +11,7 @@ from harness.report.paper import HIGH_ORDER
 _WIDTH = 100
 _MARKS = {Status.HELD: "ok", Status.FAILED: "FAILED", Status.NOT_APPLICABLE: "n/a"}
 _DETAILS_SHOWN = 3
-_NAME_WIDTH = 17
+_NAME_WIDTH = 20
 _NS_PER_S = 1_000_000_000
 
 
@@ -50,7 +50,7 @@ def _lines(run: Run) -> Iterator[str]:
 
 def _stage_line(stage: RunStage) -> str:
     high = [delta for delta in stage.deltas if delta.order >= HIGH_ORDER]
-    name = textwrap.shorten(stage.name, width=_NAME_WIDTH, placeholder="...")
+    name = stage.name if len(stage.name) < _NAME_WIDTH else f"{stage.name[: _NAME_WIDTH - 4]}..."
     counts = (
         (
             sum(delta.slowpath for delta in high),
@@ -64,7 +64,7 @@ def _stage_line(stage: RunStage) -> str:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return f"{cells[0]:<18}" + "".join(f"{cell:>10}" for cell in cells[1:])
+    return f"{cells[0]:<{_NAME_WIDTH}}" + "".join(f"{cell:>10}" for cell in cells[1:])
 
 
 def _check_lines(run: Run) -> Iterator[str]:

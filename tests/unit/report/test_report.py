@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.checks.base import CheckResult, Status
 from harness.errors import RecordError
+from harness.experiments import Scale, stages
 from harness.host.templates import render
 from harness.report.document import Run, Verdict, decode_run, encode_run
 from harness.report.junit import junit
@@ -204,6 +205,15 @@ def test_a_run_of_few_stages_without_monitor_is_reported(run: Run) -> None:
     assert "no final burst" in text
     assert "has no witnesses" in text
     assert terminal_summary(replace(run, stages=(bare,), headline=None))
+
+
+def test_the_terminal_names_each_stage(run: Run) -> None:
+    names = [stage.name for stage in stages(Scale.PAPER)] + ["x" * 64]
+    told = terminal_summary(
+        replace(run, stages=tuple(replace(run.stages[0], name=name) for name in names))
+    )
+    _, table, *_ = told.split("\n\n")
+    assert [row.split()[0] for row in table.splitlines()[1:]] == [*names[:-1], "x" * 16 + "..."]
 
 
 def test_a_failed_check_is_in_the_verdict(run: Run) -> None:
