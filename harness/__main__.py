@@ -1,5 +1,5 @@
 """`python -m harness` is the `buddylab` command."""
 
-from harness.cli import entry
+from harness.cli.main import entry
 
 entry()

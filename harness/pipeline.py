@@ -14,35 +14,35 @@ from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Plan, Var
 from harness.compare.report import report_markdown, report_text
 from harness.compare.state_lines import broken_promises
 from harness.errors import Exit
-from harness.experiments import Scale, memory_mib, stages
 from harness.host import qemu
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.command import require
 from harness.host.console import require_terminal
 from harness.host.progress import progress
-from harness.kernel.sysctl import PolicyMode
+from harness.host.workspace import Cache, claimed, disk_full_told, require_free
+from harness.jobs.bench import bench
+from harness.jobs.compare import Job, compare, lab_of
+from harness.jobs.comparison import saved, write
+from harness.jobs.cost import Cost, cost
+from harness.jobs.mutants import mutants
+from harness.jobs.predict import predictions
+from harness.jobs.replay import PLACES, find, replay
+from harness.jobs.review import review, table
+from harness.jobs.shell import shell
 from harness.report.difference import differences
 from harness.report.document import Verdict
 from harness.report.terminal import terminal_summary
-from harness.stages.bench import bench
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, read, save_key
-from harness.stages.compare import Job, compare, lab_of
-from harness.stages.comparison import saved, write
-from harness.stages.cost import Cost, cost
 from harness.stages.fetch import fetch, name_of
 from harness.stages.guest import guest
-from harness.stages.mutants import mutants
 from harness.stages.patch import discarded_design, patch
-from harness.stages.predictions import predictions
-from harness.stages.replay_arm import PLACES, find, replay
 from harness.stages.report import report
-from harness.stages.review import review, table
 from harness.stages.run import run
-from harness.stages.shell import shell
+from harness.texts.proc.sysctl import PolicyMode
 from harness.values import Counters, GuestImage, KernelBuild, RunMode
-from harness.workspace import Cache, claimed, disk_full_told, require_free
+from harness.workloads.paper import Scale, memory_mib, stages
 
 logger = logging.getLogger("buddylab")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.errors import RecordError
-from harness.record import RunRecord
+from harness.record.run import RunRecord
 
 
 class Status(StrEnum):

@@ -21,9 +21,9 @@ from harness.checks.interval import (
     witnesses_of,
 )
 from harness.checks.torture import STAGE as TORTURE_STAGE
-from harness.kernel.pages import ORDERS, Order
-from harness.kernel.witness import PRIORITIES
-from harness.record import RunRecord, StageRecord
+from harness.record.run import RunRecord, StageRecord
+from harness.texts.guest.cross_check import PRIORITIES
+from harness.texts.pages import ORDERS, Order
 
 _OUTCOMES = {"compact_stall": "stall", "compact_success": "success", "compact_fail": "fail"}
 

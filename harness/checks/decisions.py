@@ -22,13 +22,13 @@ from harness.checks.interval import (
 from harness.checks.policy import stage_policy
 from harness.checks.torture import STAGE as TORTURE_STAGE
 from harness.errors import RecordError
-from harness.kernel.buddyinfo import FreeArea
-from harness.kernel.metrics import frag_pct
-from harness.kernel.monitor_details import TIMED_ORDERS
-from harness.kernel.pages import COSTLY_ORDER, ORDERS, Order
-from harness.kernel.sysctl import Policy, PolicyMode
-from harness.kernel.witness import Decision
-from harness.record import RunRecord, Snapshot, StageRecord
+from harness.record.run import RunRecord, Snapshot, StageRecord
+from harness.texts.guest.cross_check import Decision
+from harness.texts.metrics import frag_pct
+from harness.texts.pages import COSTLY_ORDER, ORDERS, Order
+from harness.texts.proc.buddyinfo import FreeArea
+from harness.texts.proc.monitor_details import TIMED_ORDERS
+from harness.texts.proc.sysctl import Policy, PolicyMode
 
 _PAGE_OWNER = "page_owner=on"
 _PERMILLE_OF_PERCENT = 10

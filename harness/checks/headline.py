@@ -23,10 +23,10 @@ from dataclasses import dataclass, replace
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.checks.policy import stage_policy
 from harness.errors import RecordError
-from harness.kernel.metrics import frag_pct
-from harness.kernel.pages import Order
-from harness.kernel.sysctl import PolicyMode
-from harness.record import RunRecord, StageRecord
+from harness.record.run import RunRecord, StageRecord
+from harness.texts.metrics import frag_pct
+from harness.texts.pages import Order
+from harness.texts.proc.sysctl import PolicyMode
 
 HEADLINE_STAGE = "high_order_final"
 PAPER_SCALE = "paper"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from harness.checks.base import Check, Comparison
-from harness.kernel.kernel_log import KernelLog
-from harness.kernel.text import shown
-from harness.record import RunRecord
+from harness.record.run import RunRecord
+from harness.texts.proc.kernel_log import KernelLog
+from harness.texts.text import shown
 
 _BUGS_SHOWN = 5
 # What vm/guest/scripts/run_stage.sh reports for a command it had to end.

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from harness.checks.base import Comparison, NotApplicable, unmonitored
 from harness.checks.counters import EXACT_FROM_ORDER, in_flight_bound
 from harness.errors import RecordError
-from harness.kernel.buddy_monitor import COUNTERS
-from harness.kernel.monitor_details import MonitorDetails
-from harness.kernel.pages import ORDERS, Order
-from harness.kernel.witness import Decision, Witnesses
-from harness.record import RunRecord, Snapshot, StageRecord
+from harness.record.run import RunRecord, Snapshot, StageRecord
+from harness.texts.guest.cross_check import Decision, Witnesses
+from harness.texts.pages import ORDERS, Order
+from harness.texts.proc.buddy_monitor import COUNTERS
+from harness.texts.proc.monitor_details import MonitorDetails
 
 EXACT_ORDERS = ORDERS[EXACT_FROM_ORDER:]
 # What a count is at a snapshot, by the kernel's name of it and the order.

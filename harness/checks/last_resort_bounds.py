@@ -13,11 +13,11 @@ from harness.checks.interval import EXACT_ORDERS, Pair, compared, judged, rise
 from harness.checks.last_resort import last_resort_count, without_last_resort
 from harness.checks.policy import stage_policy, steady_mode
 from harness.checks.torture import STAGE as TORTURE_STAGE
-from harness.kernel.module_records import ModuleRecords
-from harness.kernel.pages import COSTLY_ORDER, MAX_ORDER, ORDERS, Order
-from harness.kernel.sysctl import PolicyMode
-from harness.kernel.torture import parse_torture
-from harness.record import RunRecord, StageRecord
+from harness.record.run import RunRecord, StageRecord
+from harness.texts.guest.module_records import ModuleRecords
+from harness.texts.guest.torture import parse_torture
+from harness.texts.pages import COSTLY_ORDER, MAX_ORDER, ORDERS, Order
+from harness.texts.proc.sysctl import PolicyMode
 
 # mm/buddy_monitor.c BUDDY_CLEAR_BATCH, in pages
 _BATCH = 8 << (MAX_ORDER - 1)

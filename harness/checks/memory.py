@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.errors import RecordError
-from harness.kernel.pages import PageCount
-from harness.kernel.zoneinfo import Zone
-from harness.record import RunRecord
+from harness.record.run import RunRecord
+from harness.texts.pages import PageCount
+from harness.texts.proc.zoneinfo import Zone
 
 # vm/guest/snapshot.c folds the counters in and reads one file right after the other, its
 # buffers allocated and locked before: only kernel threads and interrupts allocate between.

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.checks.counters import EXACT_FROM_ORDER
-from harness.kernel.module_records import FINAL_STATES, ModuleRecords
-from harness.record import RunRecord, StageRecord
+from harness.record.run import RunRecord, StageRecord
+from harness.texts.guest.module_records import FINAL_STATES, ModuleRecords
 
 
 def module_stages(run: RunRecord) -> tuple[tuple[StageRecord, ModuleRecords], ...]:

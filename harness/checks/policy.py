@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.checks.torture import STAGE as TORTURE_STAGE
 from harness.errors import RecordError
-from harness.kernel.sysctl import Policy, PolicyMode
-from harness.record import RunRecord, StageRecord
+from harness.record.run import RunRecord, StageRecord
+from harness.texts.proc.sysctl import Policy, PolicyMode
 
 
 def stage_policy(stage: StageRecord) -> tuple[Policy, Policy] | None:

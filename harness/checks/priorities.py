@@ -16,10 +16,10 @@ from harness.checks.interval import (
     witnesses_of,
 )
 from harness.checks.policy import steady_mode
-from harness.kernel.pages import NOT_COSTLY, ORDERS, Order
-from harness.kernel.sysctl import PolicyMode
-from harness.kernel.witness import PRIO_ASYNC, PRIO_FULL, PRIO_LIGHT
-from harness.record import RunRecord, StageRecord
+from harness.record.run import RunRecord, StageRecord
+from harness.texts.guest.cross_check import PRIO_ASYNC, PRIO_FULL, PRIO_LIGHT
+from harness.texts.pages import NOT_COSTLY, ORDERS, Order
+from harness.texts.proc.sysctl import PolicyMode
 
 # Which compactions no request of a costly order makes once the policy decided to act for it:
 # the first call is asynchronous unless raised, the later ones light.

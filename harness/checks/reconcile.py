@@ -20,11 +20,11 @@ from harness.checks.interval import (
     witnessed,
     witnesses_of,
 )
-from harness.kernel.buddy_monitor import COUNTERS
-from harness.kernel.monitor_details import REASONS, STEPS
-from harness.kernel.pages import ORDERS, Order
-from harness.kernel.witness import MONITOR_ITEMS
-from harness.record import RunRecord, StageRecord
+from harness.record.run import RunRecord, StageRecord
+from harness.texts.guest.cross_check import MONITOR_ITEMS
+from harness.texts.pages import ORDERS, Order
+from harness.texts.proc.buddy_monitor import COUNTERS
+from harness.texts.proc.monitor_details import REASONS, STEPS
 
 
 def _not_switched(run: RunRecord) -> NotApplicable | Iterable[Comparison]:

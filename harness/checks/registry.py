@@ -11,13 +11,13 @@ from harness.checks import (
     memory,
     module,
     policy,
-    prediction,
     priorities,
     reconcile,
     torture,
 )
+from harness.checks import forecast as prediction
 from harness.checks.base import Check, CheckResult, Status
-from harness.record import RunRecord
+from harness.record.run import RunRecord
 
 CHECKS: tuple[Check, ...] = (
     *identity.CHECKS,

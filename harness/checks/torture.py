@@ -9,7 +9,8 @@ from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.checks.counters import EXACT_FROM_ORDER
 from harness.checks.torture_table import LATER, POLICY, Expected, expected
 from harness.errors import RecordError
-from harness.kernel.torture import (
+from harness.record.run import RunRecord
+from harness.texts.guest.torture import (
     REASONS,
     STEPS,
     CaseResult,
@@ -18,7 +19,6 @@ from harness.kernel.torture import (
     Torture,
     parse_torture,
 )
-from harness.record import RunRecord
 
 STAGE = "torture"
 # The patch from which on a module can read the counters.

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.compare.cells import cells, pairs
+from harness.compare.indicators import by_name
 from harness.compare.outcome import Outcome
-from harness.compare.predictors import by_name
 from harness.compare.results import Results
 
 _RESAMPLES = 9999

@@ -1,13 +1,13 @@
 """What a comparison comes to: the map, the predictions' verdicts, the predictors' worth."""
 
 from harness.compare.cells import cells
+from harness.compare.claims import Prediction
 from harness.compare.classifiers import Classifier, classifiers
 from harness.compare.effects import SAME_WORK, Compared, compared
-from harness.compare.predictions import Prediction
+from harness.compare.judged_claims import Fate, Verdict, verdicts
 from harness.compare.results import Results
 from harness.compare.statistics import Paired, Spread, number
 from harness.compare.table import Table
-from harness.compare.verdicts import Fate, Verdict, verdicts
 
 _NONE = "-"
 _LARGE = 1000

@@ -5,16 +5,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.compare.ideal import Ideal, ideal
-from harness.compare.predictors import Predictors, predictors
+from harness.compare.indicators import Predictors, predictors
+from harness.compare.upper_bound import Ideal, ideal
 from harness.errors import RecordError
-from harness.kernel.free_dump import parse_free_dump
-from harness.kernel.module_records import ModuleRecords
-from harness.kernel.pages import ORDERS, Order
-from harness.kernel.pagetypeinfo import PageTypeInfo
-from harness.kernel.text import damaged
-from harness.record import Snapshot, StageRecord
-from harness.saved_stage import parse_stage
+from harness.record.run import Snapshot, StageRecord
+from harness.record.saved_stage import parse_stage
+from harness.texts.guest.free_dump import parse_free_dump
+from harness.texts.guest.module_records import ModuleRecords
+from harness.texts.pages import ORDERS, Order
+from harness.texts.proc.pagetypeinfo import PageTypeInfo
+from harness.texts.text import damaged
 
 # Beside what the arm's guest saved: the witness' dump of the moment all arms begin with.
 STOPPED = "stopped_free"

@@ -14,10 +14,10 @@ from typing import NewType
 
 import msgspec
 
-from harness.compare.predictions import Prediction
-from harness.compare.predictions import faults as prediction_faults
+from harness.compare.claims import Prediction
+from harness.compare.claims import faults as prediction_faults
 from harness.errors import UserError
-from harness.kernel.pages import MAX_ORDER
+from harness.texts.pages import MAX_ORDER
 from harness.values import StagePlan
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")

@@ -22,7 +22,7 @@ import msgspec
 
 from harness.compare.outcome import Outcome
 from harness.compare.plan import ArmRun, Plan, Variant, groups, runs
-from harness.compare.promises import StateResult
+from harness.compare.state_invariants import StateResult
 from harness.errors import RecordError
 from harness.values import Counters, ReplayKey
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from harness.compare.promises import StateResult, broken_promise
 from harness.compare.results import Results
+from harness.compare.state_invariants import StateResult, broken_promise
 from harness.compare.states import Quantity
 from harness.errors import RecordError
 

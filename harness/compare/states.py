@@ -25,12 +25,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.errors import RecordError
-from harness.kernel.buddyinfo import BuddyInfo
-from harness.kernel.pages import MAX_ORDER, ORDERS, Order, PageCount, order_of
-from harness.kernel.pagetypeinfo import PageTypeInfo
-from harness.kernel.state_report import Blocks, Comb, Pins, StateReport
-from harness.kernel.vmstat import VmStat
-from harness.kernel.zoneinfo import ZoneInfo
+from harness.texts.guest.state_report import Blocks, Comb, Pins, StateReport
+from harness.texts.pages import MAX_ORDER, ORDERS, Order, PageCount, order_of
+from harness.texts.proc.buddyinfo import BuddyInfo
+from harness.texts.proc.pagetypeinfo import PageTypeInfo
+from harness.texts.proc.vmstat import VmStat
+from harness.texts.proc.zoneinfo import ZoneInfo
 
 # What others take and give between the report's figures and the reading of buddyinfo: the
 # reader (vm/guest/snapshot.c) locks its buffers, and some programs come and go. 640 to 1143

@@ -18,8 +18,8 @@ import msgspec
 from harness.errors import HarnessError, HostError, UserError
 from harness.host import qemu, status_channel
 from harness.host.deadline import Deadline
+from harness.host.workspace import Cache, atomic_write, sha256_text
 from harness.values import CONSOLE_LOG, Accelerator, RunMode
-from harness.workspace import Cache, atomic_write, sha256_text
 
 logger = logging.getLogger("run")
 

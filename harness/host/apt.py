@@ -16,7 +16,7 @@ import msgspec
 from harness.errors import HostError
 from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
-from harness.workspace import Cache, atomic_write, sha256_text
+from harness.host.workspace import Cache, atomic_write, sha256_text
 
 logger = logging.getLogger("fetch")
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from harness.host import source_tree
 from harness.host.command import lines_of
 from harness.host.deadline import Deadline
+from harness.host.workspace import Cache, atomic_write, remove_tree, sha256_text
 from harness.values import PatchedTree
-from harness.workspace import Cache, atomic_write, remove_tree, sha256_text
 
 # Nothing of the builder, the clock or the path enters the image.
 REPRODUCIBLE = {

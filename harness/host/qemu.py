@@ -13,8 +13,8 @@ from pathlib import Path
 from harness.errors import HostError
 from harness.host import command, status_channel
 from harness.host.deadline import Deadline
+from harness.host.workspace import sha256_file, sha256_text
 from harness.values import Accelerator, RunMode
-from harness.workspace import sha256_file, sha256_text
 
 PROGRAM = "qemu-system-x86_64"
 # vm/guest/init knows both.

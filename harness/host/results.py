@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.errors import RecordError
+from harness.host.workspace import sha256_file
 from harness.values import SUMS
-from harness.workspace import sha256_file
 
 _MAX_FILE_BYTES = 128 << 20
 _MAX_STREAM_BYTES = 1 << 30

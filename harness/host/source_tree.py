@@ -17,8 +17,8 @@ import msgspec
 from harness.host.command import run
 from harness.host.deadline import Deadline
 from harness.host.progress import progress
+from harness.host.workspace import Cache, atomic_write, encode, sha256_file, sha256_text
 from harness.values import LOCAL, KernelSource
-from harness.workspace import Cache, atomic_write, encode, sha256_file, sha256_text
 
 logger = logging.getLogger("fetch")
 

@@ -1,7 +1,7 @@
 """An independent model of Linux's page allocator: pure Python, no I/O.
 
 It says beforehand what the kernel's counters will be. Entry points:
-`harness.model.predict` (a burst of requests), `harness.model.zone` (a buddy zone with real
+`harness.forecast.predict` (a burst of requests), `harness.model.zone` (a buddy zone with real
 page frame numbers), `harness.model.slowpath` (the ladder of a request), and
 `harness.model.speed` (how fast the model is).
 """

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from harness.kernel.pages import MAX_ORDER
 from harness.model.zone import Zone
+from harness.texts.pages import MAX_ORDER
 
 
 def fill(zone: Zone, ranges: Iterable[tuple[int, int]] | None = None) -> None:

@@ -3,15 +3,15 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from harness.kernel.buddyinfo import FreeArea
-from harness.kernel.pages import Order
-from harness.kernel.sysctl import PolicyMode
 from harness.model.allocator import Block
 from harness.model.compaction import deferral_of
 from harness.model.request import Request
 from harness.model.slowpath import UNBOUNDED, Decision, Ladder, Outcome, Passage
 from harness.model.state import AllocatorState, GfpClass
 from harness.model.world import Limits, World
+from harness.texts.pages import Order
+from harness.texts.proc.buddyinfo import FreeArea
+from harness.texts.proc.sysctl import PolicyMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ NR_FREE_PAGES, and frag is judged from the free lists.
 from dataclasses import dataclass
 from enum import IntEnum
 
-from harness.kernel.buddyinfo import FreeArea
-from harness.kernel.metrics import fragmentation_index
-from harness.kernel.pages import COSTLY_ORDER, MAX_ORDER, Order
 from harness.model.request import AllocFlags, Request
 from harness.model.state import DeferState
 from harness.model.zone import Zone
+from harness.texts.metrics import fragmentation_index
+from harness.texts.pages import COSTLY_ORDER, MAX_ORDER, Order
+from harness.texts.proc.buddyinfo import FreeArea
 
 _MAX_DEFER_SHIFT = 6  # COMPACT_MAX_DEFER_SHIFT
 

@@ -1,13 +1,6 @@
 """Make the model's starting state from what a snapshot holds. Pure; texts are parsed elsewhere."""
 
 from harness.errors import RecordError
-from harness.kernel.buddyinfo import BuddyInfo
-from harness.kernel.free_dump import FreeDump, ZoneDump
-from harness.kernel.pages import ORDERS, Order
-from harness.kernel.pagetypeinfo import PageTypeInfo
-from harness.kernel.sysctl import Sysctls
-from harness.kernel.text import natural
-from harness.kernel.zoneinfo import Zone, ZoneInfo
 from harness.model.state import (
     AllocatorState,
     DeferState,
@@ -16,6 +9,13 @@ from harness.model.state import (
     RangeState,
     ZoneState,
 )
+from harness.texts.guest.free_dump import FreeDump, ZoneDump
+from harness.texts.pages import ORDERS, Order
+from harness.texts.proc.buddyinfo import BuddyInfo
+from harness.texts.proc.pagetypeinfo import PageTypeInfo
+from harness.texts.proc.sysctl import Sysctls
+from harness.texts.proc.zoneinfo import Zone, ZoneInfo
+from harness.texts.text import natural
 
 # mm/compaction.c sysctl_extfrag_threshold, mm/page_alloc.c watermark_boost_factor
 _DEFAULT_EXTFRAG_THRESHOLD = "500"

@@ -5,9 +5,9 @@ The one more is pageblock_order where huge pages are built in (pcp_allowed_order
 
 from collections import deque
 
-from harness.kernel.pages import COSTLY_ORDER
 from harness.model.shape import HIGHATOMIC, MOVABLE, PCP_TYPES
 from harness.model.zone import Zone
+from harness.texts.pages import COSTLY_ORDER
 
 
 class PerCpuLists:

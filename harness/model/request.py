@@ -6,10 +6,10 @@ Classes by the names of kmod/high_order_test.c; include/linux/gfp.h, mm/internal
 from dataclasses import dataclass
 from enum import IntEnum
 
-from harness.kernel.pages import COSTLY_ORDER, Order
 from harness.model.shape import MOVABLE, UNMOVABLE
 from harness.model.state import GfpClass
 from harness.model.zone import Zone
+from harness.texts.pages import COSTLY_ORDER, Order
 
 
 class Mark(IntEnum):

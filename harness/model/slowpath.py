@@ -25,12 +25,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.kernel.buddyinfo import FreeArea
-from harness.kernel.metrics import frag_pct
-from harness.kernel.sysctl import Policy, PolicyMode
 from harness.model.allocator import Allocator, Block
 from harness.model.compaction import Deferral, Suitable, suitable
 from harness.model.request import Request
+from harness.texts.metrics import frag_pct
+from harness.texts.proc.buddyinfo import FreeArea
+from harness.texts.proc.sysctl import Policy, PolicyMode
 
 # No rule of the allocator limits this number.
 UNBOUNDED = (1 << 63) - 1

@@ -7,13 +7,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.kernel.pages import Order
 from harness.model.allocator import Allocator, Block
 from harness.model.boot import fill
 from harness.model.request import request_of
 from harness.model.shape import Watermarks, ZoneShape
 from harness.model.state import GfpClass
 from harness.model.zone import Zone
+from harness.texts.pages import Order
 
 _ZONE_PAGES = 1 << 18  # 1 GiB
 _NORMAL_INDEX = 2

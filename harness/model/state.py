@@ -7,8 +7,8 @@ Zones stand in the order in which a request for ordinary kernel memory visits th
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.kernel.pages import Order
-from harness.kernel.sysctl import Policy
+from harness.texts.pages import Order
+from harness.texts.proc.sysctl import Policy
 
 
 class Migratetype(StrEnum):

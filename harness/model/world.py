@@ -11,14 +11,14 @@ Blocks too small for the burst, or more of a kind than it can use, are counted b
 
 from dataclasses import dataclass
 
-from harness.kernel.buddyinfo import FreeArea
-from harness.kernel.pages import MAX_ORDER, ORDERS, Order
 from harness.model.allocator import Allocator, Block
 from harness.model.pcp import PerCpuLists
 from harness.model.request import Request
 from harness.model.shape import MIGRATE_TYPES, Watermarks, ZoneShape, mult_frac
 from harness.model.state import AllocatorState, Migratetype, ZoneState
 from harness.model.zone import Zone
+from harness.texts.pages import MAX_ORDER, ORDERS, Order
+from harness.texts.proc.buddyinfo import FreeArea
 
 _SLOT = MAX_ORDER - 1  # every placed block has a range of the largest order to itself
 _UNLIMITED = 1 << 60

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from harness.errors import RecordError
-from harness.kernel.pages import MAX_ORDER
 from harness.model.shape import (
     FALLBACKS,
     HIGHATOMIC,
@@ -22,6 +21,7 @@ from harness.model.shape import (
     ZoneShape,
     mult_frac,
 )
+from harness.texts.pages import MAX_ORDER
 
 _LARGEST = MAX_ORDER - 1
 _ONES = tuple(b"\x01" * (1 << order) for order in range(MAX_ORDER))

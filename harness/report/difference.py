@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from harness.checks.counters import EXACT_FROM_ORDER
 from harness.errors import UserError
-from harness.kernel.buddy_monitor import COUNTERS, MonitorDelta
-from harness.record import RunRecord
+from harness.record.run import RunRecord
+from harness.texts.proc.buddy_monitor import COUNTERS, MonitorDelta
 
 
 def differences(one: RunRecord, other: RunRecord) -> Iterator[str]:

@@ -12,10 +12,10 @@ import msgspec
 from harness.checks.base import CheckResult
 from harness.checks.headline import Headline
 from harness.errors import RecordError
-from harness.kernel.buddy_monitor import MonitorDelta, MonitorRow
-from harness.kernel.buddyinfo import FreeArea
-from harness.kernel.pages import Order
-from harness.kernel.sysctl import Policy
+from harness.texts.pages import Order
+from harness.texts.proc.buddy_monitor import MonitorDelta, MonitorRow
+from harness.texts.proc.buddyinfo import FreeArea
+from harness.texts.proc.sysctl import Policy
 from harness.values import RUN_SCHEMA_VERSION, ReplayKey
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.checks.base import Status
-from harness.kernel.sysctl import Policy
 from harness.report.document import Burst, Run, RunStage, Verdict
 from harness.report.identity import kernel_sentence, kernel_warnings
 from harness.report.reconciliation import reconciliation_section
 from harness.report.sections import Section, Table, cell, paper_sections, table
+from harness.texts.proc.sysctl import Policy
 
 TEMPLATE = "report.md.j2"
 _NS_PER_US = 1_000

@@ -1,6 +1,6 @@
 """What the paper printed, as numbers and words to stand beside ours."""
 
-from harness.kernel.pages import Order
+from harness.texts.pages import Order
 
 # The paper's policy and its comparison of workloads begin here (section III.E).
 HIGH_ORDER = Order(3)

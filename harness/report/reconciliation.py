@@ -1,10 +1,10 @@
 """The report's table of our counts beside what others in the kernel counted meanwhile."""
 
 from harness.checks.interval import in_flight, interruption, rise, witness_count
-from harness.kernel.pages import ORDERS
-from harness.record import StageRecord
+from harness.record.run import StageRecord
 from harness.report.document import Reconciliation, Run
 from harness.report.sections import Section, table
+from harness.texts.pages import ORDERS
 
 _REQUESTS_HEAD = (
     "stage",

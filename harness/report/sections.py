@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.kernel.buddy_monitor import MonitorDelta
-from harness.kernel.pages import ORDERS, Order
 from harness.report import paper
 from harness.report.document import Run, RunStage, StageSnapshot
+from harness.texts.pages import ORDERS, Order
+from harness.texts.proc.buddy_monitor import MonitorDelta
 
 _ABSENT = "-"
 

@@ -3,13 +3,10 @@
 from hashlib import sha256
 
 from harness.checks.base import CheckResult
+from harness.checks.forecast import foretold
 from harness.checks.headline import HEADLINE_STAGE, Headline, explain_headline
-from harness.checks.prediction import foretold
 from harness.checks.registry import all_hold
-from harness.kernel.metrics import frag_pct
-from harness.kernel.module_records import ModuleRecords
-from harness.kernel.pages import Order
-from harness.record import RunRecord, Snapshot, StageRecord
+from harness.record.run import RunRecord, Snapshot, StageRecord
 from harness.report.document import (
     Burst,
     CompactionDelta,
@@ -21,6 +18,9 @@ from harness.report.document import (
     Verdict,
 )
 from harness.report.reconciliation import reconciliation
+from harness.texts.guest.module_records import ModuleRecords
+from harness.texts.metrics import frag_pct
+from harness.texts.pages import Order
 from harness.values import RUN_SCHEMA_VERSION, StagePlan
 
 # The paper's cutoff, for a kernel that has no knob to read it from.

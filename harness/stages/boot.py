@@ -13,9 +13,9 @@ from harness.errors import GuestLostError, HostError
 from harness.host import accelerator, console, qemu, ssh, status_channel
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
 from harness.host.deadline import Deadline
-from harness.kernel.sysctl import PolicyMode
+from harness.host.workspace import Cache
+from harness.texts.proc.sysctl import PolicyMode
 from harness.values import CONSOLE_LOG, GuestImage, KernelBuild, RunMode
-from harness.workspace import Cache
 
 logger = logging.getLogger("run")
 

@@ -10,10 +10,10 @@ from harness.host.deadline import Deadline
 from harness.host.elf import module_info
 from harness.host.make import Slot, slot_for
 from harness.host.progress import progress
-from harness.kernel.build_log import first_error
+from harness.host.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
 from harness.stages.configure import BASE_FLAVOUR, configure, fragment_for
+from harness.texts.build.build_log import first_error
 from harness.values import Counters, KernelBuild, PatchedTree
-from harness.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
 
 logger = logging.getLogger("build")
 

@@ -6,13 +6,13 @@ import msgspec
 
 from harness.checks.registry import judge
 from harness.errors import RecordError, UserError
-from harness.record import RunRecord
+from harness.host.workspace import atomic_write, encode, sha256_file
+from harness.record.run import RunRecord
+from harness.record.saved_run import parse_run
 from harness.report.document import Run, decode_run
 from harness.report.summary import summarise
-from harness.saved_run import parse_run
 from harness.stages.report import RUN_DOCUMENT
 from harness.values import CONSOLE_LOG, PREDICTIONS, RAW, SUMS, ReplayKey
-from harness.workspace import atomic_write, encode, sha256_file
 
 KEY = "key.json"
 

@@ -7,10 +7,10 @@ from harness.errors import StageError
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.make import Slot
-from harness.kernel.build_log import first_error
-from harness.kernel.kconfig import dropped, parse_config
+from harness.host.workspace import asset, sha256_file
+from harness.texts.build.build_log import first_error
+from harness.texts.build.kconfig import dropped, parse_config
 from harness.values import Counters, PatchedTree
-from harness.workspace import asset, sha256_file
 
 logger = logging.getLogger("configure")
 

@@ -13,9 +13,9 @@ from harness.host.apt import Apt
 from harness.host.deadline import Deadline
 from harness.host.download import UnreachableError, download
 from harness.host.unpack import unpack
-from harness.kernel.tree import is_upstream, parse_makefile
+from harness.host.workspace import Cache, asset, git_blob_id, sha256_file, sha256_text
+from harness.texts.build.tree import is_upstream, parse_makefile
 from harness.values import LOCAL, KernelSource
-from harness.workspace import Cache, asset, git_blob_id, sha256_file, sha256_text
 
 logger = logging.getLogger("fetch")
 

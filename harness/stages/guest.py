@@ -15,8 +15,8 @@ from harness.host.apt import Apt, Package
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.elf import asked_of, needed
+from harness.host.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
 from harness.values import GuestImage, KernelBuild
-from harness.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
 
 logger = logging.getLogger("guest")
 

@@ -8,10 +8,10 @@ from harness.errors import StageError, UserError
 from harness.host import source_tree
 from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
-from harness.kernel.series import Patch, parse_patch, parse_series, prefix
-from harness.kernel.tree import parse_makefile
+from harness.host.workspace import Cache, asset, sha256_file, sha256_text
+from harness.texts.build.series import Patch, parse_patch, parse_series, prefix
+from harness.texts.build.tree import parse_makefile
 from harness.values import KernelSource, PatchedTree
-from harness.workspace import Cache, asset, sha256_file, sha256_text
 
 logger = logging.getLogger("patch")
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from harness.host.templates import render
+from harness.host.workspace import atomic_write
 from harness.report import markdown
 from harness.report.document import Run, encode_run
 from harness.report.junit import junit
 from harness.report.markdown import report_view
-from harness.workspace import atomic_write
 
 RUN_DOCUMENT = "run.json"
 REPORT = "report.md"

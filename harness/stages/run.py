@@ -18,10 +18,11 @@ from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
 from harness.host.freeze import FreezePipe
 from harness.host.results import check_complete, unpack
+from harness.host.workspace import Cache, atomic_write, encode
 from harness.stages import boot
 from harness.stages.boot import RunSettings
-from harness.stages.predict import Oracle, predictable
-from harness.stages.replay import replay_key
+from harness.stages.forecast import Oracle, predictable
+from harness.stages.key import replay_key
 from harness.values import (
     CONSOLE_LOG,
     RAW,
@@ -31,7 +32,6 @@ from harness.values import (
     RunMode,
     StagePlan,
 )
-from harness.workspace import Cache, atomic_write, encode
 
 logger = logging.getLogger("run")
 

@@ -12,12 +12,12 @@ import fake_guest
 from fake_guest import FakeQemu
 
 from harness import pipeline
-from harness.cli import main
+from harness.cli.main import main
 from harness.errors import Exit
+from harness.host.workspace import Cache
 from harness.stages import boot
 from harness.stages import run as run_stage
 from harness.values import GuestImage, KernelBuild
-from harness.workspace import Cache
 
 Go = Callable[..., int]
 

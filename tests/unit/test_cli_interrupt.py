@@ -13,7 +13,7 @@ import pytest
 from test_cli_process import LIMIT_S, buddylab, descendants, entries, names, started
 
 from harness.errors import Exit, UserError
-from harness.workspace import Cache, claimed
+from harness.host.workspace import Cache, claimed
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 

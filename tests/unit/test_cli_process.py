@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Exit
+from harness.host.workspace import Cache
 from harness.values import GuestImage, KernelBuild, KernelSource, PatchedTree
-from harness.workspace import Cache
 
 LIMIT_S = 60
 KINDS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks.registry import CHECKS
-from harness.cli import VERBS, main
+from harness.cli.main import VERBS, main
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -15,11 +15,11 @@ from emulators import emulators
 from harness import pipeline
 from harness.errors import Exit, GuestLostError, HostError, StageError
 from harness.host.accelerator import Speed
+from harness.host.workspace import Cache, claimed
 from harness.stages import boot
 from harness.stages import run as run_stage
 from harness.stages.boot import RunSettings
 from harness.values import GuestImage, KernelBuild, ReplayKey, RunMode, StagePlan
-from harness.workspace import Cache, claimed
 
 pytestmark = pytest.mark.vm
 

@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from emulators import emulators
 
-from harness import experiments, pipeline
+from harness import pipeline
 from harness.host import ssh
 from harness.host.deadline import Deadline
+from harness.host.workspace import Cache
 from harness.report.document import Run, Verdict
 from harness.stages import boot
 from harness.stages.boot import LiveGuest, RunSettings
 from harness.stages.check import check, save_key
 from harness.stages.run import run
 from harness.values import Accelerator, GuestImage, KernelBuild, RunMode
-from harness.workspace import Cache
+from harness.workloads import paper as experiments
 
 pytestmark = pytest.mark.vm
 

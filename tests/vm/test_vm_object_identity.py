@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.kernel.objects import differences
+from harness.host.workspace import Cache
+from harness.jobs.mutants import IDENTITY, read_mutants
+from harness.jobs.review_builds import page_alloc_object
 from harness.stages.fetch import fetch
-from harness.stages.mutants import IDENTITY, read_mutants
 from harness.stages.patch import patch, series_directory
-from harness.stages.review_builds import page_alloc_object
+from harness.texts.build.objects import differences
 from harness.values import KernelSource
-from harness.workspace import Cache
 
 pytestmark = pytest.mark.vm
 

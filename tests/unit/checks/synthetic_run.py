@@ -14,11 +14,11 @@ from collections.abc import Mapping
 import synthetic_witnesses
 
 from harness.checks.registry import judge
-from harness.kernel.buddyinfo import FreeArea
-from harness.record import RunRecord
+from harness.record.run import RunRecord
+from harness.record.saved_run import parse_run
 from harness.report.document import encode_run
 from harness.report.summary import summarise
-from harness.saved_run import parse_run
+from harness.texts.proc.buddyinfo import FreeArea
 from harness.values import (
     RUN_SCHEMA_VERSION,
     Accelerator,

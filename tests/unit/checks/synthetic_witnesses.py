@@ -7,11 +7,11 @@ request, and reads order 0 in the histogram a little later than the rest.
 
 from dataclasses import dataclass
 
-from harness.kernel.buddyinfo import FreeArea
-from harness.kernel.metrics import frag_pct, unusable_index
-from harness.kernel.monitor_details import LAST_RESORT_COUNTS, REASONS, RESULTS, STEPS
-from harness.kernel.pages import ORDERS
-from harness.kernel.witness import MONITOR_ITEMS
+from harness.texts.guest.cross_check import MONITOR_ITEMS
+from harness.texts.metrics import frag_pct, unusable_index
+from harness.texts.pages import ORDERS
+from harness.texts.proc.buddyinfo import FreeArea
+from harness.texts.proc.monitor_details import LAST_RESORT_COUNTS, REASONS, RESULTS, STEPS
 
 BEFORE_LOADED = 1
 # 71 % of 800 pages lie in blocks below order 3, and 50 % of 400: not above the threshold.

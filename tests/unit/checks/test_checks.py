@@ -13,9 +13,9 @@ from harness.checks.headline import FLOOR_SMALL, explain_headline
 from harness.checks.registry import CHECKS, all_hold, judge
 from harness.checks.torture import CHECKS as TORTURE_CHECKS
 from harness.errors import RecordError
+from harness.record.saved_run import parse_run
 from harness.report.document import decode_run, encode_run
 from harness.report.summary import summarise
-from harness.saved_run import parse_run
 
 DATA = Path(__file__).parents[2] / "data"
 # What this run has nothing for: they are judged in tests of their own.

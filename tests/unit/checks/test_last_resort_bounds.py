@@ -11,9 +11,9 @@ from test_torture_checks import TEXT
 from harness.checks.base import Status
 from harness.checks.last_resort_bounds import CHECKS
 from harness.checks.torture import STAGE
-from harness.kernel.sysctl import PolicyMode
-from harness.kernel.zoneinfo import ZoneInfo
-from harness.record import StageRecord
+from harness.record.run import StageRecord
+from harness.texts.proc.sysctl import PolicyMode
+from harness.texts.proc.zoneinfo import ZoneInfo
 
 NONE = "0 0 0 0 0 0"
 

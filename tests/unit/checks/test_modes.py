@@ -10,7 +10,7 @@ from synthetic_witnesses import CALM, RAISED
 from harness.checks.base import Status
 from harness.checks.headline import explain_headline
 from harness.checks.registry import judge
-from harness.kernel.sysctl import PolicyMode
+from harness.texts.proc.sysctl import PolicyMode
 
 FINAL = "high_order_final"
 LIGHT, LAST, CLEAR = PolicyMode.LIGHT, PolicyMode.LAST, PolicyMode.CLEAR

@@ -8,22 +8,22 @@ import pytest
 import synthetic_run
 
 from harness.checks.base import Status
-from harness.checks.prediction import CHECKS, foretold
+from harness.checks.forecast import CHECKS, foretold
 from harness.errors import RecordError
-from harness.kernel.pages import Order
-from harness.model.forecast import FirstSlowpath, Forecast, Prediction
-from harness.prediction import (
+from harness.forecast.forecast import FirstSlowpath, Forecast, Prediction
+from harness.forecast.stored import (
     FREE,
     TEXTS,
     StoredPrediction,
     foretell,
     parse_prediction,
 )
-from harness.record import RunRecord
+from harness.record.run import RunRecord
+from harness.record.saved_run import parse_run
 from harness.report.summary import summarise
-from harness.saved_run import parse_run
 from harness.stages.boot import RunSettings
-from harness.stages.predict import predictable
+from harness.stages.forecast import predictable
+from harness.texts.pages import Order
 from harness.values import BurstPlan, RunMode
 
 (CHECK,) = CHECKS

@@ -12,8 +12,8 @@ from harness.checks.priorities import CHECKS as PRIORITIES
 from harness.checks.reconcile import CHECKS as RECONCILE
 from harness.checks.registry import all_hold, judge
 from harness.errors import RecordError
-from harness.record import RunRecord
-from harness.saved_run import parse_run
+from harness.record.run import RunRecord
+from harness.record.saved_run import parse_run
 
 NAMES = {check.name for check in (*RECONCILE, *COMPACTION, *PRIORITIES, *DECISIONS, *LAST_RESORT)}
 BY_WITNESS = {

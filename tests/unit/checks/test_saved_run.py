@@ -7,9 +7,9 @@ import synthetic_run
 from synthetic_run import broken, key, stage, whole_run, with_sums
 
 from harness.errors import RecordError
-from harness.kernel.monitor_details import DETAIL_FILES, LAST_RESORT_FILE
-from harness.saved_run import parse_run
-from harness.saved_stage import parse_stage
+from harness.record.saved_run import parse_run
+from harness.record.saved_stage import parse_stage
+from harness.texts.proc.monitor_details import DETAIL_FILES, LAST_RESORT_FILE
 from harness.values import StagePlan
 
 

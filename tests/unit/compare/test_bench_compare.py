@@ -9,7 +9,7 @@ from made_up import outcome, plan_of, results_of
 from harness.compare import plan as plans
 from harness.compare.plan import Plan, parse_plan
 from harness.errors import UserError
-from harness.stages.bench_compare import (
+from harness.jobs.bench_compare import (
     ARMS_PLAN,
     EDIT_PLAN,
     VERDICT_GOALS_S,

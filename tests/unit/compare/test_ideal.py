@@ -1,9 +1,9 @@
 """The bound: hand-made zones whose answer is counted by hand."""
 
-from harness.compare.ideal import ideal
-from harness.kernel.free_dump import parse_free_dump
-from harness.kernel.pages import Order
-from harness.kernel.vmstat import VmStat
+from harness.compare.upper_bound import ideal
+from harness.texts.guest.free_dump import parse_free_dump
+from harness.texts.pages import Order
+from harness.texts.proc.vmstat import VmStat
 
 NOTHING = VmStat(counters={})
 _LISTS = "free node=0 zone={name} type=Movable 0 0 0 0 0 0 0 0 0 0 0\n"

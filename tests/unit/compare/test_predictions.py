@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from made_up import BASE, TEXT, outcome, plan_of, results_of
 
+from harness.compare.claims import Relation
 from harness.compare.finding_tables import prediction_table
+from harness.compare.judged_claims import Fate, verdicts
 from harness.compare.measures import Measure, measured
 from harness.compare.plan import parse_plan
-from harness.compare.predictions import Relation
-from harness.compare.verdicts import Fate, verdicts
 from harness.errors import UserError
 
 ONE = """

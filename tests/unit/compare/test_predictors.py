@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.compare.indicators import by_name, predictors
 from harness.compare.outcome import STOPPED
-from harness.compare.predictors import by_name, predictors
 from harness.compare.results import unpacked
 from harness.errors import RecordError
-from harness.kernel.buddyinfo import parse_buddyinfo
-from harness.kernel.free_dump import parse_free_dump
-from harness.kernel.pages import Order
+from harness.texts.guest.free_dump import parse_free_dump
+from harness.texts.pages import Order
+from harness.texts.proc.buddyinfo import parse_buddyinfo
 
 BUDDYINFO = "Node 0, zone DMA 60 0 0 0 0 0 0 0 0 0 0\nNode 0, zone DMA32 40 30 10 0 0 0 0 0 0 2 0\n"
 DUMP = """buddy_witness free 1

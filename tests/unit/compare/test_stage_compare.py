@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from harness.cli.main import main
 from harness.compare.plan import parse_plan
 from harness.compare.report import report_text
 from harness.compare.results import RESULTS, Results, parse_results, unpacked
 from harness.errors import Exit, GuestLostError, RecordError, UserError
-from harness.stages import compare as stage
-from harness.stages import replay_arm
-from harness.stages.arm import Lab, Prepared
+from harness.host.workspace import Cache
+from harness.jobs import compare as stage
+from harness.jobs import replay as replay_arm
+from harness.jobs.arm import Lab, Prepared
+from harness.jobs.compare import Job
 from harness.stages.boot import RunSettings
-from harness.stages.compare import Job
 from harness.values import Accelerator, Counters, ReplayKey, RunMode, StagePlan
-from harness.workspace import Cache
 
 TEXT = """
 name = "small"

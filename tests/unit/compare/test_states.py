@@ -16,12 +16,12 @@ from harness.compare.states import (
     unit_blocks,
 )
 from harness.errors import RecordError
-from harness.kernel.buddyinfo import BuddyInfo, parse_buddyinfo
-from harness.kernel.pages import MAX_ORDER, Order, PageCount
-from harness.kernel.pagetypeinfo import PageTypeInfo, parse_pagetypeinfo
-from harness.kernel.state_report import StateReport, parse_state_report
-from harness.kernel.vmstat import VmStat, parse_vmstat
-from harness.kernel.zoneinfo import ZoneInfo, parse_zoneinfo
+from harness.texts.guest.state_report import StateReport, parse_state_report
+from harness.texts.pages import MAX_ORDER, Order, PageCount
+from harness.texts.proc.buddyinfo import BuddyInfo, parse_buddyinfo
+from harness.texts.proc.pagetypeinfo import PageTypeInfo, parse_pagetypeinfo
+from harness.texts.proc.vmstat import VmStat, parse_vmstat
+from harness.texts.proc.zoneinfo import ZoneInfo, parse_zoneinfo
 
 DATA = Path(__file__).parents[2] / "data" / "states"
 NAMES = tuple(sorted(path.name for path in DATA.iterdir()))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.host.workspace import Cache
 from harness.stages.boot import RunSettings
 from harness.values import (
     Counters,
@@ -17,7 +18,6 @@ from harness.values import (
     RunMode,
     StagePlan,
 )
-from harness.workspace import Cache
 
 _PROGRAM = Path(__file__).parents[2] / "fakes" / "fake_qemu.py"
 

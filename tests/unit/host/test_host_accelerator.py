@@ -9,8 +9,8 @@ import pytest
 from harness.errors import GuestLostError, HostError, UserError
 from harness.host import accelerator
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
+from harness.host.workspace import Cache
 from harness.values import Accelerator, RunMode
-from harness.workspace import Cache
 
 
 @pytest.fixture

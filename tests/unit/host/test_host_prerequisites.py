@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from harness.cli.main import main
 from harness.errors import Exit
 from harness.host import prerequisites
 from harness.host.prerequisites import Need

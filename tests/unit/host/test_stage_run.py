@@ -16,13 +16,13 @@ import fake_guest
 import pytest
 from fake_guest import Bench, FakeQemu
 
-from harness import experiments
 from harness.errors import GuestLostError, HostError, RecordError, StageError
 from harness.host import results
 from harness.stages import boot
 from harness.stages import run as run_stage
-from harness.stages.replay import replay_digest
+from harness.stages.key import replay_digest
 from harness.values import ReplayKey
+from harness.workloads import paper as experiments
 
 Start = Callable[..., tuple[Bench, FakeQemu]]
 

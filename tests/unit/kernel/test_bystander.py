@@ -3,8 +3,8 @@
 import pytest
 
 from harness.errors import RecordError
-from harness.kernel.bystander import expected_attempts, parse_bystander
-from harness.kernel.pages import Order
+from harness.texts.guest.background_load import expected_attempts, parse_bystander
+from harness.texts.pages import Order
 
 # Counts as a guest of 5.15.180 gave them; made final by hand.
 TEXT = """bystander 1

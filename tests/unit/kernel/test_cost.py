@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import RecordError
-from harness.kernel.cost import parse_cost
+from harness.texts.guest.alloc_cost import parse_cost
 
 TEXT = """pair_on order=0 pairs=200 failed=0 loop_ns=808000 empty_ns=8000
 pair_on slowpath=0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.kernel.objects import differences, stable_name
+from harness.texts.build.objects import differences, stable_name
 
 # As the kernel's BUG() does on x86_64: place and file relative to the entry, line, flags.
 SOURCE = """

@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import RecordError
-from harness.kernel.buddy_monitor import HEADER, monitor_deltas, parse_buddy_monitor
-from harness.kernel.buddyinfo import BuddyInfo, FreeArea, parse_buddyinfo
-from harness.kernel.clock import parse_clock
-from harness.kernel.guest_report import parse_guest_report
-from harness.kernel.kernel_log import parse_console, parse_kernel_log
-from harness.kernel.meminfo import parse_meminfo
-from harness.kernel.metrics import frag_pct, unusable_index
-from harness.kernel.module_records import parse_module_records
-from harness.kernel.pages import ORDERS, Order, block_pages, blocks_within, order_of
-from harness.kernel.pagetypeinfo import parse_pagetypeinfo
-from harness.kernel.sysctl import Policy, PolicyMode, parse_sysctl
-from harness.kernel.vmstat import parse_vmstat
-from harness.kernel.zoneinfo import parse_zoneinfo
+from harness.texts.guest.guest_report import parse_guest_report
+from harness.texts.guest.module_records import parse_module_records
+from harness.texts.metrics import frag_pct, unusable_index
+from harness.texts.pages import ORDERS, Order, block_pages, blocks_within, order_of
+from harness.texts.proc.buddy_monitor import HEADER, monitor_deltas, parse_buddy_monitor
+from harness.texts.proc.buddyinfo import BuddyInfo, FreeArea, parse_buddyinfo
+from harness.texts.proc.clock import parse_clock
+from harness.texts.proc.kernel_log import parse_console, parse_kernel_log
+from harness.texts.proc.meminfo import parse_meminfo
+from harness.texts.proc.pagetypeinfo import parse_pagetypeinfo
+from harness.texts.proc.sysctl import Policy, PolicyMode, parse_sysctl
+from harness.texts.proc.vmstat import parse_vmstat
+from harness.texts.proc.zoneinfo import parse_zoneinfo
 
 DATA = Path(__file__).parents[2] / "data"
 KERNELS = ("kernel-5.15", "kernel-6.1")

@@ -6,8 +6,8 @@ import pytest
 
 from harness.checks.registry import CHECKS
 from harness.errors import UserError
-from harness.kernel.mutant import parse_mutant
-from harness.stages.mutants import IDENTITY, Trial, read_mutants
+from harness.jobs.mutants import IDENTITY, Trial, read_mutants
+from harness.texts.build.mutant import parse_mutant
 from harness.values import Counters
 
 TEXT = """Subject: the request is counted twice

@@ -10,16 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import RecordError
-from harness.kernel.monitor_details import (
+from harness.texts.guest.cross_check import (
+    WITNESS_FILES,
+    parse_decisions,
+    parse_witness,
+    parse_witnesses,
+)
+from harness.texts.pages import Order
+from harness.texts.proc.monitor_details import (
     DETAIL_FILES,
     LAST_RESORT_FILE,
     parse_monitor_details,
     parse_still,
     parse_unusable_index,
 )
-from harness.kernel.pages import Order
-from harness.kernel.trace_hist import parse_trace_hist
-from harness.kernel.witness import WITNESS_FILES, parse_decisions, parse_witness, parse_witnesses
+from harness.texts.proc.trace_hist import parse_trace_hist
 
 DATA = Path(__file__).parents[2] / "data" / "witness-5.15"
 Parser = Callable[[str], object]

@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.kernel.pages import MAX_ORDER, Order
-from harness.kernel.sysctl import Policy, PolicyMode
 from harness.model.burst import Burst
 from harness.model.state import (
     AllocatorState,
@@ -16,6 +14,8 @@ from harness.model.state import (
     RangeState,
     ZoneState,
 )
+from harness.texts.pages import MAX_ORDER, Order
+from harness.texts.proc.sysctl import Policy, PolicyMode
 
 DATA = Path(__file__).parents[2] / "data"
 BURSTS = DATA / "bursts-5.15"

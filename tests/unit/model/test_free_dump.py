@@ -6,14 +6,14 @@ from hypothesis import given
 from model_states import BURSTS
 
 from harness.errors import RecordError
-from harness.kernel.buddyinfo import parse_buddyinfo
-from harness.kernel.free_dump import parse_free_dump
-from harness.kernel.pages import Order
-from harness.kernel.pagetypeinfo import parse_pagetypeinfo
-from harness.kernel.sysctl import parse_sysctl
-from harness.kernel.zoneinfo import parse_zoneinfo
 from harness.model.load import load_state
 from harness.model.state import AllocatorState
+from harness.texts.guest.free_dump import parse_free_dump
+from harness.texts.pages import Order
+from harness.texts.proc.buddyinfo import parse_buddyinfo
+from harness.texts.proc.pagetypeinfo import parse_pagetypeinfo
+from harness.texts.proc.sysctl import parse_sysctl
+from harness.texts.proc.zoneinfo import parse_zoneinfo
 
 ZONE = (
     "zone node=0 name=DMA32 index=1 managed=247712 min=12019 low=15023 high=18027 boost=1024 "

@@ -12,15 +12,15 @@ import pytest
 from model_states import BURSTS, DATA
 
 from harness.errors import RecordError
-from harness.kernel.buddy_monitor import COUNTERS
-from harness.kernel.buddyinfo import parse_buddyinfo
-from harness.kernel.pages import Order
-from harness.kernel.pagetypeinfo import parse_pagetypeinfo
-from harness.kernel.sysctl import parse_sysctl
-from harness.kernel.zoneinfo import parse_zoneinfo
+from harness.forecast.predict import AllocatorState, Burst, Prediction, predict
 from harness.model.load import load_state
-from harness.model.predict import AllocatorState, Burst, Prediction, predict
 from harness.model.state import GfpClass
+from harness.texts.pages import Order
+from harness.texts.proc.buddy_monitor import COUNTERS
+from harness.texts.proc.buddyinfo import parse_buddyinfo
+from harness.texts.proc.pagetypeinfo import parse_pagetypeinfo
+from harness.texts.proc.sysctl import parse_sysctl
+from harness.texts.proc.zoneinfo import parse_zoneinfo
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,6 @@
 import pytest
 from model_states import policy
 
-from harness.kernel.buddyinfo import FreeArea
-from harness.kernel.pages import MAX_ORDER, Order
-from harness.kernel.sysctl import PolicyMode
 from harness.model.allocator import Allocator
 from harness.model.compaction import Deferral, Suitable, compact_gap, suitable
 from harness.model.request import request_of
@@ -13,6 +10,9 @@ from harness.model.shape import MOVABLE, UNMOVABLE, Watermarks, ZoneShape
 from harness.model.slowpath import UNBOUNDED, Ladder, Outcome
 from harness.model.state import GfpClass
 from harness.model.zone import Zone
+from harness.texts.pages import MAX_ORDER, Order
+from harness.texts.proc.buddyinfo import FreeArea
+from harness.texts.proc.sysctl import PolicyMode
 
 TEN = Order(10)
 

@@ -6,9 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from harness.kernel.buddyinfo import FreeArea, parse_buddyinfo
-from harness.kernel.metrics import frag_pct, fragmentation_index, unusable_index
-from harness.kernel.pages import ORDERS, Order
+from harness.texts.metrics import frag_pct, fragmentation_index, unusable_index
+from harness.texts.pages import ORDERS, Order
+from harness.texts.proc.buddyinfo import FreeArea, parse_buddyinfo
 
 DATA = Path(__file__).parents[2] / "data"
 AREA = st.lists(st.integers(0, 1 << 20), min_size=11, max_size=11).map(

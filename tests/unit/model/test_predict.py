@@ -16,12 +16,12 @@ from model_states import (
     zone,
 )
 
-from harness.kernel.buddy_monitor import COUNTERS
-from harness.kernel.pages import Order
-from harness.kernel.sysctl import PolicyMode
-from harness.model.forecast import Prediction
-from harness.model.predict import Noise, predict
+from harness.forecast.forecast import Prediction
+from harness.forecast.predict import Noise, predict
 from harness.model.state import DeferState, GfpClass
+from harness.texts.pages import Order
+from harness.texts.proc.buddy_monitor import COUNTERS
+from harness.texts.proc.sysctl import PolicyMode
 
 SMALL_PAGES = blocks(o0=60000, o1=20000)
 

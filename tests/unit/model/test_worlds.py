@@ -11,14 +11,14 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from model_states import allocator, burst, known, zone
 
-from harness.kernel.pages import ORDERS, Order
+from harness.forecast.predict import predict
 from harness.model.allocator import Allocator
 from harness.model.boot import fill
-from harness.model.predict import predict
 from harness.model.request import request_of
 from harness.model.shape import MOVABLE, UNMOVABLE, Watermarks, ZoneShape
 from harness.model.state import AllocatorState, GfpClass, ListState, Migratetype
 from harness.model.zone import Zone
+from harness.texts.pages import ORDERS, Order
 
 PAGES = 40 * 512
 REQUEST_CLASS = GfpClass.KERNEL_NOKSWAPD

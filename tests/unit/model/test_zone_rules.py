@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from model_states import known
 
-from harness.kernel.pages import Order
 from harness.model.allocator import Allocator
 from harness.model.boot import fill
 from harness.model.pcp import PerCpuLists
@@ -21,6 +20,7 @@ from harness.model.shape import (
 )
 from harness.model.state import GfpClass
 from harness.model.zone import Zone
+from harness.texts.pages import Order
 
 SHAPE = ZoneShape(
     name="Normal",

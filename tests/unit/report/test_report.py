@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from harness.checks.base import CheckResult, Status
 from harness.errors import RecordError
-from harness.experiments import Scale, stages
 from harness.host.templates import render
 from harness.report.document import Run, Verdict, decode_run, encode_run
 from harness.report.junit import junit
@@ -19,6 +18,7 @@ from harness.report.markdown import TEMPLATE, report_view
 from harness.report.sections import cell
 from harness.report.summary import latencies
 from harness.report.terminal import terminal_summary
+from harness.workloads.paper import Scale, stages
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "tests" / "data" / "run-small.json").read_text()

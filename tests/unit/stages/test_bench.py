@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.stages import bench
+from harness.jobs import bench
 from harness.values import KernelSource
 
 

@@ -1,6 +1,6 @@
 """What bench prints of a time and of a rate, at the goal and past it."""
 
-from harness.stages.figure import duration, rate, timed
+from harness.jobs.figure import duration, rate, timed
 
 
 def test_a_time_is_met_up_to_its_goal_and_a_rate_from_it_on() -> None:

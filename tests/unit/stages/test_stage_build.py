@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError, StageError
-from harness.kernel.build_log import first_error
+from harness.host.workspace import Cache
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
+from harness.texts.build.build_log import first_error
 from harness.values import PatchedTree
-from harness.workspace import Cache
 
 ONE = ("int one;", "int two;", "int TWO;", "int three;")
 TWO = ("int one;", "int two;", "int zwei;", "int three;")

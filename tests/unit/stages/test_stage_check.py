@@ -11,10 +11,10 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "checks"))
 import synthetic_run
 
-from harness.cli import main
+from harness.cli.main import main
 from harness.errors import Exit, RecordError
 from harness.stages.check import check, save_key
-from harness.stages.replay import replay_digest
+from harness.stages.key import replay_digest
 
 CONSOLE = (
     b"[    0.000000] Linux version 5.15.180 (gcc) #1 SMP\r\n[   40.000000] reboot: Power down\r\n"

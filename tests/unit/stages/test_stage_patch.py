@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StageError, UserError
-from harness.kernel.series import parse_patch
+from harness.host.workspace import Cache, asset
 from harness.stages.fetch import fetch
 from harness.stages.patch import discarded_design, patch, read_series
+from harness.texts.build.series import parse_patch
 from harness.values import KernelSource
-from harness.workspace import Cache, asset
 
 ONE = ("int one;", "int two;", "int TWO;", "int three;")
 TWO = ("int three;", "int four;", "int FOUR;", "int five;")

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError, StageError, UserError
-from harness.kernel.review_log import (
+from harness.host.workspace import Cache
+from harness.jobs import review_gates as gates
+from harness.jobs.review import Outcome, review, table
+from harness.jobs.review_builds import CONFIGURATIONS
+from harness.jobs.review_gates import GATES, Series, Verdict
+from harness.stages.fetch import fetch
+from harness.texts.build.review_log import (
     Complaint,
     complaints,
     displaced_hunks,
     new_complaints,
     style_complaints,
 )
-from harness.stages import review_gates as gates
-from harness.stages.fetch import fetch
-from harness.stages.review import Outcome, review, table
-from harness.stages.review_builds import CONFIGURATIONS
-from harness.stages.review_gates import GATES, Series, Verdict
 from harness.values import KernelSource, PatchedTree
-from harness.workspace import Cache
 
 SAME_CODE = ("int one;", "int two;", "int two; /* counted */", "int three;")
 OTHER_CODE = ("int one;", "int two;", "int TWO;", "int three;")

@@ -1,0 +1,112 @@
+"""What was foretold of a stage came true."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
+from harness.errors import RecordError
+from harness.forecast.forecast import Forecast, Prediction
+from harness.record.run import RunRecord, Snapshot, StageRecord
+from harness.texts.proc.buddy_monitor import COUNTERS, MonitorRow
+
+FRAG_PCT = "frag_pct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foretold:
+    """One counter of a predicted stage's order: what was said, and what it rose by.
+
+    Of frag_pct it is the value afterwards.
+    """
+
+    counter: str
+    forecast: Forecast
+    observed: int
+
+    @property
+    def hit(self) -> bool:
+        """Whether it came true."""
+        return self.forecast.admits(self.observed)
+
+    @property
+    def said(self) -> str:
+        """The forecast in words."""
+        low, high = self.forecast.low, self.forecast.high
+        return str(low) if self.forecast.exact else f"{low}..{high}"
+
+
+def foretold(stage: StageRecord) -> tuple[Foretold, ...]:
+    """Return each counter of a predicted stage; RecordError without the monitor."""
+    if stage.prediction is None:
+        return ()
+    said = stage.prediction.prediction
+    before, after = (_row(stage, snapshot) for snapshot in stage.snapshots)
+    counters = tuple(
+        Foretold(
+            counter=name,
+            forecast=said.counter(name),
+            observed=after.counter(name) - before.counter(name),
+        )
+        for name in COUNTERS
+    )
+    unchanged = Forecast(low=before.frag_pct, high=before.frag_pct, reason="")
+    frag = Foretold(counter=FRAG_PCT, forecast=said.frag_pct or unchanged, observed=after.frag_pct)
+    return (*counters, frag, *_first_slowpath(stage, said))
+
+
+def _first_slowpath(stage: StageRecord, said: Prediction) -> Iterator[Foretold]:
+    """Compare which request of the burst first met a decision of the policy, and its frag_pct.
+
+    That decision is made in the slowpath, before anything else there changes memory. Nothing is
+    said of it where this kernel has none, or a class of requests meets none (mode is None).
+    """
+    records = stage.records
+    if records is None or not records.decision_probe:
+        return
+    met = [(i, each) for i, each in enumerate(records.allocations) if each.decided]
+    first = said.first_slowpath
+    if first is None:
+        none = Forecast(low=0, high=0, reason="")
+        yield Foretold(counter="slow_requests", forecast=none, observed=len(met))
+    elif first.mode is not None and (met or first.certain):
+        index, record = met[0] if met else (records.attempted, None)
+        yield Foretold(counter="first_slowpath", forecast=first.index, observed=index)
+        if record is not None and first.frag_pct is not None:
+            yield Foretold(
+                counter="first_frag_pct", forecast=first.frag_pct, observed=record.frag_pct
+            )
+
+
+def _row(stage: StageRecord, snapshot: Snapshot) -> MonitorRow:
+    if stage.prediction is None or snapshot.monitor is None:
+        raise RecordError(f"{snapshot.label}: buddy_monitor is absent; repeat the run")
+    return snapshot.monitor.rows[stage.prediction.prediction.order]
+
+
+def _predictions_hold(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    absent = unmonitored(run)
+    if absent:
+        return absent
+    if all(stage.prediction is None for stage in run.stages):
+        return NotApplicable("no stage was predicted: that needs a repeatable run with the witness")
+    return _comparisons(run)
+
+
+def _comparisons(run: RunRecord) -> Iterator[Comparison]:
+    for stage in run.stages:
+        for each in foretold(stage):
+            why = f" ({each.forecast.reason})" if each.forecast.reason else ""
+            yield Comparison(
+                holds=each.hit,
+                text=f"{stage.name}: {each.counter} predicted {each.said}{why}, "
+                f"observed {each.observed}",
+            )
+
+
+CHECKS = (
+    Check(
+        name="prediction-holds",
+        why="what the free lists say before a burst decides what its requests go through",
+        judge=_predictions_hold,
+    ),
+)

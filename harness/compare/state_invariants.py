@@ -1,0 +1,82 @@
+"""Whether memory was what the state's maker promised, from what the preparing guest saved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.compare.plan import Group, Variant
+from harness.compare.states import Quantity, broken, check_state
+from harness.errors import RecordError
+from harness.texts.guest.state_report import parse_state_report
+from harness.texts.proc.buddyinfo import parse_buddyinfo
+from harness.texts.proc.pagetypeinfo import parse_pagetypeinfo
+from harness.texts.proc.vmstat import parse_vmstat
+from harness.texts.proc.zoneinfo import parse_zoneinfo
+from harness.texts.text import damaged
+
+# Whoever prepares by this script has promised; other commands promise nothing.
+MAKER = "make_state.sh"
+_SHOWN_QUANTITIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateResult:
+    """One boot's state held to its promise."""
+
+    state: str
+    seed: int
+    variant: Variant
+    quantities: tuple[Quantity, ...] | None  # None: nothing was promised
+
+    @property
+    def title(self) -> str:
+        """Name the boot, as Group.title does."""
+        return f"{self.state} seed {self.seed} {self.variant}"
+
+    @property
+    def broken(self) -> tuple[Quantity, ...]:
+        """The quantities that are not as promised."""
+        return broken(self.quantities or ())
+
+
+def state_result(group: Group, files: Mapping[str, bytes]) -> StateResult:
+    """Check what a preparing guest saved; RecordError if its promise cannot be read."""
+    try:
+        quantities = _quantities(group, files)
+    except RecordError as error:
+        raise RecordError(f"{group.title}: {error}") from error
+    return StateResult(
+        state=group.state.name,
+        seed=group.seed,
+        variant=group.variant,
+        quantities=quantities,
+    )
+
+
+def broken_promise(result: StateResult) -> RecordError | None:
+    """Say what of a boot is not as promised; None where all is."""
+    if not result.broken:
+        return None
+    said = "; ".join(str(one) for one in result.broken[:_SHOWN_QUANTITIES])
+    return RecordError(
+        f"{result.title}: the memory is not what its state promises ({said}); its arms are kept "
+        "and marked, see vm/guest/scripts/make_state.sh and harness/compare/states.py"
+    )
+
+
+def _quantities(group: Group, files: Mapping[str, bytes]) -> tuple[Quantity, ...] | None:
+    if MAKER not in group.state.prepare:
+        return None
+    report = parse_state_report(_text(files, "output"))
+    return check_state(
+        report,
+        parse_buddyinfo(_text(files, "after/buddyinfo")),
+        parse_pagetypeinfo(_text(files, "after/pagetypeinfo")),
+        parse_zoneinfo(_text(files, "after/zoneinfo")),
+        parse_vmstat(_text(files, "after/vmstat")),
+    )
+
+
+def _text(files: Mapping[str, bytes], path: str) -> str:
+    if path not in files:
+        raise damaged(path, "absent")
+    return files[path].decode("utf-8", errors="replace")

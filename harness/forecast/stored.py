@@ -1,0 +1,103 @@
+"""Foretell a stage's burst from the texts of its guest, and keep what was foretold. Pure.
+
+RUN/predictions/<stage>.json holds the prediction and the digests of the texts it is made from;
+<stage>.free beside it holds the free lists right before the first request, as the witness sent
+them while it held the guest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+
+from harness.errors import RecordError
+from harness.forecast.forecast import Prediction
+from harness.forecast.predict import Burst, predict
+from harness.model.load import load_state
+from harness.model.state import GfpClass
+from harness.texts.guest.free_dump import parse_free_dump
+from harness.texts.pages import order_of
+from harness.texts.proc.buddyinfo import parse_buddyinfo
+from harness.texts.proc.meminfo import parse_meminfo
+from harness.texts.proc.pagetypeinfo import parse_pagetypeinfo
+from harness.texts.proc.sysctl import parse_sysctl
+from harness.texts.proc.vmstat import parse_vmstat
+from harness.texts.proc.zoneinfo import parse_zoneinfo
+from harness.values import BurstPlan
+
+# What is read of the stage's directory; `free` is what the held guest sent.
+TEXTS = (
+    "before/buddyinfo",
+    "before/zoneinfo",
+    "before/pagetypeinfo",
+    "before/sysctl",
+    "before/vmstat",
+    "before/meminfo",
+)
+FREE = "free"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPrediction:
+    """What was said of a stage before its burst began."""
+
+    stage: str
+    burst: BurstPlan
+    prediction: Prediction
+    inputs: dict[str, str]  # name of a text -> its sha256
+
+
+def foretell(
+    stage: str, burst: BurstPlan, texts: Mapping[str, bytes], free: bytes
+) -> StoredPrediction:
+    """Predict `stage` from its texts; RecordError if one is absent or damaged."""
+    for name in TEXTS:
+        if name not in texts:
+            raise RecordError(f"{stage}: {name} did not arrive, nothing to predict from; run again")
+    text = {name: texts[name].decode() for name in TEXTS}
+    state = load_state(
+        buddyinfo=parse_buddyinfo(text["before/buddyinfo"]),
+        zoneinfo=parse_zoneinfo(text["before/zoneinfo"]),
+        pagetypes=parse_pagetypeinfo(text["before/pagetypeinfo"]),
+        sysctls=parse_sysctl(text["before/sysctl"]),
+        thp="thp_fault_alloc" in parse_vmstat(text["before/vmstat"]).counters,
+        swap=parse_meminfo(text["before/meminfo"]).swap_kib > 0,
+        dump=parse_free_dump(free.decode()),
+    )
+    prediction = predict(
+        state,
+        Burst(
+            order=order_of(burst.order, f"{stage}: order"),
+            requests=burst.requests,
+            most_held=burst.most_held,
+            hold_until_fail=burst.hold_until_fail,
+            gfp=GfpClass(burst.gfp),
+        ),
+    )
+    inputs = {name: sha256(texts[name]).hexdigest() for name in TEXTS}
+    inputs[FREE] = sha256(free).hexdigest()
+    return StoredPrediction(stage=stage, burst=burst, prediction=prediction, inputs=inputs)
+
+
+def parse_prediction(
+    stage: str, burst: BurstPlan, content: bytes, texts: Mapping[str, bytes], free: bytes
+) -> StoredPrediction:
+    """Read a prediction again; RecordError unless it was made of exactly these texts."""
+    try:
+        stored = msgspec.json.decode(content, type=StoredPrediction)
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"{stage}: its prediction is damaged ({error}); run again") from error
+    if stored.stage != stage or stored.burst != burst:
+        raise RecordError(
+            f"{stage}: its prediction is of {stored.stage}, {stored.burst}; run again"
+        )
+    present = {**{name: texts.get(name, b"") for name in TEXTS}, FREE: free}
+    digests = {name: sha256(text).hexdigest() for name, text in present.items()}
+    if differing := sorted(
+        name for name in digests | stored.inputs if digests.get(name) != stored.inputs.get(name)
+    ):
+        raise RecordError(
+            f"{stage}: its prediction was not made of this run's {', '.join(differing)}; run again"
+        )
+    return stored

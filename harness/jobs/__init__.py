@@ -1,0 +1,1 @@
+"""Verbs made of many builds or boots."""

@@ -1,0 +1,228 @@
+"""Guests of a comparison: one that prepares and stops itself, and arms that go on from there.
+
+The preparing guest's memory is a file, on tmpfs where there is room. Once it has stopped, the
+rest of its state is saved; each arm maps the file privately and goes on at the very
+instruction, so arms differ in nothing but their text.
+"""
+
+import contextlib
+import gzip
+import io
+import re
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.compare import plan as plans
+from harness.compare.outcome import STOPPED
+from harness.errors import HostError, RecordError, StageError
+from harness.host import qemu, qmp, status_channel
+from harness.host.accelerator import Speed
+from harness.host.deadline import Deadline
+from harness.host.machine_state import with_settled_clock
+from harness.host.results import check_complete, unpack
+from harness.stages import boot
+from harness.stages.boot import RunSettings
+from harness.stages.run import plan_text
+from harness.texts.text import damaged, shown
+from harness.values import RAW, GuestImage, KernelBuild, StagePlan
+
+MEMORY = "memory"
+STATE = "state"
+_MONITOR = "qmp"
+_WHERE = "after/stop"
+_ARM_TEXT = "arm"
+_PLAN_TEXT = "plan"
+_RESUME_LIMIT_S = 60.0
+_COLLECT_S = 120.0
+# Guest seconds may pass slower than real ones while much is executed.
+_BACKSTOP_FACTOR = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """What all guests of one kernel share."""
+
+    build: KernelBuild
+    image: GuestImage
+    settings: RunSettings
+    speed: Speed
+    check_stop: Callable[[], None]  # raises when the whole comparison is to end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A stopped guest's saved state."""
+
+    lab: Lab
+    state_stage: StagePlan
+    folder: Path
+    files: dict[str, bytes]  # what was recorded while it was made
+    dump: bytes  # the witness' exact state of free memory as it stopped
+
+
+def spec_of(lab: Lab, folder: Path, shared: Path) -> qemu.GuestSpec:
+    """Describe the preparing guest; `shared` holds the memory, `folder` all else."""
+    spec = boot.spec_of(lab.build, lab.image, lab.settings, lab.speed, folder)
+    return replace(
+        spec,
+        mode=qemu.GuestMode.COMPARE,
+        plan=shared / _PLAN_TEXT,
+        ports=replace(spec.ports, monitor=folder / _MONITOR),
+        pausable=qemu.Pausable(
+            memory=shared / MEMORY,
+            arm=folder / _ARM_TEXT,
+            starts_from_snapshot=False,
+        ),
+    )
+
+
+@contextlib.contextmanager
+def prepared(lab: Lab, state_stage: StagePlan, scratch: Path) -> Iterator[Prepared]:
+    """Boot, prepare, stop and save; on leaving, memory and state are gone."""
+    with _room(lab.settings.memory_mib, scratch) as shared:
+        folder = scratch / "prepare"
+        folder.mkdir(parents=True)
+        spec = spec_of(lab, folder, shared)
+        (shared / _PLAN_TEXT).write_text(plan_text((state_stage,)))
+        (folder / _ARM_TEXT).write_text(plans.padded(""))
+        limit_s = _limit_s(lab, state_stage)
+        whole = Deadline.after(limit_s + boot.READY_LIMIT_S * lab.speed.slowdown, "the preparation")
+        with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
+            guest = _stoppable(launched, lab)
+            with qmp.connected(folder / _MONITOR, whole, starting=guest.exit_status) as monitor:
+                end = status_channel.follow(
+                    guest,
+                    _limits(lab, state_stage, whole),
+                    until=status_channel.StageEnd,
+                )
+                _require_success(end, guest, state_stage)
+                monitor.wait_for_pause(whole)
+                files = _collected(folder, state_stage)
+                dump = _dump(monitor, files, folder)
+                monitor.save(shared / STATE, whole)
+        shift = spec.icount_shift
+        assert shift is not None  # noqa: S101 - a comparison is repeatable
+        state = (shared / STATE).read_bytes()
+        (shared / STATE).write_bytes(with_settled_clock(state, icount_shift=shift))
+        yield Prepared(lab=lab, state_stage=state_stage, folder=shared, files=files, dump=dump)
+
+
+def run_arm(ready: Prepared, stage: StagePlan, folder: Path) -> dict[str, bytes]:
+    """Run one arm from the saved state; return its directory, path inside -> content."""
+    lab = ready.lab
+    folder.mkdir(parents=True)
+    spec = spec_of(lab, folder, ready.folder)
+    assert spec.pausable is not None  # noqa: S101 - set just above
+    spec = replace(spec, pausable=replace(spec.pausable, starts_from_snapshot=True))
+    (folder / _ARM_TEXT).write_text(plans.padded(plan_text((stage,))))
+    limit_s = _limit_s(lab, stage)
+    whole = Deadline.after(limit_s + _RESUME_LIMIT_S * lab.speed.slowdown, "the arm")
+    with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
+        guest = _stoppable(launched, lab)
+        with qmp.connected(folder / _MONITOR, whole, starting=guest.exit_status) as monitor:
+            monitor.load(ready.folder / STATE, whole)
+            monitor.resume()
+            end = status_channel.follow(
+                guest, _limits(lab, stage, whole), until=status_channel.StageEnd
+            )
+        _require_success(end, guest, stage)
+    return {**_collected(folder, stage), STOPPED: ready.dump}
+
+
+def _dump(monitor: qmp.Monitor, files: dict[str, bytes], folder: Path) -> bytes:
+    """Read what the witness captured when it stopped the guest (kmod/witness_free.c)."""
+    said = files.get(_WHERE, b"").decode("ascii", errors="replace")
+    match = re.fullmatch(r"phys=([0-9]{1,20}) bytes=([0-9]{1,9})\n", said)
+    if match is None:
+        raise damaged(_WHERE, f"{shown(said)} does not tell where the dump is")
+    memory = monitor.physical_memory(int(match[1]), int(match[2]), folder / "dump")
+    return memory.partition(b"\0")[0]
+
+
+def _stoppable(guest: status_channel.Guest, lab: Lab) -> status_channel.Guest:
+    """Let whoever waits for the guest notice that the comparison is to end."""
+
+    def exit_status() -> int | None:
+        lab.check_stop()
+        return guest.exit_status()
+
+    return replace(guest, exit_status=exit_status)
+
+
+def _limit_s(lab: Lab, stage: StagePlan) -> float:
+    return (stage.deadline_s * _BACKSTOP_FACTOR + _COLLECT_S) * lab.speed.slowdown
+
+
+def _limits(lab: Lab, stage: StagePlan, whole: Deadline) -> status_channel.Limits:
+    return status_channel.Limits(
+        whole=whole,
+        silence_s=boot.SILENCE_S * lab.speed.slowdown,
+        stage_s={stage.name: _limit_s(lab, stage)},
+    )
+
+
+def _require_success(
+    end: status_channel.Event, guest: status_channel.Guest, stage: StagePlan
+) -> None:
+    if isinstance(end, status_channel.StageEnd) and end.exit == 0:
+        return
+    tail = status_channel.console_tail(guest.console).strip().splitlines()
+    said = "\n".join(tail[-status_channel.CONSOLE_TAIL_LINES :])
+    raise StageError(
+        "compare", f"{stage.name} failed in the guest ({end}): {stage.command}\n{said}"
+    )
+
+
+def _collected(folder: Path, stage: StagePlan) -> dict[str, bytes]:
+    try:
+        stream = gzip.decompress((folder / boot.RESULTS).read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise RecordError(
+            f"the results of {stage.name} are cut short or damaged ({error}); run again"
+        ) from error
+    unpack(io.BytesIO(stream), (stage.name,), folder / RAW)
+    check_complete(folder / RAW, (stage.name,))
+    raw = folder / RAW / stage.name
+    files = {
+        path.relative_to(raw).as_posix(): path.read_bytes()
+        for path in sorted(raw.rglob("*"))
+        if path.is_file()
+    }
+    shutil.rmtree(raw)
+    return files
+
+
+# tmpfs: what an arm reads of the memory costs nothing, and no disk is written.
+_TMPFS = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
+_MARGIN_MIB = 256
+
+
+@contextlib.contextmanager
+def _room(memory_mib: int, scratch: Path) -> Iterator[Path]:
+    """Give a directory for a guest's memory, on tmpfs or else on the cache's disk."""
+    needed = (memory_mib + _MARGIN_MIB) << 20
+    place = scratch / "memory"
+    if _TMPFS.is_dir() and shutil.disk_usage(_TMPFS).free >= 2 * needed:
+        place = _TMPFS / f"buddylab-{scratch.name}"  # begins with our process id
+    elif shutil.disk_usage(scratch).free < needed:
+        raise HostError(
+            f"a guest's memory of {memory_mib} MiB has no room in {_TMPFS} nor in {scratch}; "
+            "free some, or move the cache with BUDDYLAB_CACHE"
+        )
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove memory that killed comparisons left on tmpfs (their directory names a process)."""
+    for left in _TMPFS.glob("buddylab-*-*"):
+        pid = left.name.split("-")[1]
+        if not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)

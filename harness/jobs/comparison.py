@@ -1,0 +1,178 @@
+"""A comparison's folder: whose it is, where things are in it, what it holds."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from harness.compare import plan as plans
+from harness.compare.plan import ArmRun, Group, Plan, parse_plan, read_plan
+from harness.compare.results import (
+    ARMS,
+    IDENTITIES,
+    PLAN,
+    REPORT,
+    RESULTS,
+    SCHEMA,
+    STATES,
+    ArmResult,
+    Identities,
+    Results,
+    differing_fields,
+    first_difference,
+    packed,
+    parse_results,
+    placed,
+    require_schema,
+    unpacked,
+    zipped,
+)
+from harness.compare.state_invariants import StateResult
+from harness.errors import RecordError, UserError
+from harness.host.workspace import atomic_write, encode
+
+_Kept = TypeVar("_Kept")
+
+
+def claim(folder: Path, plan: Plan, plan_text: str, identities: Identities) -> None:
+    """Take the folder, or go on in it if it is of the same experiment and kernels.
+
+    What a plan foretells, and why it is made, may change: no arm depends on them. Where
+    results.json.gz is all that is left of the arms, they are laid out again, without their texts.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        try:
+            text = (folder / PLAN).read_text()
+            known = msgspec.json.decode((folder / IDENTITIES).read_bytes(), type=Identities)
+        except (OSError, msgspec.DecodeError) as error:
+            raise UserError(
+                f"{folder} is not empty and holds no comparison ({error}); "
+                "name a new folder with --output"
+            ) from error
+        what = ", ".join(differing_fields(identities, known))
+        if not what and text != plan_text:
+            what = _differing(plan, parse_plan(text, str(folder / PLAN)))
+        if what:
+            raise UserError(
+                f"{folder} holds a comparison that differs in {what}; "
+                "name a new folder with --output"
+            )
+        _lay_out(folder)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write(folder / IDENTITIES, encode(identities))
+    atomic_write(folder / PLAN, plan_text)
+
+
+def _lay_out(folder: Path) -> None:
+    # Where there are arms, one that is not there was taken away to be run again.
+    path = folder / RESULTS
+    if (folder / ARMS).exists() or not path.exists():
+        return
+    results = parse_results(path.read_bytes(), str(path))
+    states = {(one.state, one.seed, one.variant): one for one in results.states}
+    for group in plans.groups(results.plan):
+        if state := states.get((group.state.name, group.seed, group.variant)):
+            atomic_write(_state_path(folder, group, ".json"), encode(state))
+    for run, arm in placed(results):
+        atomic_write(result_path(folder, run), encode(arm))
+
+
+def _differing(ours: Plan, theirs: Plan) -> str:
+    fields = differing_fields(ours.experiment, theirs.experiment)
+    return f"its plan's {', '.join(fields)}" if fields else ""
+
+
+def result_path(folder: Path, run: ArmRun) -> Path:
+    """Name the file that stands for a finished arm."""
+    path = folder / ARMS / run.path
+    return path.with_name(f"{path.name}.json")
+
+
+def raw_path(folder: Path, run: ArmRun) -> Path:
+    """Name the file of an arm's raw texts."""
+    path = folder / ARMS / run.path
+    return path.with_name(f"{path.name}.tar.gz")
+
+
+def _state_path(folder: Path, group: Group, ending: str) -> Path:
+    return folder / STATES / group.state.name / f"seed-{group.seed}" / f"{group.variant}{ending}"
+
+
+def keep_state(folder: Path, group: Group, result: StateResult, files: Mapping[str, bytes]) -> None:
+    """Keep what the preparing guest saved; RecordError if it saved something else before.
+
+    Arms of an earlier run then began with another memory than those that would follow.
+    """
+    raw = _state_path(folder, group, ".tar.gz")
+    if raw.exists():
+        difference = first_difference(unpacked(raw.read_bytes(), str(raw)), files)
+        if difference:
+            raise RecordError(
+                f"{group.title}: the state differs from the one that earlier arms began with "
+                f"({difference}); name a new folder with --output"
+            )
+    atomic_write(raw, packed(files))
+    atomic_write(_state_path(folder, group, ".json"), encode(result))
+
+
+def kept_state(folder: Path, group: Group) -> StateResult | None:
+    """Read how a group's state fared; None if it was not prepared yet."""
+    path = _state_path(folder, group, ".json")
+    return _decoded(path, StateResult) if path.exists() else None
+
+
+def gathered(folder: Path, plan: Plan, identities: Identities) -> Results:
+    """Collect all that was kept, in the plan's order."""
+    groups = plans.groups(plan)
+    states = (kept_state(folder, group) for group in groups)
+    return Results(
+        schema=SCHEMA,
+        identities=identities,
+        plan=plan,
+        states=tuple(state for state in states if state),
+        arms=tuple(
+            _decoded(path, ArmResult)
+            for group in groups
+            for run in plans.runs(plan, group)
+            if (path := result_path(folder, run)).exists()
+        ),
+    )
+
+
+def saved(folder: Path, plan: Plan) -> Results:
+    """Read a folder's results without running anything, with what the plan now says of them.
+
+    Single arms are read where they are there, for an interrupted comparison has no more;
+    results.json.gz alone suffices. UserError if the folder holds neither, or another experiment.
+    """
+    path = folder / RESULTS
+    if (folder / ARMS).is_dir() and (folder / IDENTITIES).exists():
+        identities = _decoded(folder / IDENTITIES, Identities)
+        require_schema(identities.schema, str(folder / IDENTITIES))
+        theirs = read_plan(folder / PLAN)
+        results = gathered(folder, theirs, identities)
+    elif path.exists():
+        results = parse_results(path.read_bytes(), str(path))
+    else:
+        raise UserError(f"{folder} holds neither {ARMS} nor {RESULTS}; name one with --output")
+    what = _differing(plan, results.plan)
+    if what:
+        raise UserError(f"{folder} holds a comparison that differs in {what}; name its own plan")
+    return replace(results, plan=plan)
+
+
+def write(folder: Path, results: Results, report: str) -> None:
+    """Write the results as one file and as the report."""
+    atomic_write(folder / RESULTS, zipped(results))
+    if results.arms:
+        atomic_write(folder / REPORT, report)
+
+
+def _decoded(path: Path, kind: type[_Kept]) -> _Kept:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.DecodeError as error:
+        raise RecordError(f"{path} is damaged ({error}); remove it and run again") from error

@@ -1,0 +1,154 @@
+"""mutants: build and run wrong versions of the series, and see each caught by the right check.
+
+A mutant that no check catches, or another check than the one it names, is a hole in the
+judging; so is a series without any mutation that does not pass.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.checks.base import Status
+from harness.errors import GuestLostError, RecordError, StageError, UserError
+from harness.host.accelerator import AcceleratorChoice
+from harness.host.progress import progress
+from harness.host.workspace import Cache
+from harness.jobs.review_builds import page_alloc_object
+from harness.stages.boot import RunSettings
+from harness.stages.build import build
+from harness.stages.check import check, save_key
+from harness.stages.guest import guest
+from harness.stages.patch import patch, series_directory
+from harness.stages.run import run
+from harness.texts.build.mutant import Mutant, parse_mutant
+from harness.texts.build.objects import differences
+from harness.values import Counters, GuestImage, KernelBuild, KernelSource, RunMode
+from harness.workloads.end_of_ladder import end_of_ladder_stages
+from harness.workloads.paper import Scale, memory_mib, mutant_stages
+
+logger = logging.getLogger("mutants")
+
+# The judge of what must not be in the object with the option off: a gate of `review`.
+IDENTITY = "identity"
+UNMUTATED = "none: the series as it is"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What became of one mutant; `caught_by` names every check that failed."""
+
+    name: str
+    subject: str
+    expected: str  # the check that must fail; empty: none may
+    caught_by: tuple[str, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether the right check failed, or none did where none may."""
+        return self.expected in self.caught_by if self.expected else not self.caught_by
+
+    def __str__(self) -> str:
+        """Print as a line of a table."""
+        verdict = "ok" if self.held else ("MISSED" if self.expected else "FAILED")
+        expected = [self.expected] if self.expected in self.caught_by else []
+        others = [name for name in self.caught_by if name != self.expected]
+        caught = ", ".join([*expected, *others]) or "nothing failed"
+        wanted = f" (expected {self.expected})" if self.expected and not expected else ""
+        return f"{verdict:<7} {self.name:<44} {self.subject}\n{'':<8}{caught}{wanted}"
+
+
+def read_mutants(directory: Path, only: Sequence[str]) -> tuple[Mutant, ...]:
+    """Read all mutants of a series, or those whose names begin with one of `only`."""
+    paths = sorted(directory.glob("*.patch"))
+    if not paths:
+        raise UserError(f"{directory} holds no mutants; name the directory that does")
+    chosen = [path for path in paths if not only or path.name.startswith(tuple(only))]
+    if not chosen:
+        raise UserError(f"no mutant's name begins with {', '.join(only)}; see {directory}")
+    return tuple(parse_mutant(path.name, path.read_text()) for path in chosen)
+
+
+def mutants(
+    source: KernelSource,
+    cache: Cache,
+    *,
+    directory: Path,
+    counters: Counters,
+    only: Sequence[str] = (),
+) -> Iterator[Trial]:
+    """Try the series as it is and then every mutant; the next is built while one runs."""
+    directory = directory.absolute() / series_directory(source).name
+    chosen = [
+        mutant for mutant in read_mutants(directory, only) if mutant.counters in (None, counters)
+    ]
+    jobs: list[Mutant | None] = [None, *chosen]
+    with (
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="mutant-run") as runner,
+        progress("mutants", total=len(jobs), unit="mutants") as advance,
+    ):
+        waiting: Future[Trial] | None = None
+        for number, mutant in enumerate(jobs):
+            advance(number, mutant.patch.name if mutant else UNMUTATED)
+            built = _built(source, mutant, directory, counters, cache)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = runner.submit(_trial, mutant, built, cache)
+        if waiting is not None:
+            yield waiting.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bootable:
+    kernel: KernelBuild
+    image: GuestImage
+
+
+# What is tried: a kernel to run, what was found without running, or why it does not build.
+_Built = _Bootable | tuple[str, ...]
+
+
+def _built(
+    source: KernelSource, mutant: Mutant | None, directory: Path, counters: Counters, cache: Cache
+) -> _Built:
+    extra = () if mutant is None else (directory / mutant.patch.name,)
+    tree = patch(source, cache, extra=extra)
+    if mutant is not None and mutant.caught_by == IDENTITY:
+        bare = page_alloc_object(patch(source, cache, upto="0"), cache)
+        return (IDENTITY,) if differences(bare, page_alloc_object(tree, cache)) else ()
+    kernel = build(tree, cache, counters=counters)
+    return _Bootable(kernel, guest(kernel, cache))
+
+
+def _trial(mutant: Mutant | None, built: _Built, cache: Cache) -> Trial:
+    return Trial(
+        name="unmutated" if mutant is None else mutant.patch.name.removesuffix(".patch"),
+        subject=UNMUTATED if mutant is None else mutant.subject,
+        expected="" if mutant is None else mutant.caught_by,
+        caught_by=_judged(built, cache) if isinstance(built, _Bootable) else built,
+    )
+
+
+def _judged(built: _Bootable, cache: Cache) -> tuple[str, ...]:
+    """Run and judge; return the names of the checks that failed, or how the run ended."""
+    settings = RunSettings(
+        mode=RunMode.REPEATABLE,
+        memory_mib=memory_mib(Scale.SMALL),
+        cpus=1,
+        seed=1,
+        scale=Scale.SMALL,
+        accelerator=AcceleratorChoice.TCG,
+    )
+    with tempfile.TemporaryDirectory(prefix="buddylab-mutant-") as scratch:
+        folder = Path(scratch)
+        try:
+            plan = (*mutant_stages(), *end_of_ladder_stages(settings.memory_mib))
+            key = run(built.kernel, built.image, plan, settings, folder=folder, cache=cache)
+            save_key(folder, key)
+            judged = check(folder)
+        except (GuestLostError, RecordError, StageError) as error:
+            logger.info("no judgement: %s", error)
+            return (type(error).__name__,)
+    return tuple(result.name for result in judged.checks if result.status is Status.FAILED)

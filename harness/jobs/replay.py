@@ -1,0 +1,155 @@
+"""replay: run one arm of a saved comparison again and hold it to the bytes it gave."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.compare import plan as plans
+from harness.compare.plan import ArmRun, Plan
+from harness.compare.results import (
+    PLAN,
+    RESULTS,
+    ArmResult,
+    Identities,
+    Identity,
+    differing_fields,
+    first_difference,
+    identity,
+    parse_results,
+    placed,
+    short,
+    unpacked,
+)
+from harness.errors import RecordError, UserError
+from harness.host.workspace import Cache
+from harness.jobs.arm import Lab, prepared, run_arm, sweep
+from harness.jobs.compare import arm_key, arm_result, base_key, seeded
+from harness.jobs.comparison import raw_path
+from harness.values import ReplayKey
+
+logger = logging.getLogger("replay")
+
+_SHORTEST_KEY = 6
+# Where comparisons are looked for when nothing is named.
+PLACES = (Path("docs/results"), Path("runs"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """An arm of a saved comparison."""
+
+    folder: Path
+    identities: Identities
+    plan: Plan
+    run: ArmRun
+    result: ArmResult
+
+    @property
+    def kernel(self) -> Identity:
+        """What it ran on."""
+        variant = self.run.arm.kernel
+        return next(one for one in self.identities.kernels if one.variant == variant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What a replay gave; `difference` is empty where all is the same."""
+
+    saved: Saved
+    digest: str
+    difference: str
+
+    def __str__(self) -> str:
+        """Print as the command's answer."""
+        run, old = self.saved.run, self.saved.result
+        name = f"{run.group.state.name}, {run.burst.name}, seed {run.group.seed}, {run.arm.name}"
+        if not self.difference:
+            return f"{name}: the same to the byte, {old.outcome.blocks} blocks, {self.digest}"
+        return f"{name}: DIFFERS: {self.difference}\n  saved {old.digest}\n  now   {self.digest}"
+
+
+def find(key: str, places: tuple[Path, ...]) -> Saved:
+    """Find the arm whose key begins with `key` below `places`; UserError unless there is one."""
+    if len(key) < _SHORTEST_KEY:
+        raise UserError(f"{key!r} is short for a key; give at least {_SHORTEST_KEY} characters")
+    found: dict[str, Saved] = {}
+    for place in places:
+        for path in sorted(place.rglob(RESULTS)):
+            try:
+                matching = _matching(path, key)
+            except RecordError as error:
+                # The key may well be in another folder.
+                logger.warning("%s", error)
+                continue
+            for saved in matching:
+                found.setdefault(saved.result.key, saved)
+    if len(found) == 1:
+        return found.popitem()[1]
+    where = ", ".join(map(str, places))
+    what = "no arm has" if not found else f"{len(found)} arms have"
+    raise UserError(
+        f"{what} a key that begins with {key} in the {RESULTS} below {where}; "
+        "name the folder with --results, or give more of the key"
+    )
+
+
+def _matching(path: Path, key: str) -> list[Saved]:
+    results = parse_results(path.read_bytes(), str(path))
+    return [
+        Saved(
+            folder=path.parent,
+            identities=results.identities,
+            plan=results.plan,
+            run=run,
+            result=one,
+        )
+        for run, one in placed(results)
+        if one.key.startswith(key)
+    ]
+
+
+def replay(saved: Saved, lab: Lab, cache: Cache) -> Replayed:
+    """Run the arm again; RecordError says what of this machine makes that impossible."""
+    sweep()
+    plan, run = saved.plan, saved.run
+    lab = seeded(lab, run.group.seed)
+    base = base_key(lab, plan, run.group)
+    key = arm_key(base, plan, run)
+    if key != saved.result.key:
+        raise RecordError(_why_not(saved, base, key))
+    with (
+        cache.building(f"replay-{short(key)}") as scratch,
+        prepared(lab, plans.state_stage(plan, run.group), scratch) as ready,
+    ):
+        files = run_arm(ready, plans.arm_stage(plan, run), scratch / "arm")
+    result = arm_result(plan, run, key, files)
+    return Replayed(saved=saved, digest=result.digest, difference=_difference(saved, result, files))
+
+
+def _difference(saved: Saved, result: ArmResult, files: dict[str, bytes]) -> str:
+    if result.digest == saved.result.digest:
+        return ""
+    raw = raw_path(saved.folder, saved.run)
+    if raw.exists():
+        return first_difference(unpacked(raw.read_bytes(), str(raw)), files)
+    return f"{raw} is not here, so no line can be told; compare anew to have the texts"
+
+
+def _why_not(saved: Saved, base: ReplayKey, key: str) -> str:
+    mine = Identities(
+        schema=saved.identities.schema,
+        harness_version=base.harness_version,
+        qemu_version=base.qemu_version,
+        firmware_digest=base.firmware_digest,
+        kernels=saved.identities.kernels,
+    )
+    differs = (
+        *differing_fields(mine, saved.identities),
+        *differing_fields(identity(saved.run.arm.kernel, base), saved.kernel, "kernel's "),
+    )
+    what = ", ".join(differs) or "the guest's machine or kernel command line"
+    return (
+        f"this would not be the same arm: {what} differ (key {short(key)}, saved "
+        f"{short(saved.result.key)}); use the kernel, QEMU and compiler that "
+        f"{saved.folder / PLAN} was run with, or compare anew"
+    )

@@ -1,0 +1,84 @@
+"""review: the series, looked at as a kernel reviewer would, gate by gate."""
+
+import logging
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError, HostError, UserError
+from harness.host.workspace import Cache
+from harness.jobs.review_gates import GATES, Gate, Series, Verdict
+from harness.stages.patch import read_series, series_directory
+from harness.values import KernelSource
+
+logger = logging.getLogger("review")
+
+_WIDTH = 100
+_INDENT = 20
+_DETAILS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a gate found."""
+
+    gate: str
+    held: bool
+    details: tuple[str, ...]
+
+
+def review(
+    source: KernelSource,
+    cache: Cache,
+    *,
+    only: Sequence[str] = (),
+    boots: bool = False,
+    directory: Path | None = None,
+) -> tuple[Outcome, ...]:
+    """Put the series for `source` through all gates, or those in `only`.
+
+    What the series does wrong fails its gate; only what the host lacks is raised.
+    """
+    if unknown := sorted({*only} - GATES.keys()):
+        raise UserError(f"no gate is named {', '.join(unknown)}; there are {', '.join(GATES)}")
+    directory = directory or series_directory(source)
+    series = Series(
+        source=source, directory=directory, patches=read_series(directory), cache=cache, boots=boots
+    )
+    chosen = [name for name in GATES if not only or name in only]
+    return tuple(_outcome(name, GATES[name], series) for name in chosen)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Return what the gates found, a line for each and its details; ends with a newline."""
+    lines = [f"{'gate':<12}result"]
+    for outcome in outcomes:
+        shown = outcome.details[:_DETAILS_SHOWN]
+        if len(outcome.details) > len(shown):
+            shown += (f"and {len(outcome.details) - len(shown)} more",)
+        head = f"{outcome.gate:<12}{'held' if outcome.held else 'FAILED':<8}"
+        for detail in shown or ("",):
+            lines += textwrap.wrap(
+                head + detail,
+                width=_WIDTH,
+                subsequent_indent=" " * (_INDENT + 2),
+                break_on_hyphens=False,
+            )
+            head = " " * _INDENT
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _outcome(name: str, gate: Gate, series: Series) -> Outcome:
+    logger.info("%s ...", name)
+    started_s = time.monotonic()
+    try:
+        verdict = gate(series)
+    except HostError:
+        raise
+    except HarnessError as error:
+        verdict = Verdict((str(error),))
+    held = not verdict.wrong
+    logger.info("%s %s (%.0f s)", name, "held" if held else "FAILED", time.monotonic() - started_s)
+    return Outcome(gate=name, held=held, details=(*verdict.wrong, *verdict.notes))

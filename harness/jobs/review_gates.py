@@ -1,0 +1,231 @@
+"""review: the gates. One gate, one word, one function from a series to a verdict."""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError, HostError
+from harness.host.accelerator import AcceleratorChoice
+from harness.host.command import require, run
+from harness.host.deadline import Deadline
+from harness.host.workspace import Cache
+from harness.jobs.review_builds import (
+    CONFIGURATIONS,
+    DEFCONFIG,
+    PAGE_ALLOC,
+    Configuration,
+    called,
+    compile_objects,
+    configure_as,
+    fresh_log,
+    page_alloc_object,
+    turned_slot,
+)
+from harness.stages import boot
+from harness.stages.build import build
+from harness.stages.configure import BASE_FLAVOUR, MONITOR_OPTION, configure, fragment_for
+from harness.stages.guest import guest
+from harness.stages.patch import patch
+from harness.texts.build.objects import differences
+from harness.texts.build.review_log import (
+    Complaint,
+    displaced_hunks,
+    new_complaints,
+    style_complaints,
+)
+from harness.texts.build.series import Patch
+from harness.values import Counters, KernelSource, PatchedTree, RunMode
+
+logger = logging.getLogger("review")
+
+TOOL_LIMIT_S = 120.0
+
+# checkpatch's kinds of complaint that stay, and why.
+EXPECTED_STYLE = {
+    "FILE_PATH_CHANGES": "new files of a series that is kept here have no entry in MAINTAINERS"
+}
+
+_BOOT_SETTINGS = boot.RunSettings(
+    mode=RunMode.LIVE,
+    memory_mib=512,
+    cpus=2,
+    seed=1,
+    scale="small",
+    accelerator=AcceleratorChoice.TCG,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The series under review and the source it is for."""
+
+    source: KernelSource
+    directory: Path
+    patches: tuple[Patch, ...]
+    cache: Cache
+    boots: bool = False  # build each prefix whole and boot it
+
+    def tree(self, upto: str | None = None) -> PatchedTree:
+        """Return the source with the series, or a prefix of it, applied."""
+        return patch(self.source, self.cache, upto=upto, directory=self.directory)
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The files that the series adds or changes."""
+        return frozenset(name for item in self.patches for name in item.touched)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A gate's answer: what is wrong, and what else is worth saying."""
+
+    wrong: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+Gate = Callable[[Series], Verdict]
+
+
+def checkpatch(series: Series) -> Verdict:
+    """Let the kernel's own style checker find nothing but what is expected."""
+    require("perl")
+    script = series.source.tree / "scripts/checkpatch.pl"
+    wrong, notes = [], [f"{len(series.patches)} patches, --strict"]
+    for item in series.patches:
+        argv = ["perl", str(script), f"--root={series.source.tree}"]
+        argv += ["--strict", "--no-signoff", "--terse", "--show-types"]
+        argv.append(str(series.directory / item.name))
+        done = run(argv, deadline=_tool_deadline("checkpatch"), ok=None)
+        found = style_complaints(done.output)
+        if done.returncode and not found:
+            wrong.append(f"{item.name}: checkpatch ended with {done.returncode}: {done.output}")
+        for complaint in found:
+            if reason := EXPECTED_STYLE.get(complaint.kind):
+                notes.append(f"{item.name}: {complaint} (expected: {reason})")
+            else:
+                wrong.append(f"{item.name}: {complaint}")
+    return Verdict(tuple(wrong), tuple(notes))
+
+
+def apply(series: Series) -> Verdict:
+    """Let GNU patch take the series: no fuzz, and on upstream's own file no offset."""
+    require("patch")
+    wrong, displaced = [], []
+    with series.cache.building("review-apply") as scratch:
+        for name in series.touched:
+            if (series.source.tree / name).exists():
+                (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(series.source.tree / name, scratch / name)
+        for item in series.patches:
+            argv = ["patch", "--batch", "--forward", "--strip=1", "--fuzz=0"]
+            argv.append(f"--input={series.directory.absolute() / item.name}")
+            done = run(argv, cwd=scratch, deadline=_tool_deadline("patch"), ok=None)
+            displaced += [f"{item.name}: {hunk}" for hunk in displaced_hunks(done.output)]
+            if done.returncode:
+                tail = " / ".join(done.output.strip().splitlines()[-3:])
+                wrong.append(f"{item.name} does not apply: {tail}")
+                break
+    note = f"{len(series.patches)} patches with --fuzz=0, {len(displaced)} hunks displaced"
+    if series.source.page_alloc_upstream:
+        return Verdict((*wrong, *displaced), (note,))
+    whose = "not known to be" if series.source.page_alloc_upstream is None else "not"
+    return Verdict(tuple(wrong), (f"{note}; mm/page_alloc.c is {whose} upstream's own", *displaced))
+
+
+def identity(series: Series) -> Verdict:
+    """Compare mm/page_alloc.o, with the option off, to that without the series: the same code."""
+    before = page_alloc_object(series.tree("0"), series.cache)
+    after = page_alloc_object(series.tree(), series.cache)
+    return Verdict(
+        differences(before, after),
+        (f"{PAGE_ALLOC} with {MONITOR_OPTION}=n: {len(before)} bytes, compared by sections",),
+    )
+
+
+def warnings(series: Series) -> Verdict:
+    """Compile the touched objects in every configuration, without a new warning."""
+    wrong: list[str] = []
+    for configuration in CONFIGURATIONS:
+        found = _added_complaints(series, configuration, ["W=1"], gate="warnings")
+        wrong += [f"{configuration.name}: {complaint}" for complaint in found]
+    names = ", ".join(item.name for item in CONFIGURATIONS)
+    return Verdict(tuple(wrong), (f"{_objects_of(series)} with W=1 under {names}",))
+
+
+def sparse(series: Series) -> Verdict:
+    """Let sparse find nothing in the touched objects that was not there before."""
+    require("sparse")
+    found = _added_complaints(series, DEFCONFIG, ["C=2"], gate="sparse")
+    return Verdict(
+        tuple(map(str, found)), (f"{_objects_of(series)} with C=2 under {DEFCONFIG.name}",)
+    )
+
+
+def prefixes(series: Series) -> Verdict:
+    """Build mm/ at every prefix with the option on; if asked to, all of it, and boot it."""
+    wrong: list[str] = []
+    before: tuple[Complaint, ...] = ()
+    for number in range(len(series.patches) + 1):
+        try:
+            found = _build_mm(series, series.tree(str(number)))
+            before = before if number else found
+            added = new_complaints(before, found, series.touched)
+            wrong += [f"prefix {number}: {complaint}" for complaint in added]
+            if series.boots:
+                _boot(series, series.tree(str(number)))
+        except HostError:
+            raise
+        except HarnessError as error:
+            wrong.append(f"prefix {number}: {error}")
+    what = "mm/, then all of the kernel and a boot" if series.boots else "mm/"
+    return Verdict(tuple(wrong), (f"{what}, with each of {len(series.patches) + 1} prefixes",))
+
+
+# Quick ones first.
+GATES: Mapping[str, Gate] = {
+    gate.__name__: gate for gate in (checkpatch, apply, identity, sparse, warnings, prefixes)
+}
+
+
+def _added_complaints(
+    series: Series, configuration: Configuration, arguments: list[str], *, gate: str
+) -> tuple[Complaint, ...]:
+    """Compile the touched objects without and with the series and compare what is said."""
+    found = []
+    for tree in (series.tree("0"), series.tree()):
+        logger.info("%s: %s, %s", gate, configuration.name, called(tree))
+        with turned_slot(tree, f"review-{configuration.name}", series.cache) as slot:
+            configure_as(slot, configuration, monitor=bool(tree.patches))
+            found.append(compile_objects(slot, _touched_objects(series, tree), arguments))
+    before, after = found
+    return new_complaints(before, after, series.touched)
+
+
+def _build_mm(series: Series, tree: PatchedTree) -> tuple[Complaint, ...]:
+    logger.info("prefixes: mm/ with %s", called(tree))
+    with turned_slot(tree, "review-prefixes", series.cache) as slot:
+        fragment = fragment_for(tree, BASE_FLAVOUR, Counters.PERCPU)
+        configure(slot, fragment, log_path=fresh_log(slot, "configure"))
+        return compile_objects(slot, _touched_objects(series, tree), [], targets=["mm/"])
+
+
+def _boot(series: Series, tree: PatchedTree) -> None:
+    logger.info("prefixes: building and booting %s", called(tree))
+    kernel = build(tree, series.cache)
+    boot.measured_speed(kernel, guest(kernel, series.cache), _BOOT_SETTINGS, series.cache)
+
+
+def _touched_objects(series: Series, tree: PatchedTree) -> list[str]:
+    """Name the objects of the touched sources that `tree` has."""
+    sources = sorted(name for name in series.touched if name.endswith(".c"))
+    return [f"{name[:-2]}.o" for name in sources if (tree.tree / name).exists()]
+
+
+def _objects_of(series: Series) -> str:
+    return " ".join(f"{name[:-2]}.o" for name in sorted(series.touched) if name.endswith(".c"))
+
+
+def _tool_deadline(what: str) -> Deadline:
+    return Deadline.after(TOOL_LIMIT_S, what)

@@ -1,0 +1,36 @@
+"""A live guest for a person: its console in this terminal, ssh from another."""
+
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from harness.host import console, ssh
+from harness.host.deadline import Deadline
+from harness.host.workspace import Cache
+from harness.stages import boot
+from harness.stages.boot import RunSettings
+from harness.values import GuestImage, KernelBuild
+
+_CONNECT_LIMIT_S = 10.0
+
+
+def shell(build: KernelBuild, image: GuestImage, settings: RunSettings, cache: Cache) -> None:
+    """Open a live guest and join it with the terminal; it ends when the person leaves."""
+    console.require_terminal()
+    speed = boot.measured_speed(build, image, settings, cache)
+    with (
+        tempfile.TemporaryDirectory(prefix="buddylab-shell-") as scratch,
+        boot.live_guest(build, image, settings, speed, Path(scratch)) as live,
+    ):
+        line = ssh.command_line(live.address, Path(scratch, "known_hosts"))
+        sys.stdout.write(
+            f"{build.release}, {settings.memory_mib} MiB, {settings.cpus} CPUs, "
+            f"{speed.accelerator}; {console.LEAVE_KEY} leaves and ends the guest\n"
+            f"ssh from another terminal: {shlex.join(line)}\n"
+        )
+        sys.stdout.flush()
+        console.interact(live.dialogue, Deadline.after(_CONNECT_LIMIT_S, "the console"))
+        sys.stdout.write("\r\n")
+        if live.guest.exit_status() is None:
+            boot.power_off(live)

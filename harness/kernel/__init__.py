@@ -1,1 +1,0 @@
-"""Pure: text of the kernel in, typed values out. No I/O."""

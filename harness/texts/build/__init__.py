@@ -1,0 +1,1 @@
+"""Texts of building: sources, patches, logs, objects."""

@@ -1,0 +1,1 @@
+"""Texts of our own modules and programs in the guest."""

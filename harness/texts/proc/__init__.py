@@ -1,0 +1,1 @@
+"""Texts of the kernel below /proc, /sys and its log."""

@@ -1,0 +1,1 @@
+"""What guests are asked to do, as data."""
