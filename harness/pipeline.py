@@ -16,10 +16,12 @@ from harness.compare.state_lines import broken_promises
 from harness.errors import Exit
 from harness.host import qemu
 from harness.host.accelerator import AcceleratorChoice
+from harness.host.cache import Cache
 from harness.host.command import require
 from harness.host.console import require_terminal
+from harness.host.disk import disk_full_told
+from harness.host.folder import claimed, require_free
 from harness.host.progress import progress
-from harness.host.workspace import Cache, claimed, disk_full_told, require_free
 from harness.jobs.bench import bench
 from harness.jobs.compare import Job, compare, lab_of
 from harness.jobs.comparison import saved, write

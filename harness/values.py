@@ -3,7 +3,7 @@
     fetch -> KernelSource -> patch -> PatchedTree -> configure -> KernelConfig
     -> build -> KernelBuild -> guest -> GuestImage -> boot/run -> RunFolder
 
-Each is also the JSON manifest of its stage's directory (harness.host.workspace).
+Each is also the JSON manifest of its stage's directory (harness.host.cache).
 Digests are sha256 in hex. Paths never enter a digest.
 """
 

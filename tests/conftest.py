@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 
 TESTS = Path(__file__).parent
 

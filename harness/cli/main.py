@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refused_by_host(error: OSError) -> int:
-    from harness.host.workspace import CACHE_ELSEWHERE, Cache, disk_full, is_disk_full  # noqa: PLC0415
+    from harness.host.cache import CACHE_ELSEWHERE, Cache  # noqa: PLC0415
+    from harness.host.disk import disk_full, is_disk_full  # noqa: PLC0415
 
     logger.debug("raised here", exc_info=error)
     if is_disk_full(error):

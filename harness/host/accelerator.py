@@ -15,10 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from harness.digest import sha256_text
 from harness.errors import HarnessError, HostError, UserError
 from harness.host import qemu, status_channel
+from harness.host.cache import Cache
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache, atomic_write, sha256_text
+from harness.host.files import atomic_write
 from harness.values import CONSOLE_LOG, Accelerator, RunMode
 
 logger = logging.getLogger("run")

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from harness.digest import sha256_text
 from harness.errors import HostError
+from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache, atomic_write, sha256_text
+from harness.host.files import atomic_write
 
 logger = logging.getLogger("fetch")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from harness.errors import HostError
 from harness.host.deadline import Deadline
+from harness.host.files import sha256_file
 from harness.host.progress import progress
-from harness.host.workspace import sha256_file
 
 logger = logging.getLogger("fetch")
 

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.digest import sha256_text
 from harness.host import source_tree
+from harness.host.cache import Cache
 from harness.host.command import lines_of
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache, atomic_write, remove_tree, sha256_text
+from harness.host.files import atomic_write, remove_tree
 from harness.values import PatchedTree
 
 # Nothing of the builder, the clock or the path enters the image.

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from harness.digest import sha256_text
 from harness.errors import HostError
 from harness.host import command, status_channel
 from harness.host.deadline import Deadline
-from harness.host.workspace import sha256_file, sha256_text
+from harness.host.files import sha256_file
 from harness.values import Accelerator, RunMode
 
 PROGRAM = "qemu-system-x86_64"

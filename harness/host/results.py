@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.errors import RecordError
-from harness.host.workspace import sha256_file
+from harness.host.files import sha256_file
 from harness.values import SUMS
 
 _MAX_FILE_BYTES = 128 << 20

@@ -14,10 +14,13 @@ from typing import Protocol
 
 import msgspec
 
+from harness.digest import sha256_text
+from harness.encoding import encode
+from harness.host.cache import Cache
 from harness.host.command import run
 from harness.host.deadline import Deadline
+from harness.host.files import atomic_write, sha256_file
 from harness.host.progress import progress
-from harness.host.workspace import Cache, atomic_write, encode, sha256_file, sha256_text
 from harness.values import LOCAL, KernelSource
 
 logger = logging.getLogger("fetch")

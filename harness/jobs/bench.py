@@ -10,13 +10,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from harness.digest import sha256_text
 from harness.errors import GuestLostError
 from harness.forecast.stored import FREE, TEXTS, foretell
 from harness.host import source_tree, ssh
 from harness.host.accelerator import AcceleratorChoice
+from harness.host.cache import Cache
 from harness.host.deadline import Deadline
+from harness.host.files import remove_tree
 from harness.host.progress import progress
-from harness.host.workspace import Cache, remove_tree, sha256_text
 from harness.jobs.bench_compare import VERDICT_GOALS_S, arms_an_hour, edit_to_verdict
 from harness.jobs.figure import Figure, duration, rate, timed
 from harness.model.speed import measure

@@ -9,7 +9,8 @@ from harness.compare import plan as plans
 from harness.compare.plan import PATCHED, parse_plan
 from harness.compare.results import Results
 from harness.errors import UserError
-from harness.host.workspace import Cache, asset
+from harness.host.assets import asset
+from harness.host.cache import Cache
 from harness.jobs.compare import Job, compare, lab_of
 from harness.jobs.figure import Figure, duration, rate, timed
 from harness.stages.build import build

@@ -23,17 +23,14 @@ from harness.compare.results import (
     short,
 )
 from harness.compare.state_invariants import StateResult, broken_promise, state_result
+from harness.digest import sha256_text
+from harness.encoding import encode
 from harness.errors import GuestLostError, HarnessError, RecordError, StageError
 from harness.host.accelerator import AcceleratorChoice
+from harness.host.cache import Cache
+from harness.host.disk import disk_full_told
+from harness.host.files import atomic_write, remove_tree
 from harness.host.progress import Advance, progress
-from harness.host.workspace import (
-    Cache,
-    atomic_write,
-    disk_full_told,
-    encode,
-    remove_tree,
-    sha256_text,
-)
 from harness.jobs.arm import Lab, Prepared, prepared, run_arm, spec_of, sweep
 from harness.jobs.comparison import (
     claim,

@@ -30,8 +30,9 @@ from harness.compare.results import (
     zipped,
 )
 from harness.compare.state_invariants import StateResult
+from harness.encoding import encode
 from harness.errors import RecordError, UserError
-from harness.host.workspace import atomic_write, encode
+from harness.host.files import atomic_write
 
 _Kept = TypeVar("_Kept")
 

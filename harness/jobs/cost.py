@@ -13,10 +13,11 @@ from pathlib import Path
 
 from harness.errors import RecordError, StageError
 from harness.host.accelerator import AcceleratorChoice
+from harness.host.assets import asset
+from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, require
 from harness.host.command import run as run_command
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache, asset
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.fetch import fetch

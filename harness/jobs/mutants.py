@@ -14,8 +14,8 @@ from pathlib import Path
 from harness.checks.base import Status
 from harness.errors import GuestLostError, RecordError, StageError, UserError
 from harness.host.accelerator import AcceleratorChoice
+from harness.host.cache import Cache
 from harness.host.progress import progress
-from harness.host.workspace import Cache
 from harness.jobs.review_builds import page_alloc_object
 from harness.stages.boot import RunSettings
 from harness.stages.build import build

@@ -11,8 +11,8 @@ from pathlib import Path
 from harness.checks.forecast import Foretold, foretold
 from harness.errors import GuestLostError, RecordError, StageError
 from harness.host.accelerator import AcceleratorChoice
+from harness.host.cache import Cache
 from harness.host.progress import progress
-from harness.host.workspace import Cache
 from harness.stages.boot import RunSettings, measured_speed
 from harness.stages.check import read, save_key
 from harness.stages.run import run

@@ -21,7 +21,7 @@ from harness.compare.results import (
     unpacked,
 )
 from harness.errors import RecordError, UserError
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.jobs.arm import Lab, prepared, run_arm, sweep
 from harness.jobs.compare import arm_key, arm_result, base_key, seeded
 from harness.jobs.comparison import raw_path

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError, HostError, UserError
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.jobs.review_gates import GATES, Gate, Series, Verdict
 from harness.stages.patch import read_series, series_directory
 from harness.values import KernelSource

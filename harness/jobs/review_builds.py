@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StageError
+from harness.host.cache import Cache
 from harness.host.command import CommandFailedError
 from harness.host.deadline import Deadline
 from harness.host.make import Slot, slot_for
-from harness.host.workspace import Cache
 from harness.stages.build import compiler_id
 from harness.stages.configure import BASE_FLAVOUR, MONITOR_OPTION, configure, fragment_for
 from harness.texts.build.build_log import first_error

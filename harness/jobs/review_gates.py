@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.errors import HarnessError, HostError
 from harness.host.accelerator import AcceleratorChoice
+from harness.host.cache import Cache
 from harness.host.command import require, run
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache
 from harness.jobs.review_builds import (
     CONFIGURATIONS,
     DEFCONFIG,

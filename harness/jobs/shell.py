@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from harness.host import console, ssh
+from harness.host.cache import Cache
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.values import GuestImage, KernelBuild

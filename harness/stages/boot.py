@@ -12,8 +12,8 @@ from pathlib import Path
 from harness.errors import GuestLostError, HostError
 from harness.host import accelerator, console, qemu, ssh, status_channel
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
+from harness.host.cache import Cache
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache
 from harness.texts.proc.sysctl import PolicyMode
 from harness.values import CONSOLE_LOG, GuestImage, KernelBuild, RunMode
 

@@ -4,13 +4,16 @@ import logging
 import shutil
 from pathlib import Path
 
+from harness.digest import sha256_text
 from harness.errors import StageError
+from harness.host.assets import asset
+from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.elf import module_info
+from harness.host.files import sha256_file, sha256_tree
 from harness.host.make import Slot, slot_for
 from harness.host.progress import progress
-from harness.host.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
 from harness.stages.configure import BASE_FLAVOUR, configure, fragment_for
 from harness.texts.build.build_log import first_error
 from harness.values import Counters, KernelBuild, PatchedTree

@@ -5,8 +5,9 @@ from pathlib import Path
 import msgspec
 
 from harness.checks.registry import judge
+from harness.encoding import encode
 from harness.errors import RecordError, UserError
-from harness.host.workspace import atomic_write, encode, sha256_file
+from harness.host.files import atomic_write, sha256_file
 from harness.record.run import RunRecord
 from harness.record.saved_run import parse_run
 from harness.report.document import Run, decode_run

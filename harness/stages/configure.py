@@ -4,10 +4,11 @@ import logging
 from pathlib import Path
 
 from harness.errors import StageError
+from harness.host.assets import asset
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
+from harness.host.files import sha256_file
 from harness.host.make import Slot
-from harness.host.workspace import asset, sha256_file
 from harness.texts.build.build_log import first_error
 from harness.texts.build.kconfig import dropped, parse_config
 from harness.values import Counters, PatchedTree

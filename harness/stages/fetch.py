@@ -7,13 +7,16 @@ from pathlib import Path
 
 import msgspec
 
+from harness.digest import git_blob_id, sha256_text
 from harness.errors import HostError, StageError, UserError
 from harness.host import source_tree
 from harness.host.apt import Apt
+from harness.host.assets import asset
+from harness.host.cache import Cache
 from harness.host.deadline import Deadline
 from harness.host.download import UnreachableError, download
+from harness.host.files import sha256_file
 from harness.host.unpack import unpack
-from harness.host.workspace import Cache, asset, git_blob_id, sha256_file, sha256_text
 from harness.texts.build.tree import is_upstream, parse_makefile
 from harness.values import LOCAL, KernelSource
 

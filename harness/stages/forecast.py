@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.encoding import encode
 from harness.errors import RecordError
 from harness.forecast.stored import FREE, foretell
 from harness.host import status_channel
 from harness.host.deadline import Deadline
+from harness.host.files import atomic_write
 from harness.host.freeze import FreezePipe
 from harness.host.results import members_below
-from harness.host.workspace import atomic_write, encode
 from harness.stages.boot import RESULTS, RunSettings
 from harness.values import PREDICTIONS, RunMode, StagePlan
 

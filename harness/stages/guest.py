@@ -10,12 +10,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.digest import sha256_text
 from harness.errors import StageError
 from harness.host.apt import Apt, Package
+from harness.host.assets import asset
+from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.elf import asked_of, needed
-from harness.host.workspace import Cache, asset, sha256_file, sha256_text, sha256_tree
+from harness.host.files import sha256_file, sha256_tree
 from harness.values import GuestImage, KernelBuild
 
 logger = logging.getLogger("guest")

@@ -4,11 +4,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.digest import sha256_text
 from harness.errors import StageError, UserError
 from harness.host import source_tree
+from harness.host.assets import asset
+from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache, asset, sha256_file, sha256_text
+from harness.host.files import sha256_file
 from harness.texts.build.series import Patch, parse_patch, parse_series, prefix
 from harness.texts.build.tree import parse_makefile
 from harness.values import KernelSource, PatchedTree

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from harness.host.files import atomic_write
 from harness.host.templates import render
-from harness.host.workspace import atomic_write
 from harness.report import markdown
 from harness.report.document import Run, encode_run
 from harness.report.junit import junit

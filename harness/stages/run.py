@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.encoding import encode
 from harness.errors import GuestLostError, StageError
 from harness.host import qemu, ssh, status_channel
 from harness.host.accelerator import Speed
+from harness.host.cache import Cache
 from harness.host.deadline import Deadline
+from harness.host.files import atomic_write
 from harness.host.freeze import FreezePipe
 from harness.host.results import check_complete, unpack
-from harness.host.workspace import Cache, atomic_write, encode
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.forecast import Oracle, predictable

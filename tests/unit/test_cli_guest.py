@@ -14,7 +14,7 @@ from fake_guest import FakeQemu
 from harness import pipeline
 from harness.cli.main import main
 from harness.errors import Exit
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.stages import boot
 from harness.stages import run as run_stage
 from harness.values import GuestImage, KernelBuild

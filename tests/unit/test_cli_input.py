@@ -13,7 +13,7 @@ import pytest
 from test_cli_process import buddylab, names, refused
 
 from harness.errors import Exit
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 
 
 @dataclass

@@ -13,7 +13,8 @@ import pytest
 from test_cli_process import LIMIT_S, buddylab, descendants, entries, names, started
 
 from harness.errors import Exit, UserError
-from harness.host.workspace import Cache, claimed
+from harness.host.cache import Cache
+from harness.host.folder import claimed
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 

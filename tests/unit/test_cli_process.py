@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Exit
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.values import GuestImage, KernelBuild, KernelSource, PatchedTree
 
 LIMIT_S = 60

@@ -13,7 +13,7 @@ from test_cli_process import buddylab, entries, names, refused
 from test_stage_check import write_run
 
 from harness.errors import Exit
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 
 Resize = Callable[[int], None]
 STEP_KIB = 12

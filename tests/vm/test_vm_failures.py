@@ -15,7 +15,8 @@ from emulators import emulators
 from harness import pipeline
 from harness.errors import Exit, GuestLostError, HostError, StageError
 from harness.host.accelerator import Speed
-from harness.host.workspace import Cache, claimed
+from harness.host.cache import Cache
+from harness.host.folder import claimed
 from harness.stages import boot
 from harness.stages import run as run_stage
 from harness.stages.boot import RunSettings

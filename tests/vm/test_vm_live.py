@@ -12,8 +12,8 @@ from emulators import emulators
 
 from harness import pipeline
 from harness.host import ssh
+from harness.host.cache import Cache
 from harness.host.deadline import Deadline
-from harness.host.workspace import Cache
 from harness.report.document import Run, Verdict
 from harness.stages import boot
 from harness.stages.boot import LiveGuest, RunSettings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.jobs.mutants import IDENTITY, read_mutants
 from harness.jobs.review_builds import page_alloc_object
 from harness.stages.fetch import fetch

@@ -15,7 +15,7 @@ from harness.compare.plan import parse_plan
 from harness.compare.report import report_text
 from harness.compare.results import RESULTS, Results, parse_results, unpacked
 from harness.errors import Exit, GuestLostError, RecordError, UserError
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.jobs import compare as stage
 from harness.jobs import replay as replay_arm
 from harness.jobs.arm import Lab, Prepared

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.stages.boot import RunSettings
 from harness.values import (
     Counters,

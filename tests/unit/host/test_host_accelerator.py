@@ -9,7 +9,7 @@ import pytest
 from harness.errors import GuestLostError, HostError, UserError
 from harness.host import accelerator
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.values import Accelerator, RunMode
 
 

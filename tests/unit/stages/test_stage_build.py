@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError, StageError
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch

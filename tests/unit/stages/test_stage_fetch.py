@@ -14,7 +14,8 @@ import pytest
 
 from harness.errors import Exit, HostError, UserError
 from harness.host import source_tree
-from harness.host.workspace import Cache, sha256_file
+from harness.host.cache import Cache
+from harness.host.files import sha256_file
 from harness.stages import fetch as stage
 from harness.stages.fetch import fetch
 from harness.texts.build import tree as kernel_tree

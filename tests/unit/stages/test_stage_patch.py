@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StageError, UserError
-from harness.host.workspace import Cache, asset
+from harness.host.assets import asset
+from harness.host.cache import Cache
 from harness.stages.fetch import fetch
 from harness.stages.patch import discarded_design, patch, read_series
 from harness.texts.build.series import parse_patch

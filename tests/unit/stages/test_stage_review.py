@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError, StageError, UserError
-from harness.host.workspace import Cache
+from harness.host.cache import Cache
 from harness.jobs import review_gates as gates
 from harness.jobs.review import Outcome, review, table
 from harness.jobs.review_builds import CONFIGURATIONS

@@ -1,0 +1,14 @@
+"""Digests of texts and bytes: what keys are made of. Pure."""
+
+import hashlib
+
+
+def sha256_text(*parts: str) -> str:
+    """Digest a sequence of strings; the split between them counts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def git_blob_id(content: bytes) -> str:
+    """Name `content` as git does."""
+    header = b"blob %d\0" % len(content)
+    return hashlib.sha1(header + content).hexdigest()  # noqa: S324 - git's naming

@@ -1,0 +1,123 @@
+"""The cache: what stages made, kept for the next run.
+
+Layout, each entry immutable once its manifest.json exists (written last):
+
+    downloads/            archives and packages as they came, checked
+    sources/<digest>/     tree/ is a pristine kernel source
+    trees/<key>/          tree/ is a patched source
+    slots/<name>/         working directories of make, reused between builds
+    kernels/<key>/        what a build left
+    guests/<key>/         initramfs
+    tmp/<pid>-<name>/     work in progress; swept when its process is gone
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import filelock
+import msgspec
+import platformdirs
+
+from harness.encoding import encode
+from harness.errors import HostError
+from harness.host.disk import disk_full_told
+from harness.host.files import atomic_write, remove_tree
+
+logger = logging.getLogger("buddylab")
+
+MANIFEST = "manifest.json"
+CACHE_ELSEWHERE = "move the cache with BUDDYLAB_CACHE"
+Value = TypeVar("Value")
+
+KEY_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The cache directory; every entry is complete or absent."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> "Cache":
+        """Use $BUDDYLAB_CACHE, else the platform's cache directory."""
+        configured = os.environ.get("BUDDYLAB_CACHE")
+        root = Path(configured) if configured else platformdirs.user_cache_path("buddylab")
+        return cls(root.absolute())
+
+    def entry(self, kind: str, key: str) -> Path:
+        """Name an entry's directory."""
+        return self.root / kind / key[:KEY_LENGTH]
+
+    def load(self, kind: str, key: str, value_type: type[Value]) -> Value | None:
+        """Return a complete entry's manifest, or None (absent, or of another layout)."""
+        manifest = self.entry(kind, key) / MANIFEST
+        try:
+            return msgspec.json.decode(
+                manifest.read_bytes(), type=value_type, dec_hook=_decode_path
+            )
+        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+            return None
+
+    @contextlib.contextmanager
+    def building(self, name: str) -> Iterator[Path]:
+        """Give a scratch directory on the cache's own file system; it is gone afterwards."""
+        scratch = self.root / "tmp" / f"{os.getpid()}-{name}"
+        remove_tree(scratch)
+        scratch.mkdir(parents=True)
+        try:
+            with disk_full_told(self.root, CACHE_ELSEWHERE):
+                yield scratch
+        finally:
+            remove_tree(scratch)
+
+    def publish(self, scratch: Path, kind: str, key: str, value: object) -> Path:
+        """Make `scratch` the entry: manifest last, then one rename. Replaces a broken entry."""
+        atomic_write(scratch / MANIFEST, encode(value))
+        final = self.entry(kind, key)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        remove_tree(final)
+        scratch.rename(final)
+        return final
+
+    @contextlib.contextmanager
+    def locked(self, name: str, *, wait_s: float = 3600.0) -> Iterator[None]:
+        """Hold the cache's lock `name`; another run's work on the same thing is waited for."""
+        path = self.root / "locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            logger.info("waiting for another buddylab that works on %s", name)
+            try:
+                lock.acquire(timeout=wait_s)
+            except filelock.Timeout:
+                raise HostError(
+                    f"another buddylab has held {path} for {wait_s:.0f} s; "
+                    "end that process, or use another cache with BUDDYLAB_CACHE"
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def sweep(self) -> None:
+        """Remove work in progress whose process is gone (killed, or the power failed)."""
+        for scratch in (self.root / "tmp").glob("*-*"):
+            pid = scratch.name.partition("-")[0]
+            if not Path("/proc", pid).exists():
+                # Another run may be sweeping it away at the same moment.
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _decode_path(value_type: type, value: object) -> object:
+    if value_type is Path:
+        return Path(str(value))
+    raise NotImplementedError(value_type)

@@ -1,0 +1,47 @@
+"""Files and small trees of files: digested, written whole or not at all, removed."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from harness.digest import sha256_text
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_file(path: Path) -> str:
+    """Digest a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_tree(root: Path) -> str:
+    """Digest the names, kinds and contents below `root` (small trees: our own assets)."""
+    parts = []
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            mode = "x" if os.access(path, os.X_OK) else "-"
+            parts += [path.relative_to(root).as_posix(), mode, sha256_file(path)]
+    return sha256_text(*parts)
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write `path` whole or not at all."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory of ours, if it is there."""
+    if path.exists():
+        shutil.rmtree(path)

@@ -1,0 +1,36 @@
+"""A folder that the user names for what a command writes: free, and for one process alone."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.host.disk import disk_full_told
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[Path]:
+    """Make `folder`, or take it while it is empty, for this process alone."""
+    require_free(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        require_free(folder)  # the one before us may have ended meanwhile
+        with disk_full_told(folder, "name a folder elsewhere with --output"):
+            yield folder
+    except BlockingIOError:
+        raise UserError(
+            f"another buddylab writes to {folder}; name a new folder with --output"
+        ) from None
+    finally:
+        os.close(handle)
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder that holds something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "is not empty" if folder.is_dir() else "is no folder"
+        raise UserError(f"{folder} {what}; name a new folder with --output")
