@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Entry points. `nox -s tests` is what CI runs; arguments after `--` reach the command."""
 
 import nox

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Digests of texts and bytes: what keys are made of. Pure."""
 
 import hashlib

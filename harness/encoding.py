@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """How frozen values are written as JSON: indented, in one order, the same bytes each time."""
 
 import msgspec

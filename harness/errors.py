@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What can go wrong, sorted by who must act; each class carries its exit code.
 
 A check that fails is not an error but a finding (see harness.checks): the exit

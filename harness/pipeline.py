@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The stages in order, and nothing else.
 
 fetch -> patch -> build -> guest -> run -> check -> report

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The frozen values that stages hand to each other, and the replay key.
 
     fetch -> KernelSource -> patch -> PatchedTree -> configure -> KernelConfig

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 #ifndef _BUDDY_WITNESS_H
 #define _BUDDY_WITNESS_H
 

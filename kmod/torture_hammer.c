@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Many requests at a time, in numbers known beforehand: a counter that can lose
  * an update shows here.

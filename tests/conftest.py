@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every test has a cache and a home of its own, and no network but the loopback."""
 
 import shutil

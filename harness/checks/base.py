@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a check is: a name, why it must hold, and numbers compared.
 
 A check yields comparisons; one that does not hold is a finding, never an exception.

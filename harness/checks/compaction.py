@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Attempts at compaction against vmstat and the compaction's own event, to the unit."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The monitor's own arithmetic: every request has one outcome, counters only rise."""
 
 from collections.abc import Iterable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the policy saw and decided, computed again from what others recorded."""
 
 from collections.abc import Iterable, Iterator

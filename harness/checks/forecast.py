@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What was foretold of a stage came true."""
 
 from collections.abc import Iterable, Iterator

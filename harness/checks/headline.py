@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The paper's headline on this run: a burst that memory could not serve, and was served.
 
 req, slowpath, compact and adaptive of the burst's order need not be equal; where they

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The right kernel and module ran, every command ended well, and nothing broke."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the reconciling checks share: where they apply, and numbers set against each other.
 
 A stage is an interval between two snapshots. Its counts come from two sources: the texts,

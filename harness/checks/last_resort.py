@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What mode clear says it did, against the step that leads to it and against vmstat.
 
 Texts are exact here from order 4 up, and the last resort is for no order below.

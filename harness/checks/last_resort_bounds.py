@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a try of mode clear may do, and when there is one.
 
 A try empties a batch of ranges at most, and none that holds a page which cannot be moved. There

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The monitor and the kernel's own counts of free pages and compactions agree."""
 
 from collections.abc import Iterable, Iterator

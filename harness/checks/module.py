@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the module says of its requests fits itself and the monitor."""
 
 from collections.abc import Iterable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The policy acts when its knobs allow it, and not otherwise."""
 
 from collections.abc import Iterable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which compactions the policy raised or added, by the priority that their own event tells."""
 
 from collections.abc import Iterable, Iterator

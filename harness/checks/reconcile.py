@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Requests and outcomes against each other and against the kernel's own event, to the unit."""
 
 from collections.abc import Iterable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """All checks, in the order a reader meets them, and the judging of a run."""
 
 from harness.checks import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every way out of the page allocator was taken, and counted to the unit.
 
 What has to come of each case is in harness/checks/torture_table.py, and nowhere else.

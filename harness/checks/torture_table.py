@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """EXPECTED: what each case of the torture has to come to, and every counter with it.
 
 For each case of kmod/torture_cases.c, in the world that vm/guest/scripts/run_torture.sh makes

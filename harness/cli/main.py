@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The `buddylab` command: words to requests, errors to exit codes. No logic of its own."""
 
 import argparse

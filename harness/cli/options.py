@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The words of the `buddylab` command: its verbs, their options, and what each is for."""
 
 import argparse

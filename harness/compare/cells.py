@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Results by cell: all arms of one state and burst, which is what figures are made of."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a plan foretells of its arms, written down before they run."""
 
 import math

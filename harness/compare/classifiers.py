@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Predictors as classifiers: how well a threshold on one tells where an arm helps.
 
 The area under the ROC curve is the share of pairs of a case that the arm helped and one that

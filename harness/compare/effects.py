@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The map: in which states an arm helps, does nothing, costs or hurts."""
 
 from dataclasses import dataclass

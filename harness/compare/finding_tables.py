@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a comparison comes to: the map, the predictions' verdicts, the predictors' worth."""
 
 from harness.compare.cells import cells

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a guest showed before its burst that might foretell whether escalation would help.
 
 All are read of the moment that arms begin with, before an arm's own settings and actions.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Predictions held to what came out, in each state and burst that they are about."""
 
 from collections.abc import Iterator, Sequence

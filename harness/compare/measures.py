@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a prediction may be about: one number of an arm's outcome, by name."""
 
 from collections.abc import Callable, Mapping

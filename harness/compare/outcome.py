@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What became of one arm: from the texts its guest saved to numbers."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A comparison's plan: which states, bursts and arms, over which seeds (vm/plans/*.toml).
 
 The file is read into Structs rather than dataclasses, because msgspec refuses an unknown key

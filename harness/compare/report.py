@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A whole comparison as text: for the terminal, and report.md."""
 
 from harness.compare.finding_tables import map_table, prediction_table, predictor_table

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A comparison's results as they are kept: who ran, what came out, and the raw texts.
 
 DIR/plan.toml          the plan, as it was given

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Beside what an arm got: what the kernel did, how long requests took, what others met."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Whether memory was what the state's maker promised, from what the preparing guest saved."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One line for each state: whether its boots were as its maker promised."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Hold memory to what the maker of its state promised.
 
 A state is made by scripts/make_state.sh, whose report says what was taken and given back.

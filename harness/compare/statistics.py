@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Paired statistics over seeds: what one knob changed, and how sure that is.
 
 The interval (BCa bootstrap) and the test (exact binomial) are SciPy's: resampling with bias

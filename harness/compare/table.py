@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A table of texts, printed for the terminal and as markdown."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What each arm got, by state and burst; every mean with its interval."""
 
 from collections.abc import Callable, Iterator, Sequence

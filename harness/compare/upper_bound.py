@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The bound: how many blocks no way of compacting could exceed, from the stopped guest's dump."""
 
 from dataclasses import dataclass

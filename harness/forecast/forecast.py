@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a prediction says: an exact value, or bounds and why it cannot be exact.
 
 All types here can be encoded and decoded by msgspec.

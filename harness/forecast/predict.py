@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Predict what a burst of kmod/high_order_test.c does to the counters of its order.
 
 The burst is run in two worlds, the best and the worst that the snapshot allows (see

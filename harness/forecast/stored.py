@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Foretell a stage's burst from the texts of its guest, and keep what was foretold. Pure.
 
 RUN/predictions/<stage>.json holds the prediction and the digests of the texts it is made from;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What executes a guest here, proved by booting one, and how fast it is.
 
 /dev/kvm can open and still never run a guest (nested machines), so only a boot counts.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Debian packages brought by apt's own verified download, without root.
 
 apt gets a state directory of its own below the cache and an empty list of installed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The project's own files: patches, kmod and vm, in a checkout or installed."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The cache: what stages made, kept for the next run.
 
 Layout, each entry immutable once its manifest.json exists (written last):

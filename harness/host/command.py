@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every process of the harness starts here: argv lists, deadlines, logs, no orphans.
 
 A child gets a session of its own, so that Ctrl-C reaches the harness alone and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A dialogue with a shell on a live guest's console.
 
 QEMU gives the console as a unix socket and keeps everything in a file itself: a

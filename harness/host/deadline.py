@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A moment after which waiting is over, handed down instead of nested timeouts."""
 
 import time

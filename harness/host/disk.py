@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A full disk, told as what it is."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Downloads that resume, are checked before they are used, and appear whole or not at all."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What ELF files say of themselves: a module's .modinfo, a program's libraries."""
 
 from pathlib import Path

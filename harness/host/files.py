@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Files and small trees of files: digested, written whole or not at all, removed."""
 
 import hashlib

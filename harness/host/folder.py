@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A folder that the user names for what a command writes: free, and for one process alone."""
 
 import contextlib

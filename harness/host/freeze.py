@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Hold a guest within one instruction: it writes to a pipe that nobody empties.
 
 kmod/witness_free.c sends the state of free memory, byte by byte, to a debug console of QEMU

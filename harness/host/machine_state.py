@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The clock in a stopped guest's saved state, set to a moment that no race decides.
 
 QEMU with -icount and sleep=off moves the clock of a machine whose CPU is idle to its next

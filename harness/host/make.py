@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """make in a slot: a working directory that stays, so that an edit costs only itself.
 
 Patched trees are immutable and keyed by digest, but make knows files by path and time.

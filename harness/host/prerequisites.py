@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """doctor: what the host must have, and how it gets it on Debian and Ubuntu."""
 
 import logging

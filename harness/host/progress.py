@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """How long jobs show themselves: a bar when a person watches, plain lines when not."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The QEMU command line as a pure function of a frozen value, and what QEMU brings along.
 
 Serial ports of a guest: ttyS0 its console, ttyS1 results (a tar stream), ttyS2 status.

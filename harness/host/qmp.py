@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """QEMU's monitor protocol: wait for a guest that stops itself, read its memory, let it go on.
 
 The only importer of qemu.qmp. Nothing here is seen by the guest: while it is paused its clock

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a guest sends home: archives of a machine that is not trusted, complete or not at all."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Copies of kernel source trees: imports of a user's directory, trees to be patched.
 
 A copy shares unchanged files with an earlier one through hard links; files below the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Commands and files over ssh to a live guest on this machine's loopback.
 
 The key belongs to one run, the guest's host key was read from its console, and nothing

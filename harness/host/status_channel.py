@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a guest says of itself on ttyS2, and what its silence means.
 
 The verdict on a guest comes from these lines and from QEMU's life alone; the console

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Jinja templates: the report, and guest files that need values. Unknown names are errors."""
 
 from pathlib import Path

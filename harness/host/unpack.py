@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Archives are listed and judged before anything of them is written."""
 
 import lzma

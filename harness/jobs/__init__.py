@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Verbs made of many builds or boots."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Guests of a comparison: one that prepares and stops itself, and arms that go on from there.
 
 The preparing guest's memory is a file, on tmpfs where there is room. Once it has stopped, the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """bench: measure the times that the README promises, on this machine, and print them."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """bench of comparisons: arms an hour, and the time from an edit to the verdict."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """compare: run every arm of a plan from the same memory, keep each as it ends, and tell."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A comparison's folder: whose it is, where things are in it, what it holds."""
 
 from collections.abc import Mapping

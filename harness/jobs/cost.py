@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """cost: what the counters and the fragmentation check cost, in guest instructions and in ns.
 
 The guest counts instructions (TCG with -icount), so its figures are exact and the same on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A figure that the README promises: what was measured here, beside its goal."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """mutants: build and run wrong versions of the series, and see each caught by the right check.
 
 A mutant that no check catches, or another check than the one it names, is a hole in the

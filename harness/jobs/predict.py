@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """predictions: the predicted stages alone, on many seeds and sizes of memory."""
 
 import itertools

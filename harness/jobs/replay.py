@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """replay: run one arm of a saved comparison again and hold it to the bytes it gave."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """review: the series, looked at as a kernel reviewer would, gate by gate."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """review: objects compiled in a slot, under the configurations that a reviewer would try."""
 
 import contextlib

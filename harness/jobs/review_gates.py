@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """review: the gates. One gate, one word, one function from a series to a verdict."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A live guest for a person: its console in this terminal, ssh from another."""
 
 import shlex

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """An independent model of Linux's page allocator: pure Python, no I/O.
 
 It says beforehand what the kernel's counters will be. Entry points:

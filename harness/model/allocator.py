@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Zones in the order a request visits them, and the look through their free lists.
 
 mm/page_alloc.c get_page_from_freelist, gfp_to_alloc_flags, alloc_flags_nofragment of 5.15.180.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A zone as boot leaves it: all free, in the largest blocks that fit (mm/memblock.c)."""
 
 from collections.abc import Iterable, Sequence

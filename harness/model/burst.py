@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Run a burst in one possible world, and say what is known of its counters at the end."""
 
 from collections import deque

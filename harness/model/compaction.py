@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Whether compaction is begun: deferred, skipped, or run. What a run finds is beyond a model.
 
 mm/compaction.c of 5.15.180; the free pages that count for its watermark are those of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Make the model's starting state from what a snapshot holds. Pure; texts are parsed elsewhere."""
 
 from harness.errors import RecordError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Per-CPU lists of a zone (5.15: struct per_cpu_pages with lists for orders 0 to 3 and one more).
 
 The one more is pageblock_order where huge pages are built in (pcp_allowed_order).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A request as the allocator sees it, and the flags of one look through the free lists.
 
 Classes by the names of kmod/high_order_test.c; include/linux/gfp.h, mm/internal.h of 5.15.180.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What does not change while a zone lives, and the numbers of migratetypes (5.15)."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The ladder of a request that misses the fast path: its steps, its exits, what it counts.
 
 mm/page_alloc.c __alloc_pages_slowpath of 5.15.180 with the series' counters and policy

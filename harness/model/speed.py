@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """How fast the model is: a fixed mix of requests against a zone of 1 GiB, counted and timed.
 
 Pure but for the clock, which the caller passes in: `time.perf_counter` for a benchmark.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a prediction starts from: frozen, typed, in pages and blocks, made by harness.model.load.
 
 Zones stand in the order in which a request for ordinary kernel memory visits them

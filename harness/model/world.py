@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A possible world: model zones built from a snapshot, best or worst in all it leaves open.
 
 A snapshot says how many blocks are free, not where. That does not matter here: a block's buddy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A buddy zone with real page frame numbers, as mm/page_alloc.c of 5.15 keeps it.
 
 A free block is one number in `_code_at` at its first page: 1 + 4 * order + migratetype, and

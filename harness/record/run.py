@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A run as typed values: what the kernel said before and after each stage, and what ran.
 
 Made of saved texts by saved_run.py and saved_stage.py beside it, judged by harness.checks.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A whole saved run as a RunRecord: every stage that the replay key names, and no other.
 
 What one stage's texts show is harness.record.saved_stage's; here they are held to each other and

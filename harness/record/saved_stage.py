@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One stage's saved texts as a StageRecord: read once and believed only when whole.
 
     RUN/raw/<stage>/{command,prepare,output,exit_status,records,cleanup,sha256sums}

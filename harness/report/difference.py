@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """By how much the counters of two runs differ, stage by stage: what tracing disturbs. Pure."""
 
 from collections.abc import Iterator

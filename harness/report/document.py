@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """run.json: a judged run, typed and versioned; no host path and no wall clock in it.
 
 Two runs with equal inputs in repeatable mode give the same bytes. Counts are per order,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which kernel a run really used, and what must be said loudly about it."""
 
 import re

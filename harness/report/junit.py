@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """junit.xml: one test case per check, for CI; no time stamps, so equal runs give equal files."""
 
 import re

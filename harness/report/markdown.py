@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The view behind report.md.j2: every number already text, every section with its sentence."""
 
 from collections.abc import Iterator

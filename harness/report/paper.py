@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the paper printed, as numbers and words to stand beside ours."""
 
 from harness.texts.pages import Order

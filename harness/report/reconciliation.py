@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The report's table of our counts beside what others in the kernel counted meanwhile."""
 
 from harness.checks.interval import in_flight, interruption, rise, witness_count

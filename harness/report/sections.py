@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The pieces of report.md that set the paper's tables beside ours."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """From a parsed run and its judged checks to the document of run.json."""
 
 from hashlib import sha256

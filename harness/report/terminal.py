@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A short summary for the terminal: plain text, no line longer than 100 characters."""
 
 import textwrap

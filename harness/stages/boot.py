@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Power-on: from a built kernel and a guest image to a guest that says it is ready."""
 
 import contextlib

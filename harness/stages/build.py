@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """build: kernel image, modules and our modules, kept under the digest of their inputs."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """check: a run folder's raw texts, judged. Needs no kernel, no guest and no cache."""
 
 from pathlib import Path

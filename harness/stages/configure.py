@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """configure: the fragment of vm/config on top of tinyconfig, and proof that it was kept."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """fetch: from the name of a kernel to a pristine source tree in the cache."""
 
 import logging

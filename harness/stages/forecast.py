@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Predict while the guest stands still: from what it says of its memory to RUN/predictions/."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """guest: an initramfs of Debian's programs, our scripts, our C tools and the module.
 
 The image is the same bytes for the same inputs: names sorted, owners root, times zero,

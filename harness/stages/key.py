@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The replay key: all that a repeatable run's bytes depend on."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """patch: from a pristine source and a series to a patched tree of its own."""
 
 import logging

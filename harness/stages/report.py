@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """report: write a judged run as run.json, report.md and junit.xml into its folder."""
 
 from pathlib import Path

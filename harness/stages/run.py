@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Run a plan in a guest and bring home what it recorded, complete or not at all."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """How fragmented free memory is, in the kernel's integer arithmetic.
 
 The first two say how large a share of the free pages is of no use to a request of some order;

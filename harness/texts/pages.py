@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Orders, blocks, pages and bytes: the types and the only conversions between them.
 
 A block of order k is 2^k pages; a page is 4096 bytes (x86-64, PAGE_SHIFT 12 in

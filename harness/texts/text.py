@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reading saved text without guessing: whole lines, plain decimal numbers, exact keys.
 
 Every parser of this package is total: any text gives a value or a RecordError.

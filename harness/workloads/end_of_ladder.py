@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Stages in which requests come to the end of the allocator's ladder, in modes that act there.
 
 For `buddylab mutants`: the paper's own stages and the torture get no block at that place.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The paper's staged experiments, as data: what each stage runs, and why it is there."""
 
 import random

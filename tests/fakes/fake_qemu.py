@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Stands in for qemu-system-x86_64: writes what a guest would, or fails as one does.
 
 The scenario is in $FAKE_QEMU; $FAKE_QEMU_LOG gets one line per start (argv, own pid).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`buddylab run` from its arguments to its exit code, against a pretended QEMU."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Bad input through the `buddylab` command: exit code, message, and a cache left whole."""
 
 import http.server

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """SIGINT and SIGTERM at any moment, and two runs at once: the cache stays whole."""
 
 import contextlib

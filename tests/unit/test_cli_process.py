@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The `buddylab` command as a process: how tests start it, and its least promises."""
 
 import contextlib

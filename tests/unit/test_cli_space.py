@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """No space left, on a file system that is really full, wherever it is met."""
 
 import shutil

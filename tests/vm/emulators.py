@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which QEMUs of a run are alive."""
 
 from pathlib import Path

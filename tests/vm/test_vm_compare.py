@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`buddylab compare` on real guests: arms from one memory, resumed, and replayed to the byte."""
 
 import os

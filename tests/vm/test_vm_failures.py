@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Guests that get lost on a real kernel: told for what they are, and nothing stays behind."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A live run on a real kernel: ssh by fabric, the console by pexpect, and a guest shut in."""
 
 import contextlib

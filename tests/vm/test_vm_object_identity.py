@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """With the option off the kernel is the one without the series; a leak would be seen."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The main job on a real kernel: source to verdict, small, repeatable, twice.
 
 This is the regression of req == success + fail: whatever kernel this machine can get is

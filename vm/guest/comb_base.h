@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What both parts of comb.h need: options, errors, choices, tables. */
 
 #ifndef BUDDYLAB_COMB_BASE_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What make says: the first real error, and warnings. Pure."""
 
 import re

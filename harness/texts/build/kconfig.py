@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Kconfig values: what a fragment asks for and what `.config` holds. Pure."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Mutants: small wrong versions of the series, as patches that say who must notice. Pure.
 
     Subject: what mistake this is

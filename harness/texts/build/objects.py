@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Whether two object files are the same code, whatever lines it was written on. Pure.
 
 What the kernel would load is compared: the allocated sections with their bytes, their

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What compilers, sparse, checkpatch and patch say of a series, made comparable. Pure."""
 
 import re

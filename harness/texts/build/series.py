@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Patch series: quilt's order file and mails. Pure."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What one allocation and its release cost: lines of vm/guest/scripts/run_cost.sh. Pure.
 
 NAME order=0 pairs=200 failed=0 loop_ns=N empty_ns=N

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Results of kmod/bystander.c, and the stream of orders that its seed stands for."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """debugfs buddy_witness/: what our module counted inside the kernel (kmod/witness_events.c).
 
 A snapshot is one instant, all CPUs stopped: the monitor's counters since boot, and hits of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The witness' `free` text: the exact state of all zones at one instant (kmod/buddy_witness.c).
 
     buddy_witness free 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the verify stage's command says about the kernel that really runs.
 
 `uname_r=` is utsname()->release (uname -r); `module_srcversion=` is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The records of kmod/high_order_test.c, format 2: what each request of a burst met.
 
 high_order_test 2

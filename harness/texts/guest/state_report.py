@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What scripts/make_state.sh says of a state of memory it made (vm/guest/comb.h, kmod).
 
 A text has its name in the first line and again in the last, so that a cut one is refused.

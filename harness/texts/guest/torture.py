@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What kmod/alloc_torture reports of its cases, as vm/guest/scripts/run_torture.sh prints it.
 
     alloc_torture 1 cpus=N page_owner=0|1 policy=0|1 [last_resort=0|1]

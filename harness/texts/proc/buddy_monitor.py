@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """/proc/buddy_monitor: our per-order counters (the series' mm/buddy_monitor.c, buddy_monitor_show).
 
 req counts requests at entry; success and fail their outcomes; slowpath entries into

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """/proc/buddyinfo: free blocks per zone and order (mm/vmstat.c frag_show_print)."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The clocks at a snapshot, and which clocksource the kernel used.
 
 `clocksource` is /sys/devices/system/clocksource/clocksource0/current_clocksource

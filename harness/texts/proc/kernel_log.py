@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The kernel log: what in it is a bug, and how often memory ran out.
 
 Sources of the messages: kernel/panic.c __warn, arch/x86/kernel/dumpstack.c __die_header,

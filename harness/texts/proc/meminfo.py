@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """/proc/meminfo: memory of the whole machine in KiB (fs/proc/meminfo.c meminfo_proc_show)."""
 
 import re

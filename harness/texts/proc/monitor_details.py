@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """debugfs buddy_monitor/: what /proc/buddy_monitor sums up (the series' mm/buddy_monitor.c).
 
 Seven tables by order, whose columns count events since boot, the fragmentation percentage of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """/proc/pagetypeinfo: free blocks per migratetype, and pageblocks per migratetype.
 
 mm/vmstat.c pagetypeinfo_show: for each node a page block order, a table of free

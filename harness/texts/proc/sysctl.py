@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Sysctls as saved: `vm.NAME=value` lines, and the policy's four among them.
 
 The policy's knobs (the series' Documentation/admin-guide/sysctl/vm.rst):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A histogram trigger's text: how often an event was hit, by its fields.
 
 kernel/trace/trace_events_hist.c, hist_trigger_show; Documentation/trace/histogram.rst. The

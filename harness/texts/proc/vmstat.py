@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """/proc/vmstat: counters of the whole machine (mm/vmstat.c vmstat_show, vmstat_text).
 
 nr_* are states in pages; compact_* and pg* are events since boot. The kernel ends the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """/proc/zoneinfo: watermarks, sizes and per-CPU page sets of each zone.
 
 mm/vmstat.c zoneinfo_show_print. 6.1 adds `boost` after `pages free`; which counters are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Numbers that disagree by one: check, stage, file, what is replaced, by what."""
 
 from synthetic_witnesses import CALM, RAISED

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A whole run made of texts in the kernel's formats, small enough to break on purpose.
 
 Run as a program it prints the document that tests/data/run-small.json holds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What debugfs and the witness module would say in the synthetic run, consistent with it.
 
 Every request of order 10 that stalled was served by its first compaction; one was skipped and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every check holds on a good run, and fails when the number it is about is changed."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Mode clear empties a batch at most, tries where it could help, and rests after a try in vain."""
 
 import re

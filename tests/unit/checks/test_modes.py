@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The policy's modes that raise no call to full priority, or act at the end of the ladder."""
 
 import re

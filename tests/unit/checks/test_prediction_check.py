@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What was foretold is bound to its texts and compared with what came."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The reconciling checks: where they apply, what slack they leave, and what they refuse."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A run folder is believed only when it is whole."""
 
 from dataclasses import replace

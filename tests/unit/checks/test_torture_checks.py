@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A torture that went as it must holds; one unit too many or too few does not."""
 
 import re

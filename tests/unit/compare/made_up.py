@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Results made up for tests: cells of arms whose blocks and pages scanned are given."""
 
 from collections.abc import Mapping, Sequence

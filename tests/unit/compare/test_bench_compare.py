@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What bench compares, and how it counts arms."""
 
 from pathlib import Path

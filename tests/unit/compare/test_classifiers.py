@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Predictors as classifiers: areas and thresholds known by hand, or by SciPy."""
 
 import random

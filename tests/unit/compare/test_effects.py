@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The map: each effect, and the row that shows it."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The bound: hand-made zones whose answer is counted by hand."""
 
 from harness.compare.upper_bound import ideal

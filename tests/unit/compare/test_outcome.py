@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """An arm's outcome from what a real guest saved (5.15.180, 1 GiB, 1 page of 8 kept)."""
 
 from hashlib import sha256

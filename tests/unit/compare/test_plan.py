@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Plans: read strictly, and turned into the texts that guests get."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a plan foretells: read strictly, and held to the paired numbers."""
 
 import msgspec

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What foretells: read from a real guest's texts, and from hand-made zones."""
 
 from pathlib import Path

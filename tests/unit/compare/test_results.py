@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What is kept of a comparison, and how two runs of one arm are held together."""
 
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the kernel did beside the blocks, how long requests took, what others met."""
 
 import re

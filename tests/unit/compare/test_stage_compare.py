@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The comparison's stage without a guest: what is kept, resumed, refused and told."""
 
 import contextlib

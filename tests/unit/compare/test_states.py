@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A state is believed if the free blocks are those its maker's report stands for."""
 
 import dataclasses

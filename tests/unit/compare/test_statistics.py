@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Paired statistics: values known by hand, and an interval that covers as often as it says."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A pretended QEMU on PATH, and the values that a run of it needs."""
 
 import json

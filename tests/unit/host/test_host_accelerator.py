@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The accelerator is proved by a boot, once, and remembered."""
 
 import logging

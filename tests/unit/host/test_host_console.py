@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The dialogue on a console: echoes do not deceive it, silence and end of file end it."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The pipe that holds a guest: what it says is read whole, and it goes on only when let."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The saved clock: two outcomes of QEMU's race become one."""
 
 import struct

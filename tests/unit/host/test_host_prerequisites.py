@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """doctor: what is missing is listed first, then got by whoever may, else told."""
 
 import logging

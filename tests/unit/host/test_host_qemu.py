@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The QEMU command line: a pure function, and nothing of the host in what is digested."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The monitor, against a socket that answers as QEMU would when something is wrong."""
 
 import contextlib

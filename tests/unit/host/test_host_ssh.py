@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """ssh to the loopback: the pinned host key or nobody, bytes as they are, deadlines kept."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The status lines, and what follows from their absence."""
 
 import contextlib

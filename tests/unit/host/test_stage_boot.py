@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Power-on of a live guest: a port that is taken, a guest that does not come up."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A run against a pretended QEMU: good, and every way in which a guest gets lost."""
 
 import dataclasses

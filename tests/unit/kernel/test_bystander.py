@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The bystander's text is believed only if its counts are those its seed stands for."""
 
 import pytest

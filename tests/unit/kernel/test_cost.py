@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What run_cost.sh prints, to instructions per pair; what is off is refused."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Objects are the same code for what the compiler made of them, not for their lines."""
 
 import re

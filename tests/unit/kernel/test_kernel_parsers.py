@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What holds for every parser: both kernels' texts are read, any other text is refused."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Mutants say what they are and who must catch them; trials say whether that happened."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The torture's output is read whole or not at all."""
 
 import re

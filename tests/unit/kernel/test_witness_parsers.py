@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What debugfs and the witness module say: a kernel's own texts are read, others refused."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """States to predict from, made by hand: a 1 GiB guest unless a test says otherwise."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The witness' text of all zones, and the state made from it."""
 
 import hypothesis.strategies as st

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Predictions against bursts that a kernel really ran (tests/data/bursts-5.15).
 
 5.15.180 with the series, 1 GiB, one CPU under -icount, gfp kernel_nokswapd; the texts were read

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Deferral, suitability and the ladder's exits."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The three indices in integer arithmetic, and what ties them together."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What can be said of a burst beforehand, state by state."""
 
 from dataclasses import replace

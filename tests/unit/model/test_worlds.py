@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The two worlds of a prediction enclose any real zone that shows the same snapshot.
 
 A zone is fragmented at random, with addresses; only its counts go into the prediction. Then the

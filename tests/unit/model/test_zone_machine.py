@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The model zone against the plainest allocator there is: one flag for each page."""
 
 import hypothesis.strategies as st

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Single rules of the zone, each against a case worked out from mm/page_alloc.c."""
 
 from dataclasses import replace

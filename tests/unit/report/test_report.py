@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reports of a judged run: complete, deterministic, and loud where they must be."""
 
 import re

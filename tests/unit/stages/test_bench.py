@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The edits that bench times are edits."""
 
 from pathlib import Path

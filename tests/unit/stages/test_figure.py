@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What bench prints of a time and of a rate, at the goal and past it."""
 
 from harness.jobs.figure import duration, rate, timed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """configure and build on the fake kernel: errors shown, slots incremental, cache intact."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """check and report on a saved folder: whole, or cut short in every way; never a false pass."""
 
 import shutil

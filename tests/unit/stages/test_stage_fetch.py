@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """fetch: names, downloads, archives, directories; against a real HTTP server on the loopback."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """patch: no fuzz, nothing in place, every touched file changed."""
 
 import subprocess  # noqa: TID251 - a git checkout to stand in

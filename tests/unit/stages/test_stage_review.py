@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """review: each gate holds for a good series and fails for one that does what it looks for."""
 
 from collections.abc import Callable

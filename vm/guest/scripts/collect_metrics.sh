@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Save the state of the memory and the whole kernel log.
 #
 # usage: collect_metrics.sh NAME

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Hold memory of which only every KEEP_ONE_IN-th page is in use.
 #
 # usage: hold_fragmented.sh start KEEP_ONE_IN MIB

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # What comes after a burst: small requests of the kernel's, then large ones.
 #
 # usage: later_demand.sh SMALL ORDER REQUESTS [STATE]

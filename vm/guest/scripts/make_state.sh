@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Bring memory into a named state, hold it there, and let go of it.
 #
 # usage: make_state.sh NAME [KEY=NUMBER ...] start | check | release | stop

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # One arm of a comparison: its settings, what it does before, its burst.
 #
 # usage: run_arm.sh [--sysctl NAME=VALUE]... [--before ACTION] [--settle S] \

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Print what a pair of allocation and release costs, and a slowpath entry.
 #
 # usage: run_cost.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # The user-space fragmentation workload, with metrics before and after.
 #
 # usage: run_fragment_experiment.sh MIB ROUNDS [SEED]

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # The kernel workload: load high_order_test, wait for it, save its records.
 #
 # usage: run_high_order_module_test.sh ORDER REQUESTS HOLD_MS DELAY_MS \

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Run one stage of an experiment and collect everything about it.
 #
 # usage: run_stage.sh NAME PREPARE CLEANUP DEADLINE_S COMMAND

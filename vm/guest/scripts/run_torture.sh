@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Force every way out of the page allocator, and print what was counted.
 #
 # usage: run_torture.sh

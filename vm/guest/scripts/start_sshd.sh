@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Start the ssh server, keys only, and print its new host key.
 #
 # usage: start_sshd.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 # Cut free memory into small blocks with pages that cannot move.
 #
 # usage: unmovable_comb.sh start ORDER KEEP_SHIFT [PLUG_ORDER [TAKE [RESERVE_MIB]]]
