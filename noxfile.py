@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry points. `nox -s tests` is what CI runs; arguments after `--` reach the command."""
 
+import re
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10"
@@ -50,10 +53,25 @@ def lint(session: nox.Session) -> None:
 
 
 def lint_steps(session: nox.Session) -> None:
-    """Run ruff and mypy."""
+    """Run ruff, mypy and shellcheck."""
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("shellcheck", *shell_scripts(session))
+
+
+def shell_scripts(session: nox.Session) -> list[str]:
+    """Find the shell scripts by their first lines: a new one is checked without a word here."""
+    tracked = session.run("git", "ls-files", "-z", external=True, silent=True, log=False)
+    files = [Path(name) for name in str(tracked).split("\0") if name]
+    return [str(file) for file in files if file.is_file() and is_shell(file)]
+
+
+def is_shell(file: Path) -> bool:
+    """Whether `file` says by its first lines that a shell reads it."""
+    with file.open("rb") as content:
+        start = content.read(256)
+    return bool(re.match(rb"#!.*sh$|(#.*\n)*# shellcheck shell=", start, re.MULTILINE))
 
 
 @nox.session(name="kernel-style", default=False)

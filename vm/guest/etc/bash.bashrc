@@ -1,2 +1,3 @@
 # bash reads this for the commands of ssh, which are no login shells.
+# shellcheck shell=bash source=profile
 . /etc/profile

@@ -83,10 +83,12 @@ trap 'exit 143' TERM INT HUP
 # which would show in the counters under test.
 exec {silence}<> <(:)
 
+wait=0
+[ -z "${BUDDYLAB_PREDICT:-}" ] || wait=1
 if ! insmod "$root/kmod/$name.ko" order="$1" requests="$2" hold_ms="$3" \
 	delay_ms="$4" most_held="$5" hold_until_fail="$6" \
 	gfp="${7:-kernel}" max_mib="${8:-0}" \
-	wait="$([ -z "${BUDDYLAB_PREDICT:-}" ]; echo $?)"; then
+	wait="$wait"; then
 	dmesg | grep "$name: .* refused: " | tail -n 1 >&2 || :
 	fail "the module was not loaded; the kernel log has the reason"
 fi
