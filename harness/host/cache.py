@@ -9,13 +9,12 @@ Layout, each entry immutable once its manifest.json exists (written last):
     slots/<name>/         working directories of make, reused between builds
     kernels/<key>/        what a build left
     guests/<key>/         initramfs
-    tmp/<pid>-<name>/     work in progress; swept when its process is gone
+    tmp/                  work in progress, see scratch.py; swept when its process is gone
 """
 
 import contextlib
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from harness.encoding import encode
 from harness.errors import HostError
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write, remove_tree
+from harness.host.scratch import scratch, sweep
 
 logger = logging.getLogger("buddylab")
 
@@ -69,22 +69,16 @@ class Cache:
     @contextlib.contextmanager
     def building(self, name: str) -> Iterator[Path]:
         """Give a scratch directory on the cache's own file system; it is gone afterwards."""
-        scratch = self.root / "tmp" / f"{os.getpid()}-{name}"
-        remove_tree(scratch)
-        scratch.mkdir(parents=True)
-        try:
-            with disk_full_told(self.root, CACHE_ELSEWHERE):
-                yield scratch
-        finally:
-            remove_tree(scratch)
+        with disk_full_told(self.root, CACHE_ELSEWHERE), scratch(self.root / "tmp", name) as work:
+            yield work
 
-    def publish(self, scratch: Path, kind: str, key: str, value: object) -> Path:
-        """Make `scratch` the entry: manifest last, then one rename. Replaces a broken entry."""
-        atomic_write(scratch / MANIFEST, encode(value))
+    def publish(self, work: Path, kind: str, key: str, value: object) -> Path:
+        """Make `work` the entry: manifest last, then one rename. Replaces a broken entry."""
+        atomic_write(work / MANIFEST, encode(value))
         final = self.entry(kind, key)
         final.parent.mkdir(parents=True, exist_ok=True)
         remove_tree(final)
-        scratch.rename(final)
+        work.rename(final)
         return final
 
     @contextlib.contextmanager
@@ -111,11 +105,7 @@ class Cache:
 
     def sweep(self) -> None:
         """Remove work in progress whose process is gone (killed, or the power failed)."""
-        for scratch in (self.root / "tmp").glob("*-*"):
-            pid = scratch.name.partition("-")[0]
-            if not Path("/proc", pid).exists():
-                # Another run may be sweeping it away at the same moment.
-                shutil.rmtree(scratch, ignore_errors=True)
+        sweep(self.root / "tmp")
 
 
 def _decode_path(value_type: type, value: object) -> object:

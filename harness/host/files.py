@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     """Write `path` whole or not at all."""
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    # A process number is no name: in another container, another process has it.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         partial.write_bytes(data)
         partial.replace(path)

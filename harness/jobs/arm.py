@@ -24,6 +24,7 @@ from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
 from harness.host.machine_state import with_settled_clock
 from harness.host.results import check_complete, unpack
+from harness.host.scratch import scratch, sweep
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.run import plan_text
@@ -81,10 +82,10 @@ def spec_of(lab: Lab, folder: Path, shared: Path) -> qemu.GuestSpec:
 
 
 @contextlib.contextmanager
-def prepared(lab: Lab, state_stage: StagePlan, scratch: Path) -> Iterator[Prepared]:
+def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]:
     """Boot, prepare, stop and save; on leaving, memory and state are gone."""
-    with _room(lab.settings.memory_mib, scratch) as shared:
-        folder = scratch / "prepare"
+    with _room(lab.settings.memory_mib, work) as shared:
+        folder = work / "prepare"
         folder.mkdir(parents=True)
         spec = spec_of(lab, folder, shared)
         (shared / _PLAN_TEXT).write_text(plan_text((state_stage,)))
@@ -196,34 +197,28 @@ def _collected(folder: Path, stage: StagePlan) -> dict[str, bytes]:
     return files
 
 
-# tmpfs: what an arm reads of the memory costs nothing, and no disk is written.
-_TMPFS = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
+# What an arm reads of a memory on tmpfs costs nothing, and no disk is written.
+TMPFS = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _MARGIN_MIB = 256
 
 
 @contextlib.contextmanager
-def _room(memory_mib: int, scratch: Path) -> Iterator[Path]:
+def _room(memory_mib: int, folder: Path) -> Iterator[Path]:
     """Give a directory for a guest's memory, on tmpfs or else on the cache's disk."""
     needed = (memory_mib + _MARGIN_MIB) << 20
-    place = scratch / "memory"
-    if _TMPFS.is_dir() and shutil.disk_usage(_TMPFS).free >= 2 * needed:
-        place = _TMPFS / f"buddylab-{scratch.name}"  # begins with our process id
-    elif shutil.disk_usage(scratch).free < needed:
+    if TMPFS.is_dir() and shutil.disk_usage(TMPFS).free >= 2 * needed:
+        place = TMPFS
+    elif shutil.disk_usage(folder).free >= needed:
+        place = folder
+    else:
         raise HostError(
-            f"a guest's memory of {memory_mib} MiB has no room in {_TMPFS} nor in {scratch}; "
+            f"a guest's memory of {memory_mib} MiB has no room in {TMPFS} nor in {folder}; "
             "free some, or move the cache with BUDDYLAB_CACHE"
         )
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with scratch(place, "memory") as room:
+        yield room
 
 
-def sweep() -> None:
-    """Remove memory that killed comparisons left on tmpfs (their directory names a process)."""
-    for left in _TMPFS.glob("buddylab-*-*"):
-        pid = left.name.split("-")[1]
-        if not Path("/proc", pid).exists():
-            shutil.rmtree(left, ignore_errors=True)
+def sweep_memory() -> None:
+    """Remove memory that killed comparisons left on tmpfs."""
+    sweep(TMPFS)

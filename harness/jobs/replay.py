@@ -23,7 +23,7 @@ from harness.compare.results import (
 )
 from harness.errors import RecordError, UserError
 from harness.host.cache import Cache
-from harness.jobs.arm import Lab, prepared, run_arm, sweep
+from harness.jobs.arm import Lab, prepared, run_arm, sweep_memory
 from harness.jobs.compare import arm_key, arm_result, base_key, seeded
 from harness.jobs.comparison import raw_path
 from harness.values import ReplayKey
@@ -111,7 +111,7 @@ def _matching(path: Path, key: str) -> list[Saved]:
 
 def replay(saved: Saved, lab: Lab, cache: Cache) -> Replayed:
     """Run the arm again; RecordError says what of this machine makes that impossible."""
-    sweep()
+    sweep_memory()
     plan, run = saved.plan, saved.run
     lab = seeded(lab, run.group.seed)
     base = base_key(lab, plan, run.group)

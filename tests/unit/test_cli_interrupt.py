@@ -95,41 +95,18 @@ def test_what_a_killed_run_left_is_swept(cache: Cache, fake_kernel: Path, tmp_pa
     command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
     build = started(*command, env={"HOLD": "1"})
     wait_for(mark.exists)
+    (dead,) = cache.root.glob("tmp/buddylab-kernel-*")
     below = descendants(build.pid)
     build.kill()
     for pid in below:  # make dies with the harness; what it had started is ended here
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     build.communicate(timeout=LIMIT_S)
-    dead = cache.root / f"tmp/{build.pid}-kernel"
-    dead.mkdir(parents=True, exist_ok=True)
+    assert dead.exists()
 
     assert buddylab(*command).returncode == 0
     assert not dead.exists()
     assert names(cache) == ["kernels", "sources", "trees"]
-
-
-def test_sweeping_beside_another_sweeper(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other one removes a file between our listing and our removing."""
-    left = cache.root / f"tmp/{_dead_pid()}-tree"
-    (left / "a").mkdir(parents=True)
-    (left / "a/file").write_text("")
-    unlink = os.unlink
-
-    def raced(name: str, **where: int) -> None:
-        unlink(name, **where)
-        unlink(name, **where)
-
-    monkeypatch.setattr(os, "unlink", raced)
-
-    cache.sweep()
-    assert not (left / "a/file").exists()
-
-
-def _dead_pid() -> int:
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
 
 
 def test_two_builds_at_once_make_everything_once(cache: Cache, fake_kernel: Path) -> None:
