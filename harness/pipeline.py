@@ -79,7 +79,7 @@ class RunRequest:
     mode: RunMode
     seed: int = 1
     policy: PolicyMode | None = None  # None: the kernel's default
-    witness: bool = True
+    cross_checks: bool = True
     page_owner: bool = False
     folder: Path | None = None
 
@@ -289,7 +289,7 @@ def _settings(request: RunRequest) -> RunSettings:
         seed=request.seed,
         scale=request.scale,
         accelerator=request.guest.accelerator,
-        witness=request.witness,
+        cross_checks=request.cross_checks,
         page_owner=request.page_owner,
         policy=request.policy,
     )

@@ -10,16 +10,16 @@ from harness.checks.interval import (
     Pair,
     Source,
     compared,
+    cross_check_count,
+    cross_checked,
+    cross_checks_of,
     in_flight,
     judged,
     rise,
     text_count,
     text_slack,
+    without_cross_checks,
     without_details,
-    without_witness,
-    witness_count,
-    witnessed,
-    witnesses_of,
 )
 from harness.checks.torture import STAGE as TORTURE_STAGE
 from harness.record.run import RunRecord, StageRecord
@@ -42,11 +42,11 @@ def _splits(run: RunRecord) -> Iterator[Comparison]:
             asleep=slack,
             apart=slack,
         )
-        if witnessed(run):
+        if cross_checked(run):
             # An attempt may sleep; what came of it is told without a pause.
             yield from _split(
-                f"{snapshot.label}, witness",
-                partial(witness_count, snapshot),
+                f"{snapshot.label}, cross-check",
+                partial(cross_check_count, snapshot),
                 asleep={order: max(in_flight(snapshot, order), 0) for order in ORDERS},
                 apart=dict.fromkeys(ORDERS, 0),
             )
@@ -91,11 +91,11 @@ def _against_vmstat(run: RunRecord) -> Iterator[Comparison]:
     for stage in judged(run):
         for event in _OUTCOMES:
             yield _same_event(stage, "texts", event, text_count, stage.vmstat_delta(event))
-            if witnessed(run):
+            if cross_checked(run):
                 before, after = (
-                    witnesses_of(snapshot).instant.events[event] for snapshot in stage.snapshots
+                    cross_checks_of(snapshot).instant.events[event] for snapshot in stage.snapshots
                 )
-                yield _same_event(stage, "witness", event, witness_count, after - before)
+                yield _same_event(stage, "cross-check", event, cross_check_count, after - before)
 
 
 def _same_event(
@@ -110,7 +110,7 @@ def _same_event(
 
 
 def _attempts_match(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
-    return without_witness(run) or _attempts(run)
+    return without_cross_checks(run) or _attempts(run)
 
 
 def _attempts(run: RunRecord) -> Iterator[Comparison]:
@@ -131,14 +131,14 @@ def _attempts(run: RunRecord) -> Iterator[Comparison]:
                 for order in EXACT_ORDERS
             ),
         )
-        before, after = (witnesses_of(snapshot).instant for snapshot in stage.snapshots)
+        before, after = (cross_checks_of(snapshot).instant for snapshot in stage.snapshots)
         yield from compared(
-            f"{stage.name}, witness",
+            f"{stage.name}, cross-check",
             claim,
             (
                 pair(
                     order,
-                    rise(stage, witness_count, "compact", order),
+                    rise(stage, cross_check_count, "compact", order),
                     after.calls(order) - before.calls(order),
                 )
                 for order in ORDERS
@@ -153,7 +153,7 @@ def _may_lack_io(stage: StageRecord) -> bool:
 
 
 def _hist_calls(stage: StageRecord, order: Order) -> int:
-    before, after = (witnesses_of(snapshot).compactions for snapshot in stage.snapshots)
+    before, after = (cross_checks_of(snapshot).compactions for snapshot in stage.snapshots)
     return sum(after.count(order, prio) - before.count(order, prio) for prio in PRIORITIES)
 
 

@@ -155,7 +155,7 @@ CHECKS = (
     ),
     Check(
         name="compaction-events-only-rise",
-        why="vmstat is the witness for our compaction counter and must be whole itself",
+        why="vmstat is the cross-check for our compaction counter and must be whole itself",
         judge=_compaction_events_rise,
     ),
     Check(

@@ -10,15 +10,15 @@ from harness.checks.interval import (
     EXACT_ORDERS,
     Pair,
     compared,
+    cross_check_count,
+    cross_checks_of,
     details_of,
     judged,
     new_decisions,
     rise,
     text_count,
+    without_cross_checks,
     without_details,
-    without_witness,
-    witness_count,
-    witnesses_of,
 )
 from harness.checks.policy import stage_policy
 from harness.checks.torture import STAGE as TORTURE_STAGE
@@ -84,12 +84,12 @@ def _words(values: tuple[int, ...]) -> str:
 
 
 def _decisions(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
-    return without_witness(run) or _recomputed(run)
+    return without_cross_checks(run) or _recomputed(run)
 
 
 def _recomputed(run: RunRecord) -> Iterator[Comparison]:
     first = run.snapshots[0]
-    yield from _arithmetic(first.label, witnesses_of(first).decisions.kept)
+    yield from _arithmetic(first.label, cross_checks_of(first).decisions.kept)
     for before, after in pairwise(run.snapshots):
         new = new_decisions(before, after)
         yield from _arithmetic(f"{before.label} -> {after.label}", new)
@@ -101,11 +101,11 @@ def _recomputed(run: RunRecord) -> Iterator[Comparison]:
         made = [
             later - earlier
             for earlier, later in zip(
-                *(witnesses_of(snapshot).instant.decisions for snapshot in stage.snapshots),
+                *(cross_checks_of(snapshot).instant.decisions for snapshot in stage.snapshots),
                 strict=True,
             )
         ]
-        entries = [rise(stage, witness_count, "slowpath", order) for order in ORDERS]
+        entries = [rise(stage, cross_check_count, "slowpath", order) for order in ORDERS]
         yield from compared(
             stage.name,
             "slowpath and decisions (some requests are not eligible)",
@@ -124,9 +124,9 @@ def _undecided(stage: StageRecord, order: Order) -> int:
         and policies is not None
         and records.order == order >= max(policy.min_order for policy in policies)
         and records.gfp in ELIGIBLE_CLASSES
-        and records.attempted == rise(stage, witness_count, "req", order)
+        and records.attempted == rise(stage, cross_check_count, "req", order)
     )
-    return 0 if decided else rise(stage, witness_count, "slowpath", order)
+    return 0 if decided else rise(stage, cross_check_count, "slowpath", order)
 
 
 def _arithmetic(what: str, decisions: tuple[Decision, ...]) -> Iterator[Comparison]:
@@ -203,7 +203,9 @@ def _last_recorded(run: RunRecord, snapshot: Snapshot) -> Iterator[Comparison]:
         return
     for order in EXACT_ORDERS:
         kept = [
-            each.frag_pct for each in witnesses_of(snapshot).decisions.kept if each.order == order
+            each.frag_pct
+            for each in cross_checks_of(snapshot).decisions.kept
+            if each.order == order
         ]
         shown = snapshot.monitor.rows[order].frag_pct
         if kept or not snapshot.monitor.rows[order].slowpath:

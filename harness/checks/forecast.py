@@ -89,7 +89,9 @@ def _predictions_hold(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
     if absent:
         return absent
     if all(stage.prediction is None for stage in run.stages):
-        return NotApplicable("no stage was predicted: that needs a repeatable run with the witness")
+        return NotApplicable(
+            "no stage was predicted: that needs a repeatable run with the cross-check"
+        )
     return _comparisons(run)
 
 

@@ -2,7 +2,7 @@
 """What the reconciling checks share: where they apply, and numbers set against each other.
 
 A stage is an interval between two snapshots. Its counts come from two sources: the texts,
-read one after the other, exact for orders that nothing asks for meanwhile; and the witness,
+read one after the other, exact for orders that nothing asks for meanwhile; and the cross-check,
 all counts of one instant, exact for every order but for requests that sleep inside.
 """
 
@@ -13,7 +13,7 @@ from harness.checks.base import Comparison, NotApplicable, unmonitored
 from harness.checks.counters import EXACT_FROM_ORDER, in_flight_bound
 from harness.errors import RecordError
 from harness.record.run import RunRecord, Snapshot, StageRecord
-from harness.texts.guest.cross_check import Decision, Witnesses
+from harness.texts.guest.cross_check import CrossChecks, Decision
 from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.buddy_monitor import COUNTERS
 from harness.texts.proc.monitor_details import MonitorDetails
@@ -65,11 +65,11 @@ def details_of(snapshot: Snapshot) -> MonitorDetails:
     return snapshot.details
 
 
-def witnesses_of(snapshot: Snapshot) -> Witnesses:
-    """Return what the witnesses counted; RecordError without them."""
-    if snapshot.witnesses is None:
-        raise RecordError(f"{snapshot.label}: witness is absent; repeat the run")
-    return snapshot.witnesses
+def cross_checks_of(snapshot: Snapshot) -> CrossChecks:
+    """Return what the cross-checks counted; RecordError without them."""
+    if snapshot.cross_checks is None:
+        raise RecordError(f"{snapshot.label}: cross-check is absent; repeat the run")
+    return snapshot.cross_checks
 
 
 def text_count(snapshot: Snapshot, name: str, order: Order) -> int:
@@ -79,22 +79,22 @@ def text_count(snapshot: Snapshot, name: str, order: Order) -> int:
     return details_of(snapshot).item(name, order)
 
 
-def witness_count(snapshot: Snapshot, name: str, order: Order) -> int:
-    """Return the same count at the witness's instant."""
-    return witnesses_of(snapshot).instant.item(name, order)
+def cross_check_count(snapshot: Snapshot, name: str, order: Order) -> int:
+    """Return the same count at the cross-check module's instant."""
+    return cross_checks_of(snapshot).instant.item(name, order)
 
 
 def in_flight(snapshot: Snapshot, order: Order) -> int:
-    """Return the requests in flight at the witness's instant."""
+    """Return the requests in flight at the cross-check module's instant."""
     req, success, fail = (
-        witness_count(snapshot, name, order) for name in ("req", "success", "fail")
+        cross_check_count(snapshot, name, order) for name in ("req", "success", "fail")
     )
     return req - success - fail
 
 
 def new_decisions(before: Snapshot, after: Snapshot) -> tuple[Decision, ...]:
     """Return the decisions that were made between two snapshots and are kept."""
-    return witnesses_of(after).decisions.since(witnesses_of(before).decisions)
+    return cross_checks_of(after).decisions.since(cross_checks_of(before).decisions)
 
 
 def rise(stage: StageRecord, source: Source, name: str, order: Order) -> int:
@@ -119,17 +119,17 @@ def without_details(run: RunRecord) -> NotApplicable | None:
     return None
 
 
-def without_witness(run: RunRecord) -> NotApplicable | None:
-    """Return why the witnesses cannot be asked."""
+def without_cross_checks(run: RunRecord) -> NotApplicable | None:
+    """Return why the cross-checks cannot be asked."""
     absent = without_details(run)
-    if absent is None and not witnessed(run):
-        return NotApplicable("the run was made without witnesses")
+    if absent is None and not cross_checked(run):
+        return NotApplicable("the run was made without cross-checks")
     return absent
 
 
-def witnessed(run: RunRecord) -> bool:
-    """Whether the witness module was there."""
-    return all(snapshot.witnesses is not None for snapshot in run.snapshots)
+def cross_checked(run: RunRecord) -> bool:
+    """Whether the cross-check module was there."""
+    return all(snapshot.cross_checks is not None for snapshot in run.snapshots)
 
 
 def judged(run: RunRecord) -> tuple[StageRecord, ...]:

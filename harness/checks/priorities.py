@@ -8,13 +8,13 @@ from harness.checks.interval import (
     EXACT_ORDERS,
     Pair,
     compared,
+    cross_check_count,
+    cross_checks_of,
     in_flight,
     judged,
     new_decisions,
     rise,
-    without_witness,
-    witness_count,
-    witnesses_of,
+    without_cross_checks,
 )
 from harness.checks.policy import steady_mode
 from harness.record.run import RunRecord, StageRecord
@@ -34,7 +34,7 @@ _NEVER: dict[PolicyMode, tuple[int, ...]] = {
 
 
 def _priorities(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
-    absent = without_witness(run)
+    absent = without_cross_checks(run)
     if absent:
         return absent
     stages = [(stage, mode) for stage in judged(run) if (mode := steady_mode(stage)) is not None]
@@ -140,9 +140,9 @@ def _only_at_the_end(stage: StageRecord, what: str) -> Iterator[Comparison]:
             Pair(
                 order,
                 _adaptive(stage, order),
-                rise(stage, witness_count, "step_last_resort", order),
+                rise(stage, cross_check_count, "step_last_resort", order),
                 -in_flight(stage.before, order),
-                rise(stage, witness_count, "fail", order) + in_flight(stage.after, order),
+                rise(stage, cross_check_count, "fail", order) + in_flight(stage.after, order),
             )
             for order in EXACT_ORDERS
         ),
@@ -163,7 +163,7 @@ def _all_raised(stage: StageRecord, mode: PolicyMode, order: Order) -> Iterator[
         return
     decisions = new_decisions(stage.before, stage.after)
     acted = [each for each in decisions if each.order == order and each.mode == mode]
-    entries = rise(stage, witness_count, "slowpath", order)
+    entries = rise(stage, cross_check_count, "slowpath", order)
     if not acted or len(acted) != entries or in_flight(stage.before, order):
         return
     for prio in _NEVER[mode]:
@@ -176,12 +176,12 @@ def _all_raised(stage: StageRecord, mode: PolicyMode, order: Order) -> Iterator[
 
 
 def _adaptive(stage: StageRecord, order: Order) -> int:
-    return rise(stage, witness_count, "adaptive", order)
+    return rise(stage, cross_check_count, "adaptive", order)
 
 
 def _calls(stage: StageRecord, order: Order, prio: int) -> int:
     before, after = (
-        witnesses_of(snapshot).instant.compact_calls[prio][order] for snapshot in stage.snapshots
+        cross_checks_of(snapshot).instant.compact_calls[prio][order] for snapshot in stage.snapshots
     )
     return after - before
 

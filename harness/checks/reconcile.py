@@ -9,17 +9,17 @@ from harness.checks.interval import (
     Pair,
     Source,
     compared,
+    cross_check_count,
+    cross_checked,
+    cross_checks_of,
     details_of,
     interruption,
     judged,
     rise,
     text_count,
     text_slack,
+    without_cross_checks,
     without_details,
-    without_witness,
-    witness_count,
-    witnessed,
-    witnesses_of,
 )
 from harness.record.run import RunRecord, StageRecord
 from harness.texts.guest.cross_check import MONITOR_ITEMS
@@ -67,15 +67,15 @@ def _sums(run: RunRecord, whole: str, parts: list[str]) -> Iterator[Comparison]:
                 for order in ORDERS
             ),
         )
-        if witnessed(run):
+        if cross_checked(run):
             yield from compared(
-                f"{snapshot.label}, witness",
+                f"{snapshot.label}, cross-check",
                 claim,
                 (
                     Pair(
                         order,
-                        sum(witness_count(snapshot, part, order) for part in parts),
-                        witness_count(snapshot, whole, order),
+                        sum(cross_check_count(snapshot, part, order) for part in parts),
+                        cross_check_count(snapshot, whole, order),
                     )
                     for order in ORDERS
                 ),
@@ -83,7 +83,7 @@ def _sums(run: RunRecord, whole: str, parts: list[str]) -> Iterator[Comparison]:
 
 
 def _requests_match(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
-    return without_witness(run) or _against_events(run)
+    return without_cross_checks(run) or _against_events(run)
 
 
 def _against_events(run: RunRecord) -> Iterator[Comparison]:
@@ -98,25 +98,25 @@ def _against_events(run: RunRecord) -> Iterator[Comparison]:
         )
         yield from _no_hit_lost(stage)
         yield from compared(
-            f"{stage.name}, witness",
+            f"{stage.name}, cross-check",
             "outcomes but bulk and injected, and hits of mm_page_alloc",
             (
                 Pair(
                     order,
-                    _traced(stage, witness_count, order),
+                    _traced(stage, cross_check_count, order),
                     _hits(stage, order, "allocated") + _hits(stage, order, "refused"),
                 )
                 for order in ORDERS
             ),
         )
         yield from compared(
-            f"{stage.name}, witness",
+            f"{stage.name}, cross-check",
             "success but bulk, and hits with a page",
             (
                 Pair(
                     order,
-                    rise(stage, witness_count, "success", order)
-                    - rise(stage, witness_count, "step_bulk", order),
+                    rise(stage, cross_check_count, "success", order)
+                    - rise(stage, cross_check_count, "step_bulk", order),
                     _hits(stage, order, "allocated"),
                 )
                 for order in ORDERS
@@ -124,14 +124,14 @@ def _against_events(run: RunRecord) -> Iterator[Comparison]:
         )
     for snapshot in run.snapshots:
         yield from compared(
-            f"{snapshot.label}, witness",
+            f"{snapshot.label}, cross-check",
             "req and success + fail",
             (
                 Pair(
                     order,
-                    witness_count(snapshot, "req", order),
-                    witness_count(snapshot, "success", order)
-                    + witness_count(snapshot, "fail", order),
+                    cross_check_count(snapshot, "req", order),
+                    cross_check_count(snapshot, "success", order)
+                    + cross_check_count(snapshot, "fail", order),
                     0,
                     text_slack(run, order),
                 )
@@ -166,13 +166,13 @@ def _traced(stage: StageRecord, source: Source, order: Order) -> int:
 
 def _hist_hits(stage: StageRecord, order: Order) -> int:
     before, after = (
-        witnesses_of(snapshot).allocations.count(order) for snapshot in stage.snapshots
+        cross_checks_of(snapshot).allocations.count(order) for snapshot in stage.snapshots
     )
     return after - before
 
 
 def _hits(stage: StageRecord, order: Order, kind: str) -> int:
-    instants = [witnesses_of(snapshot).instant for snapshot in stage.snapshots]
+    instants = [cross_checks_of(snapshot).instant for snapshot in stage.snapshots]
     before, after = (
         (instant.allocated if kind == "allocated" else instant.refused)[order]
         for instant in instants
@@ -181,10 +181,10 @@ def _hits(stage: StageRecord, order: Order, kind: str) -> int:
 
 
 def _no_hit_lost(stage: StageRecord) -> Iterator[Comparison]:
-    witnesses = witnesses_of(stage.after)
+    cross_checks = cross_checks_of(stage.after)
     for name, histogram in (
-        ("mm_page_alloc", witnesses.allocations),
-        ("try_to_compact_pages", witnesses.compactions),
+        ("mm_page_alloc", cross_checks.allocations),
+        ("try_to_compact_pages", cross_checks.compactions),
     ):
         if histogram.dropped:
             yield Comparison(
@@ -200,8 +200,8 @@ def _fast_path(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
 def _missed(run: RunRecord) -> Iterator[Comparison]:
     for stage in judged(run):
         yield from _at_the_door(f"{stage.name}, texts", stage, text_count, EXACT_ORDERS)
-        if witnessed(run):
-            yield from _at_the_door(f"{stage.name}, witness", stage, witness_count, ORDERS)
+        if cross_checked(run):
+            yield from _at_the_door(f"{stage.name}, cross-check", stage, cross_check_count, ORDERS)
 
 
 def _at_the_door(
@@ -226,15 +226,19 @@ def _at_the_door(
 
 
 def _texts_show(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
-    return without_witness(run) or (
+    return without_cross_checks(run) or (
         comparison
         for snapshot in run.snapshots
         for name in MONITOR_ITEMS
         for comparison in compared(
             f"{snapshot.label}, {name}",
-            "text and witness",
+            "text and cross-check",
             (
-                Pair(order, text_count(snapshot, name, order), witness_count(snapshot, name, order))
+                Pair(
+                    order,
+                    text_count(snapshot, name, order),
+                    cross_check_count(snapshot, name, order),
+                )
                 for order in EXACT_ORDERS
             ),
         )

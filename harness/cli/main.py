@@ -128,7 +128,7 @@ def _run(arguments: argparse.Namespace) -> int:
             mode=RunMode(arguments.mode),
             seed=arguments.seed,
             policy=None if arguments.policy is None else PolicyMode[arguments.policy.upper()],
-            witness=arguments.witness == "on",
+            cross_checks=arguments.cross_checks == "on",
             page_owner=arguments.page_owner,
             folder=arguments.output,
         )

@@ -111,10 +111,10 @@ def _add_run(verbs: "Verbs[argparse.ArgumentParser]") -> None:
         help="mode of adaptive compaction (default: the kernel's own, early)",
     )
     run.add_argument(
-        "--witness",
+        "--cross-checks",
         choices=("on", "off"),
         default="on",
-        help="load the witness module and trace what the monitor counts (default on)",
+        help="load the cross-check module and trace what the monitor counts (default on)",
     )
     run.add_argument(
         "--page-owner",

@@ -17,7 +17,7 @@ from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.pagetypeinfo import PageTypeInfo
 from harness.texts.text import damaged
 
-# Beside what the arm's guest saved: the witness' dump of the moment all arms begin with.
+# Beside what the arm's guest saved: free memory at the moment that all arms begin with.
 STOPPED = "stopped_free"
 _EXTFRAG = re.compile(r"^extfrag_events=([0-9]+)$", re.MULTILINE)
 _BYSTANDER = re.compile(r"^order=[0-9]+ attempts=([0-9]+) failures=([0-9]+) ", re.MULTILINE)

@@ -2,7 +2,7 @@
 """Foretell a stage's burst from the texts of its guest, and keep what was foretold. Pure.
 
 RUN/predictions/<stage>.json holds the prediction and the digests of the texts it is made from;
-<stage>.free beside it holds the free lists right before the first request, as the witness sent
+<stage>.free beside it holds the free lists right before the first request, as the cross-check sent
 them while it held the guest.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Hold a guest within one instruction: it writes to a pipe that nobody empties.
 
-kmod/witness_free.c sends the state of free memory, byte by byte, to a debug console of QEMU
+kmod/cross_check_free.c sends the state of free memory, byte by byte, to a debug console of QEMU
 that leads into a named pipe of one page, and then more zeros than the pipe holds. The virtual
 CPU waits in the midst of an output instruction, and with -icount no time passes for it: there
 is no event, no clock and no state of QEMU's that could tell how long the host has looked.
@@ -17,7 +17,7 @@ from typing import Self
 from harness.errors import GuestLostError
 from harness.host.deadline import Deadline
 
-# What follows the text, in zeros: FILLER_BYTES in kmod/witness_free.c.
+# What follows the text, in zeros: FILLER_BYTES in kmod/cross_check_free.c.
 FILLER_BYTES = 16384
 _PIPE_BYTES = 4096  # one page, the least that Linux gives a pipe
 _MOST_TEXT_BYTES = 1 << 20

@@ -95,7 +95,7 @@ class GuestSpec:
     ports: Ports
     plan: Path | None = None
     authorized_key: Path | None = None
-    witness: bool = True
+    cross_checks: bool = True
     pausable: Pausable | None = None
     ssh_port: int | None = None  # on the host's loopback; None: no network card
     sysctls: tuple[str, ...] = ()  # NAME=VALUE, set by the kernel just before init
@@ -295,8 +295,8 @@ def _stop(ports: Ports) -> tuple[str, ...]:
 
 def _firmware_items(spec: GuestSpec) -> tuple[str, ...]:
     items = ["-fw_cfg", f"name=opt/buddylab/mode,string={spec.mode}"]
-    if not spec.witness:
-        items += ["-fw_cfg", "name=opt/buddylab/witness,string=off"]
+    if not spec.cross_checks:
+        items += ["-fw_cfg", "name=opt/buddylab/cross_checks,string=off"]
     if spec.plan is not None:
         items += ["-fw_cfg", f"name=opt/buddylab/plan,file={_escaped(spec.plan)}"]
     if spec.authorized_key is not None:

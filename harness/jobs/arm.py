@@ -62,7 +62,7 @@ class Prepared:
     state_stage: StagePlan
     folder: Path
     files: dict[str, bytes]  # what was recorded while it was made
-    dump: bytes  # the witness' exact state of free memory as it stopped
+    dump: bytes  # the cross-check module's exact state of free memory as it stopped
 
 
 def spec_of(lab: Lab, folder: Path, shared: Path) -> qemu.GuestSpec:
@@ -135,7 +135,7 @@ def run_arm(ready: Prepared, stage: StagePlan, folder: Path) -> dict[str, bytes]
 
 
 def _dump(monitor: qmp.Monitor, files: dict[str, bytes], folder: Path) -> bytes:
-    """Read what the witness captured when it stopped the guest (kmod/witness_free.c)."""
+    """Read what the cross-check captured when it stopped the guest (kmod/cross_check_free.c)."""
     said = files.get(_WHERE, b"").decode("ascii", errors="replace")
     match = re.fullmatch(r"phys=([0-9]{1,20}) bytes=([0-9]{1,9})\n", said)
     if match is None:

@@ -52,7 +52,7 @@ _SETTINGS = RunSettings(
     scale="small",
     accelerator=AcceleratorChoice.TCG,
     # A probe in the allocation itself would be measured with it.
-    witness=False,
+    cross_checks=False,
 )
 
 

@@ -57,7 +57,9 @@ def load_state(
         elif zone.name in dumped:
             zones.append(_from_dump(zone, dumped[zone.name]))
         else:
-            raise RecordError(f"the witness' dump has no zone {zone.name}; repeat the run")
+            raise RecordError(
+                f"the cross-check module's dump has no zone {zone.name}; repeat the run"
+            )
     return AllocatorState(
         zones=tuple(zones),
         cpus=zoneinfo.cpus,

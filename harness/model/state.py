@@ -53,7 +53,7 @@ class DeferState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeState:
-    """Aligned ranges of 2^order pages wholly inside a zone, as the witness counts them."""
+    """Aligned ranges of 2^order pages wholly inside a zone, as the cross-check counts them."""
 
     order: Order
     total: int
@@ -100,7 +100,7 @@ class ZoneState:
         )
 
     def range_of(self, order: Order) -> RangeState | None:
-        """Return what the witness says about ranges of `order`; None: nothing."""
+        """Return what the cross-check says about ranges of `order`; None: nothing."""
         return next((one for one in self.ranges if one.order == order), None)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.errors import RecordError
 from harness.forecast.stored import StoredPrediction
-from harness.texts.guest.cross_check import Witnesses
+from harness.texts.guest.cross_check import CrossChecks
 from harness.texts.guest.guest_report import GuestReport
 from harness.texts.guest.module_records import ModuleRecords
 from harness.texts.proc.buddy_monitor import BuddyMonitor, MonitorDelta, monitor_deltas
@@ -32,7 +32,7 @@ class Snapshot:
     buddyinfo: BuddyInfo
     monitor: BuddyMonitor | None  # None: a kernel without CONFIG_BUDDY_MONITOR
     details: MonitorDetails | None  # None: no monitor, or a part of the series only
-    witnesses: Witnesses | None  # None: the witness module was left out
+    cross_checks: CrossChecks | None  # None: the cross-check module was left out
     unusable: tuple[ZoneValues, ...] | None  # per mille by order; None: not in this kernel
     still: bool  # whether buddyinfo was the same before and after all that describes free memory
     pagetypeinfo: PageTypeInfo

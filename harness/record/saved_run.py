@@ -111,7 +111,7 @@ def _check_details(run: RunRecord) -> None:
     kinds = (
         ("monitor_*", [snapshot.details is None for snapshot in run.snapshots]),
         (LAST_RESORT_FILE, [_last_resort(snapshot) is None for snapshot in run.snapshots]),
-        ("witness", [snapshot.witnesses is None for snapshot in run.snapshots]),
+        ("cross_check", [snapshot.cross_checks is None for snapshot in run.snapshots]),
     )
     for name, absent in kinds:
         if any(absent) and not all(absent):

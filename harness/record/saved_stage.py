@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from harness.errors import RecordError
 from harness.record.run import Snapshot, StageRecord
-from harness.texts.guest.cross_check import ALWAYS_THERE, WITNESS_FILES, parse_witnesses
+from harness.texts.guest.cross_check import ALWAYS_THERE, CROSS_CHECK_FILES, parse_cross_checks
 from harness.texts.guest.module_records import parse_module_records
 from harness.texts.proc.buddy_monitor import parse_buddy_monitor
 from harness.texts.proc.buddyinfo import parse_buddyinfo
@@ -89,7 +89,9 @@ def _parse_snapshot(files: Mapping[str, bytes], stage: str, when: str) -> Snapsh
                 some=True,
                 later=(LAST_RESORT_FILE,),
             ),
-            witnesses=_parsed_together(files, when, WITNESS_FILES, parse_witnesses, some=False),
+            cross_checks=_parsed_together(
+                files, when, CROSS_CHECK_FILES, parse_cross_checks, some=False
+            ),
             unusable=(
                 parse_unusable_index(_text(files, f"{when}/unusable_index"))
                 if f"{when}/unusable_index" in files

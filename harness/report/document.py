@@ -72,7 +72,7 @@ class CompactionDelta:
 class Reconciliation:
     """What a stage's counts rose by, of all orders together, beside what others counted.
 
-    From the witness module's two instants, so exact for every order.
+    From the cross-check module's two instants, so exact for every order.
     """
 
     interruption: str  # why the interval is not judged; empty: it is
@@ -142,7 +142,7 @@ class RunStage:
     compaction: CompactionDelta
     burst: Burst | None
     predicted: tuple[PredictedCounter, ...]  # empty where nothing was
-    # None: a kernel that does not show its counts in debugfs, or no witness module
+    # None: a kernel that does not show its counts in debugfs, or no cross-check module
     reconciliation: Reconciliation | None = None
 
 

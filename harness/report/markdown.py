@@ -135,8 +135,7 @@ def _our_sections(run: Run) -> tuple[Section, ...]:
         _latency_section(run),
         Section(
             title="The kernel's own compaction counters",
-            shows="What /proc/vmstat says each stage's compactions did, as a witness beside our "
-            "counters.",
+            shows="What /proc/vmstat says each stage's compactions did, beside our counters.",
             tables=(table(_COMPACTION_HEAD, (_compaction_row(stage) for stage in run.stages)),),
         ),
     )

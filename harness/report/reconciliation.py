@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The report's table of our counts beside what others in the kernel counted meanwhile."""
 
-from harness.checks.interval import in_flight, interruption, rise, witness_count
+from harness.checks.interval import cross_check_count, in_flight, interruption, rise
 from harness.record.run import StageRecord
 from harness.report.document import Reconciliation, Run
 from harness.report.sections import Section, table
@@ -32,8 +32,8 @@ _COMPACTIONS_HEAD = (
 
 
 def reconciliation(stage: StageRecord) -> Reconciliation | None:
-    """Return what a stage's counts rose by; None without debugfs tables or the witness module."""
-    before, after = stage.before.witnesses, stage.after.witnesses
+    """Return what a stage's counts rose by; None without debugfs or the cross-checks."""
+    before, after = stage.before.cross_checks, stage.after.cross_checks
     if before is None or after is None or stage.after.details is None:
         return None
     old, new = before.instant, after.instant
@@ -43,7 +43,7 @@ def reconciliation(stage: StageRecord) -> Reconciliation | None:
     )
 
     def risen(name: str) -> int:
-        return sum(rise(stage, witness_count, name, order) for order in ORDERS)
+        return sum(rise(stage, cross_check_count, name, order) for order in ORDERS)
 
     return Reconciliation(
         interruption=interruption(stage) or "",
@@ -66,11 +66,11 @@ def reconciliation(stage: StageRecord) -> Reconciliation | None:
 
 
 def reconciliation_section(run: Run) -> Section:
-    """Return the section; its tables are empty where the run has no witnesses."""
+    """Return the section; its tables are empty where the run has no cross-checks."""
     found = [(stage, stage.reconciliation) for stage in run.stages if stage.reconciliation]
     notes = [
         f"{stage.name}: {each.interruption}." for stage, each in found if each.interruption
-    ] or ["Orders one by one, and the texts beside the witness, are in the checks below."]
+    ] or ["Orders one by one, and the texts beside the cross-check, are in the checks below."]
     shows = (
         "What the monitor counted in each stage, beside what the kernel's own events and vmstat "
         "counted: sums over all orders, each side taken at the same two instants."
@@ -79,7 +79,7 @@ def reconciliation_section(run: Run) -> Section:
         return Section(
             title="Reconciliation",
             shows=shows,
-            notes=("This run has no witnesses, or a kernel that does not show its counts.",),
+            notes=("This run has no cross-checks, or a kernel that does not show its counts.",),
         )
     return Section(
         title="Reconciliation",

@@ -58,7 +58,7 @@ class RunSettings:
     icount_shift: int = 3
     accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
     policy: PolicyMode | None = None  # None: the kernel's own default
-    witness: bool = True  # load the witness module and set the trace histograms
+    cross_checks: bool = True  # load the cross-check module and set the trace histograms
     page_owner: bool = False
 
 
@@ -99,7 +99,7 @@ def spec_of(
         kernel=build.image.absolute(),
         initrd=image.path.absolute(),
         seed=settings.seed,
-        witness=settings.witness,
+        cross_checks=settings.cross_checks,
         page_owner=settings.page_owner,
         sysctls=() if settings.policy is None else (f"{POLICY_SYSCTL}={settings.policy.value}",),
         ports=qemu.Ports(

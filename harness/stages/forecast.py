@@ -27,10 +27,10 @@ _PAUSE_LIMIT_S = 15.0
 def predictable(plan: tuple[StagePlan, ...], settings: RunSettings) -> tuple[StagePlan, ...]:
     """Leave out predictions where nothing can be looked at while it stands still.
 
-    A live guest goes on while the host reads, and without the witness nothing says exactly
+    A live guest goes on while the host reads, and without the cross-check nothing says exactly
     which blocks are free.
     """
-    if settings.mode is RunMode.REPEATABLE and settings.witness:
+    if settings.mode is RunMode.REPEATABLE and settings.cross_checks:
         return plan
     return tuple(replace(stage, burst=None) for stage in plan)
 

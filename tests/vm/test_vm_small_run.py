@@ -111,9 +111,11 @@ def test_bursts_are_foretold(run: Run) -> None:
     assert [each.counter for each in easy if each.low != each.high] == []
 
 
-def test_without_witnesses_the_monitor_counts_much_the_same(folder: Path, tmp_path: Path) -> None:
+def test_without_cross_checkses_the_monitor_counts_much_the_same(
+    folder: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "off"
-    done = buddylab("run", "--scale", "small", "--witness", "off", "--output", str(path))
+    done = buddylab("run", "--scale", "small", "--cross-checks", "off", "--output", str(path))
     assert done.returncode == 0, done.stdout
 
     said = buddylab("difference", str(folder), str(path))

@@ -61,7 +61,7 @@ struct source {
 #define MONITOR(file) \
 	{ .name = "monitor_" file, .path = DEBUGFS "buddy_monitor/" file, \
 	  .size = TABLE_BYTES_MAX, .optional = true }
-#define WITNESS(as, file, bytes) \
+#define CROSS_CHECK(as, file, bytes) \
 	{ .name = as, .path = file, .size = bytes, .optional = true }
 
 #define AGAIN(file) \
@@ -79,11 +79,11 @@ static struct source sources[] = {
 	MONITOR("slowpath_latency"),
 	MONITOR("invalid_order"),
 	MONITOR("switches"),
-	WITNESS("witness", DEBUGFS "buddy_witness/snapshot", TABLE_BYTES_MAX),
-	WITNESS("decisions", DEBUGFS "buddy_witness/decisions", TEXT_BYTES_MAX),
-	WITNESS("hist_alloc", EVENTS "kmem/mm_page_alloc/hist",
+	CROSS_CHECK("cross_check", DEBUGFS "cross_check/snapshot", TABLE_BYTES_MAX),
+	CROSS_CHECK("decisions", DEBUGFS "cross_check/decisions", TEXT_BYTES_MAX),
+	CROSS_CHECK("hist_alloc", EVENTS "kmem/mm_page_alloc/hist",
 		TABLE_BYTES_MAX),
-	WITNESS("hist_compact",
+	CROSS_CHECK("hist_compact",
 		EVENTS "compaction/mm_compaction_try_to_compact_pages/hist",
 		TABLE_BYTES_MAX),
 	AGAIN("buddyinfo"),
@@ -91,11 +91,11 @@ static struct source sources[] = {
 	PROC("zoneinfo", false),
 	PROC("pagetypeinfo", false),
 	PROC("meminfo", false),
-	WITNESS("free", DEBUGFS "buddy_witness/free", TABLE_BYTES_MAX),
-	WITNESS("stop", DEBUGFS "buddy_witness/stop", TABLE_BYTES_MAX),
+	CROSS_CHECK("free", DEBUGFS "cross_check/free", TABLE_BYTES_MAX),
+	CROSS_CHECK("stop", DEBUGFS "cross_check/stop", TABLE_BYTES_MAX),
 	PROC("buddyinfo", false),
 	MONITOR("frag_pct"),
-	WITNESS("unusable_index", DEBUGFS "extfrag/unusable_index",
+	CROSS_CHECK("unusable_index", DEBUGFS "extfrag/unusable_index",
 		TABLE_BYTES_MAX),
 	AGAIN("buddyinfo"),
 };

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""debugfs buddy_witness/: what our module counted inside the kernel (kmod/witness_events.c).
+"""debugfs cross_check/: what our module counted inside the kernel (kmod/cross_check_events.c).
 
 A snapshot is one instant, all CPUs stopped: the monitor's counters since boot, and hits of
 tracepoints since the module was loaded, by order. Only differences between two snapshots
@@ -30,12 +30,12 @@ MONITOR_ITEMS = (
 )
 # What a kernel without the modes that act at the end does not count: none was served so.
 _LATER_ITEM = f"step_{LAST_RESORT}"
-_SNAPSHOT = "witness"
+_SNAPSHOT = "cross_check"
 _DECISIONS = "decisions"
 _EVENTS = ("compact_stall", "compact_success", "compact_fail")
 
 # As a snapshot saves them.
-WITNESS_FILES = ("witness", "decisions", "hist_alloc", "hist_compact")
+CROSS_CHECK_FILES = ("cross_check", "decisions", "hist_alloc", "hist_compact")
 # A trace event has its histogram's file whether or not anybody asked for one.
 ALWAYS_THERE = ("hist_alloc", "hist_compact")
 
@@ -43,7 +43,7 @@ Row = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WitnessSnapshot:
+class CrossCheckSnapshot:
     """One instant; every row has a value for each order."""
 
     cpus: int
@@ -93,29 +93,29 @@ class Decisions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Witnesses:
+class CrossChecks:
     """What others than the monitor counted, as saved in a snapshot."""
 
-    instant: WitnessSnapshot
+    instant: CrossCheckSnapshot
     decisions: Decisions
     allocations: TraceHistogram  # kmem:mm_page_alloc by order
     compactions: TraceHistogram  # compaction:mm_compaction_try_to_compact_pages by order, prio
 
 
-def parse_witnesses(texts: Mapping[str, str]) -> Witnesses:
-    """Parse the texts of WITNESS_FILES by name; RecordError if one is damaged."""
-    return Witnesses(
-        instant=parse_witness(texts["witness"]),
+def parse_cross_checks(texts: Mapping[str, str]) -> CrossChecks:
+    """Parse the texts of CROSS_CHECK_FILES by name; RecordError if one is damaged."""
+    return CrossChecks(
+        instant=parse_cross_check(texts["cross_check"]),
         decisions=parse_decisions(texts["decisions"]),
         allocations=parse_trace_hist(texts["hist_alloc"], keys=("order",)),
         compactions=parse_trace_hist(texts["hist_compact"], keys=("order", "prio")),
     )
 
 
-def parse_witness(text: str) -> WitnessSnapshot:
+def parse_cross_check(text: str) -> CrossCheckSnapshot:
     """Parse a snapshot; RecordError unless it is whole and lists what this program knows."""
     header, *lines = whole_lines(text, _SNAPSHOT)
-    if header != "buddy_witness snapshot 1" or not lines or lines[-1] != "end":
+    if header != "cross_check snapshot 1" or not lines or lines[-1] != "end":
         raise damaged(_SNAPSHOT, f"cut short or of another format, it begins {shown(header)}")
     rows = _rows(lines[:-1])
 
@@ -134,7 +134,7 @@ def parse_witness(text: str) -> WitnessSnapshot:
         return {key: natural(value, f"{_SNAPSHOT} {key}") for key, value in values.items()}
 
     monitored = "monitor_invalid" in rows
-    snapshot = WitnessSnapshot(
+    snapshot = CrossCheckSnapshot(
         cpus=natural(take("cpus"), f"{_SNAPSHOT} cpus"),
         monitor={name: by_order(f"monitor {name}") for name in MONITOR_ITEMS} if monitored else {},
         switches=numbers("monitor_invalid", ("req", "fail", "switches"))["switches"]
@@ -154,7 +154,7 @@ def parse_witness(text: str) -> WitnessSnapshot:
 def parse_decisions(text: str) -> Decisions:
     """Parse the last decisions; RecordError unless as many are there as it says."""
     header, *lines = whole_lines(text, _DECISIONS)
-    prefix = "buddy_witness decisions 1 "
+    prefix = "cross_check decisions 1 "
     if not header.startswith(prefix) or not lines or lines[-1] != "end":
         raise damaged(_DECISIONS, f"cut short or of another format, it begins {shown(header)}")
     values = key_values(header.removeprefix(prefix).split(), _DECISIONS)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The witness' `free` text: the exact state of all zones at one instant (kmod/buddy_witness.c).
+"""The cross-check module's `free` text: the exact state of all zones at one instant.
 
-    buddy_witness free 1
+Made by kmod/cross_check_free.c:
+
+    cross_check free 1
     zone node=0 name=DMA32 index=1 managed=N min=N low=N high=N boost=N nr_free=N
          highatomic=N cma=N reserve=a,b,c,d pcp=N defer_shift=N considered=N order_failed=N
     free node=0 zone=DMA32 type=Unmovable c0 .. c10
@@ -26,9 +28,9 @@ from harness.texts.text import (
     whole_lines,
 )
 
-FIRST_LINE = "buddy_witness free 1"
+FIRST_LINE = "cross_check free 1"
 LAST_LINE = "end"
-_WHAT = "witness free"
+_WHAT = "cross-check free"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Numbers that disagree by one: check, stage, file, what is replaced, by what."""
 
-from synthetic_witnesses import CALM, RAISED
+from synthetic_cross_checks import CALM, RAISED
 
 FINAL = "high_order_final"
-WITNESS = "after/witness"
+CROSS_CHECK = "after/cross_check"
 # The row of order 10 in each table after the last stage; what is before it stays as it is.
 STEPS = "after/monitor_success_by_step"
 LAST_RESORT = "after/monitor_last_resort"
@@ -16,25 +16,25 @@ RECONCILE_MUTANTS = (
     ("monitor-was-not-switched", FINAL, "after/sysctl", "^", "vm.buddy_monitor=0\n"),
     ("steps-sum-to-success", FINAL, STEPS, "^10 105", "10 104"),
     ("steps-sum-to-success", FINAL, STEPS, r"^2 (\d+) 0", r"2 \1 10"),
-    ("steps-sum-to-success", FINAL, WITNESS, r"^(monitor step_nofail) 0", r"\1 1"),
+    ("steps-sum-to-success", FINAL, CROSS_CHECK, r"^(monitor step_nofail) 0", r"\1 1"),
     ("reasons-sum-to-fail", FINAL, REASONS, "^10 0 0 0", "10 0 0 1"),
-    ("reasons-sum-to-fail", FINAL, WITNESS, r"^(monitor fail_costly) 0", r"\1 1"),
+    ("reasons-sum-to-fail", FINAL, CROSS_CHECK, r"^(monitor fail_costly) 0", r"\1 1"),
     # a request whose outcome nobody traced, and an event for no request
     ("requests-match-trace-events", FINAL, "after/hist_alloc", r"(10 \} \S+ +)144", r"\g<1>143"),
     ("requests-match-trace-events", FINAL, "after/hist_alloc", "Dropped: 0", "Dropped: 1"),
     ("requests-match-trace-events", FINAL, "after/monitor_in_flight", "^10 0", "10 1"),
-    ("requests-match-trace-events", FINAL, WITNESS, r"^(refused 0 0) 0", r"\1 1"),
-    ("requests-match-trace-events", FINAL, WITNESS, r"^(allocated.*) 144$", r"\1 145"),
-    ("requests-match-trace-events", FINAL, WITNESS, r"^(monitor step_bulk) 0", r"\1 1"),
-    ("requests-match-trace-events", FINAL, WITNESS, r"^(monitor req .*) 145$", r"\1 146"),
-    ("requests-match-trace-events", FINAL, WITNESS, r"^(monitor req .*) 145$", r"\1 144"),
+    ("requests-match-trace-events", FINAL, CROSS_CHECK, r"^(refused 0 0) 0", r"\1 1"),
+    ("requests-match-trace-events", FINAL, CROSS_CHECK, r"^(allocated.*) 144$", r"\1 145"),
+    ("requests-match-trace-events", FINAL, CROSS_CHECK, r"^(monitor step_bulk) 0", r"\1 1"),
+    ("requests-match-trace-events", FINAL, CROSS_CHECK, r"^(monitor req .*) 145$", r"\1 146"),
+    ("requests-match-trace-events", FINAL, CROSS_CHECK, r"^(monitor req .*) 145$", r"\1 144"),
     # a fast request counted in the slowpath too, and one that was counted nowhere
     ("fast-path-is-what-the-slowpath-missed", FINAL, STEPS, "^10 105", "10 104"),
     ("fast-path-is-what-the-slowpath-missed", FINAL, STEPS, "^10 105", "10 106"),
     (
         "fast-path-is-what-the-slowpath-missed",
         FINAL,
-        WITNESS,
+        CROSS_CHECK,
         r"^(monitor slowpath 0 0) 0",
         r"\1 1",
     ),
@@ -47,21 +47,21 @@ RECONCILE_MUTANTS = (
     (
         "compact-splits-into-skipped-and-stall",
         FINAL,
-        WITNESS,
+        CROSS_CHECK,
         r"^(monitor compact_skipped .*) 1$",
         r"\1 0",
     ),
     (
         "compact-splits-into-skipped-and-stall",
         FINAL,
-        WITNESS,
+        CROSS_CHECK,
         r"^(monitor compact_fail .*) 0$",
         r"\1 1",
     ),
     ("compaction-matches-vmstat", FINAL, RESULTS, "^10 1 39", "10 0 40"),
     ("compaction-matches-vmstat", FINAL, RESULTS, "39 0$", "38 1"),
-    ("compaction-matches-vmstat", FINAL, WITNESS, "compact_fail=0", "compact_fail=1"),
-    ("compaction-matches-vmstat", FINAL, WITNESS, "compact_stall=39", "compact_stall=38"),
+    ("compaction-matches-vmstat", FINAL, CROSS_CHECK, "compact_fail=0", "compact_fail=1"),
+    ("compaction-matches-vmstat", FINAL, CROSS_CHECK, "compact_stall=39", "compact_stall=38"),
     (
         "attempts-match-compaction-tracepoint",
         FINAL,
@@ -72,14 +72,14 @@ RECONCILE_MUTANTS = (
     (
         "attempts-match-compaction-tracepoint",
         FINAL,
-        WITNESS,
+        CROSS_CHECK,
         r"^(compact_call prio=2 .*) 2$",
         r"\1 3",
     ),
     (
         "attempts-match-compaction-tracepoint",
         FINAL,
-        WITNESS,
+        CROSS_CHECK,
         r"^(compact_call prio=1 0) 0",
         r"\1 1",
     ),
@@ -91,9 +91,9 @@ RECONCILE_MUTANTS = (
     # ranges emptied without a try
     ("last-resort-keeps-its-bounds", FINAL, LAST_RESORT, "^10 0 0 0", "10 0 0 1"),
     # adaptive counted where the priority was not raised
-    ("priorities-match-policy", FINAL, WITNESS, r"^(compact_call prio=0 .*) 38$", r"\1 37"),
+    ("priorities-match-policy", FINAL, CROSS_CHECK, r"^(compact_call prio=0 .*) 38$", r"\1 37"),
     # ... raised, and never counted
-    ("priorities-match-policy", FINAL, WITNESS, r"^(monitor adaptive .*) 38$", r"\1 0"),
+    ("priorities-match-policy", FINAL, CROSS_CHECK, r"^(monitor adaptive .*) 38$", r"\1 0"),
     # ... all decided to be raised, but two calls were not
     (
         "priorities-match-policy",
@@ -129,9 +129,9 @@ RECONCILE_MUTANTS = (
     ("decisions-recompute", FINAL, "after/decisions", "gfp=11456", f"gfp={11456 | 0x10000}"),
     ("decisions-recompute", FINAL, "after/decisions", "gfp=11456", f"gfp={11456 & ~0x40}"),
     # ... and not deciding for one it should
-    ("decisions-recompute", FINAL, WITNESS, r"^(decisions .*) 40$", r"\1 39"),
+    ("decisions-recompute", FINAL, CROSS_CHECK, r"^(decisions .*) 40$", r"\1 39"),
     ("decisions-recompute", FINAL, "after/buddy_monitor", "40 40 38 71", "40 40 38 70"),
-    ("decisions-recompute", FINAL, WITNESS, r"^(decisions .*) 40$", r"\1 41"),
+    ("decisions-recompute", FINAL, CROSS_CHECK, r"^(decisions .*) 40$", r"\1 41"),
     (
         "slowpath-latency-counts-slowpaths",
         FINAL,

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Mapping
 
-import synthetic_witnesses
+import synthetic_cross_checks
 
 from harness.checks.registry import judge
 from harness.record.run import RunRecord
@@ -112,7 +112,7 @@ def vmstat(free: int, stall: int, success: int) -> str:
     )
 
 
-def monitor(state: synthetic_witnesses.State, frag_pct: int) -> str:
+def monitor(state: synthetic_cross_checks.State, frag_pct: int) -> str:
     rows = ["order req success fail slowpath compact adaptive frag_pct"]
     for order in range(11):
         counts = (state.slowpath[order], state.compact[order], state.adaptive[order])
@@ -124,19 +124,19 @@ def monitor(state: synthetic_witnesses.State, frag_pct: int) -> str:
 def snapshot(step: int, dma32: tuple[int, ...], burst: tuple[int, ...], stall: int) -> Files:
     req, slowpath, compact, adaptive, frag_pct = burst
     requests = (*((step + 1) * (100000 >> order) for order in range(10)), req)
-    state = synthetic_witnesses.State(
+    state = synthetic_cross_checks.State(
         req=requests,
         success=(requests[0] - 1, *requests[1:]),
-        slowpath=synthetic_witnesses.only_largest(slowpath),
-        compact=synthetic_witnesses.only_largest(compact),
-        adaptive=synthetic_witnesses.only_largest(adaptive),
+        slowpath=synthetic_cross_checks.only_largest(slowpath),
+        compact=synthetic_cross_checks.only_largest(compact),
+        adaptive=synthetic_cross_checks.only_largest(adaptive),
         stall=stall,
         zones=(
             FreeArea(node=0, zone="DMA", blocks=FREE_DMA),
             FreeArea(node=0, zone="DMA32", blocks=dma32),
         ),
     )
-    texts = synthetic_witnesses.texts(state) | {
+    texts = synthetic_cross_checks.texts(state) | {
         "buddyinfo": buddyinfo(dma32),
         "buddy_monitor": monitor(state, frag_pct),
         "pagetypeinfo": pagetypeinfo(dma32),

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from synthetic_cross_checks import CALM, RAISED
 from synthetic_run import Files, parsed, whole_run, with_sums
-from synthetic_witnesses import CALM, RAISED
 
 from harness.checks.base import Status
 from harness.checks.headline import explain_headline
@@ -36,14 +36,14 @@ def status(run: dict[str, Files], name: str) -> Status:
 
 
 def set_rows(run: dict[str, Files], rows: Mapping[str, int], order: int = 10) -> None:
-    """Set values of one order in the witness's last snapshot."""
-    text = run[FINAL]["after/witness"].decode()
+    """Set values of one order in the cross-check module's last snapshot."""
+    text = run[FINAL]["after/cross_check"].decode()
     for name, value in rows.items():
         text, found = re.subn(
             rf"^({name}(?: \d+){{{order}}}) \d+", rf"\1 {value}", text, flags=re.MULTILINE
         )
         assert found == 1, name
-    run[FINAL]["after/witness"] = text.encode()
+    run[FINAL]["after/cross_check"] = text.encode()
 
 
 RAISED_TO_LIGHT = {FULL: 0, SOFT: 38, ASYNC: 2, ADAPTIVE: 38}

@@ -163,7 +163,7 @@ def test_an_absent_text_is_told() -> None:
         foretell(STAGE, BURST, {}, b"")
 
 
-@pytest.mark.parametrize("change", [{"mode": RunMode.LIVE}, {"witness": False}])
+@pytest.mark.parametrize("change", [{"mode": RunMode.LIVE}, {"cross_checks": False}])
 def test_only_a_guest_that_can_be_paused_is_predicted(
     change: dict[str, object],
 ) -> None:

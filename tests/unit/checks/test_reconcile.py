@@ -17,7 +17,7 @@ from harness.record.run import RunRecord
 from harness.record.saved_run import parse_run
 
 NAMES = {check.name for check in (*RECONCILE, *COMPACTION, *PRIORITIES, *DECISIONS, *LAST_RESORT)}
-BY_WITNESS = {
+BY_CROSS_CHECK = {
     "texts-show-what-was-counted",
     "requests-match-trace-events",
     "attempts-match-compaction-tracepoint",
@@ -71,7 +71,7 @@ def test_a_series_before_the_last_resort_is_judged_without_it() -> None:
 
 def _without_the_step(path: str, data: bytes) -> bytes:
     lines = data.decode("utf-8").splitlines(keepends=True)
-    if path.endswith("/witness"):
+    if path.endswith("/cross_check"):
         return "".join(line for line in lines if "step_last_resort" not in line).encode()
     if path.endswith("/monitor_success_by_step"):
         words = [line.split(" ") for line in lines]
@@ -95,15 +95,15 @@ def test_details_that_one_snapshot_lacks_are_an_error() -> None:
         parse_run(run, key(patches=PATCHES[:7]))
 
 
-def test_without_witnesses_the_texts_are_judged() -> None:
-    run = parsed(without("witness", "decisions", "hist_"))
+def test_without_cross_checkses_the_texts_are_judged() -> None:
+    run = parsed(without("cross_check", "decisions", "hist_"))
 
     found = statuses(run)
-    assert {name for name in NAMES if found[name] is Status.NOT_APPLICABLE} == BY_WITNESS
-    assert {found[name] for name in NAMES - BY_WITNESS} == {Status.HELD}
+    assert {name for name in NAMES if found[name] is Status.NOT_APPLICABLE} == BY_CROSS_CHECK
+    assert {found[name] for name in NAMES - BY_CROSS_CHECK} == {Status.HELD}
 
 
-def test_a_witness_without_its_decisions_is_an_error() -> None:
+def test_a_cross_check_without_its_decisions_is_an_error() -> None:
     with pytest.raises(RecordError, match="decisions: absent"):
         parsed(without("decisions"))
 
@@ -172,13 +172,13 @@ def test_a_control_group_may_refuse_what_the_fast_path_found() -> None:
 
 
 def test_an_attempt_asleep_at_the_instant_has_no_result_yet() -> None:
-    run = broken(FINAL, "after/witness", r"^(monitor success .*) 145$", r"\1 144")
-    text = run[FINAL]["after/witness"].replace(
+    run = broken(FINAL, "after/cross_check", r"^(monitor success .*) 145$", r"\1 144")
+    text = run[FINAL]["after/cross_check"].replace(
         b"monitor compact_skipped 0 0 0 0 0 0 0 0 0 0 1", b""
     )
     row = b"monitor compact_skipped 0 0 0 0 0 0 0 0 0 0 0"
     text = text.replace(b"\n\n", b"\n" + row + b"\n")
-    run[FINAL] = with_sums(run[FINAL] | {"after/witness": text})
+    run[FINAL] = with_sums(run[FINAL] | {"after/cross_check": text})
 
     assert statuses(parsed(run))["compact-splits-into-skipped-and-stall"] is Status.HELD
 
@@ -187,13 +187,13 @@ def test_an_attempt_asleep_at_the_instant_has_no_result_yet() -> None:
 def test_without_the_policy_no_costly_order_compacts_at_full_priority(
     hits: int, status: Status
 ) -> None:
-    run = broken("baseline", "after/witness", r"^(compact_call prio=0 .*) 0$", rf"\1 {hits}x")
-    text = run["baseline"]["after/witness"].replace(f"{hits}x".encode(), str(hits).encode())
+    run = broken("baseline", "after/cross_check", r"^(compact_call prio=0 .*) 0$", rf"\1 {hits}x")
+    text = run["baseline"]["after/cross_check"].replace(f"{hits}x".encode(), str(hits).encode())
     off = {
         f"{when}/sysctl": run["baseline"][f"{when}/sysctl"].replace(b"mode=2", b"mode=0")
         for when in ("before", "after")
     }
-    run["baseline"] = with_sums(run["baseline"] | off | {"after/witness": text})
+    run["baseline"] = with_sums(run["baseline"] | off | {"after/cross_check": text})
 
     assert statuses(parsed(run))["priorities-match-policy"] is status
 

@@ -22,7 +22,7 @@ def zone(name: str, *, free: int, least: int, reserve: int = 0, pcp: int = 0, ra
 
 
 def bound(*zones: str, vmstat: VmStat = NOTHING, order: int = 10) -> int:
-    dump = parse_free_dump(f"buddy_witness free 1\n{''.join(zones)}end\n")
+    dump = parse_free_dump(f"cross_check free 1\n{''.join(zones)}end\n")
     return ideal(dump, vmstat, Order(order)).blocks
 
 
@@ -52,9 +52,7 @@ def test_a_zone_below_its_watermark_takes_nothing_from_another() -> None:
 
 
 def test_below_order_4_only_pages_are_known() -> None:
-    dump = parse_free_dump(
-        f"buddy_witness free 1\n{zone('DMA32', free=800, least=0, ranges=0)}end\n"
-    )
+    dump = parse_free_dump(f"cross_check free 1\n{zone('DMA32', free=800, least=0, ranges=0)}end\n")
     found = ideal(dump, NOTHING, Order(3))
     assert found.by_ranges is None
     assert found.blocks == 100

@@ -14,7 +14,7 @@ from harness.texts.pages import Order
 from harness.texts.proc.buddyinfo import parse_buddyinfo
 
 BUDDYINFO = "Node 0, zone DMA 60 0 0 0 0 0 0 0 0 0 0\nNode 0, zone DMA32 40 30 10 0 0 0 0 0 0 2 0\n"
-DUMP = """buddy_witness free 1
+DUMP = """cross_check free 1
 zone node=0 name=DMA index=0 managed=60 min=1 low=1 high=1 boost=0 nr_free=60 highatomic=0 \
 cma=0 reserve=0,0,0,0 pcp=0 defer_shift=6 considered=0 order_failed=0
 free node=0 zone=DMA type=Movable 60 0 0 0 0 0 0 0 0 0 0

@@ -12,7 +12,7 @@ from harness.errors import GuestLostError
 from harness.host.deadline import Deadline
 from harness.host.freeze import FILLER_BYTES, FreezePipe
 
-TEXT = b"buddy_witness free 1\n" + b"x" * 9000 + b"\nend\n"
+TEXT = b"cross_check free 1\n" + b"x" * 9000 + b"\nend\n"
 
 
 class Guest:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The witness' text of all zones, and the state made from it."""
+"""The cross-check module's text of all zones, and the state made from it."""
 
 import hypothesis.strategies as st
 import pytest
@@ -30,7 +30,7 @@ DMA_FREE = "free node=0 zone=DMA type=Movable 0 0 0 0 0 0 0 0 1 1 3"
 
 
 def text(*lines: str) -> str:
-    return "\n".join(["buddy_witness free 1", *lines, "end"]) + "\n"
+    return "\n".join(["cross_check free 1", *lines, "end"]) + "\n"
 
 
 def whole() -> str:

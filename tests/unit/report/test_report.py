@@ -204,7 +204,7 @@ def test_a_run_of_few_stages_without_monitor_is_reported(run: Run) -> None:
 
     assert "This run has no stage stress_ng." in text
     assert "no final burst" in text
-    assert "has no witnesses" in text
+    assert "has no cross-checks" in text
     assert terminal_summary(replace(run, stages=(bare,), headline=None))
 
 

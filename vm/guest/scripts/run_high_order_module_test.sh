@@ -19,7 +19,7 @@ set -eu
 
 name=high_order_test
 results=/sys/kernel/debug/$name
-witness=/sys/kernel/debug/buddy_witness
+cross_check=/sys/kernel/debug/cross_check
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
@@ -47,7 +47,7 @@ unload() {
 let_host_predict() {
 	local freeze start
 
-	exec {freeze}> "$witness/freeze" {start}> "$results/start"
+	exec {freeze}> "$cross_check/freeze" {start}> "$results/start"
 	read -r -t 0.5 -u "$silence" || :
 	echo "buddylab stage $BUDDYLAB_STAGE predict" > "$BUDDYLAB_PREDICT"
 	echo 1 >&"$freeze"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * buddy_witness - the exact state of free memory
+ * cross_check - the exact state of free memory
  *
- * In /sys/kernel/debug/buddy_witness/:
+ * In /sys/kernel/debug/cross_check/:
  *
  *   free    each zone's watermarks, reserves and state of deferral; its free
  *           blocks by migratetype and order, counted whatever their number;
@@ -43,7 +43,7 @@
 #include <linux/string.h>
 #include <linux/vmstat.h>
 
-#include "buddy_witness.h"
+#include "cross_check.h"
 
 #define RANGE_ORDER_MIN		4
 #define RANGE_ORDER_MAX		(MAX_ORDER - 1)
@@ -389,7 +389,7 @@ static const struct file_operations stop_fops = {
 	.release	= single_release,
 };
 
-int witness_free_init(struct dentry *dir)
+int cross_check_free_init(struct dentry *dir)
 {
 	free_text = (char *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
 					     FREE_TEXT_ORDER);
@@ -402,7 +402,7 @@ int witness_free_init(struct dentry *dir)
 	return 0;
 }
 
-void witness_free_exit(void)
+void cross_check_free_exit(void)
 {
 	free_pages((unsigned long)free_text, FREE_TEXT_ORDER);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * buddy_witness - count what others see of the page allocator
+ * cross_check - count what others see of the page allocator
  *
  * Probes on kmem:mm_page_alloc, compaction:mm_compaction_try_to_compact_pages
  * and, where there is one, buddy_monitor:buddy_monitor_decision, from when the
  * module is loaded. Nothing is allocated for an event, nor for a snapshot.
  *
- * In /sys/kernel/debug/buddy_witness/:
+ * In /sys/kernel/debug/cross_check/:
  *
  *   snapshot   all counts of the monitor, of the probes and of vmstat, taken at
  *              one instant: in stop_machine(), where no CPU can be between the
@@ -14,7 +14,7 @@
  *              kernel is not preemptible
  *   decisions  the last decisions of adaptive compaction, with the free areas
  *              that each was made of
- *   free       see witness_free.c
+ *   free       see cross_check_free.c
  *   freeze     see there
  */
 
@@ -35,25 +35,25 @@
 #include <linux/tracepoint.h>
 #include <linux/vmstat.h>
 
-#include "buddy_witness.h"
+#include "cross_check.h"
 
 /* Kbuild tells whether this kernel has the header: a prefix of the series lacks it. */
 #if defined(HAVE_BUDDY_MONITOR_H) && defined(CONFIG_BUDDY_MONITOR)
 #include <linux/buddy_monitor.h>
-#define WITNESS_MONITOR
+#define CROSS_CHECK_MONITOR
 #endif
 
-#define WITNESS_PRIORITIES	3
-#define WITNESS_DECISIONS	1024
+#define CROSS_CHECK_PRIORITIES	3
+#define CROSS_CHECK_DECISIONS	1024
 
-struct witness_counts {
+struct cross_check_counts {
 	unsigned long allocated[MAX_ORDER];
 	unsigned long refused[MAX_ORDER];
-	unsigned long compact_call[WITNESS_PRIORITIES][MAX_ORDER];
+	unsigned long compact_call[CROSS_CHECK_PRIORITIES][MAX_ORDER];
 	unsigned long decisions[MAX_ORDER];
 };
 
-struct witness_decision {
+struct cross_check_decision {
 	unsigned int order;
 	gfp_t gfp_mask;
 	unsigned int cutoff;
@@ -63,59 +63,59 @@ struct witness_decision {
 	unsigned long nr_free[MAX_ORDER];
 };
 
-struct witness_snapshot {
-	struct witness_counts counts;
+struct cross_check_snapshot {
+	struct cross_check_counts counts;
 	unsigned long compact_stall;
 	unsigned long compact_success;
 	unsigned long compact_fail;
-#ifdef WITNESS_MONITOR
+#ifdef CROSS_CHECK_MONITOR
 	struct buddy_monitor_snapshot monitor;
 #endif
 };
 
-static DEFINE_PER_CPU(struct witness_counts, witness_counts);
+static DEFINE_PER_CPU(struct cross_check_counts, cross_check_counts);
 
-static struct witness_decision witness_decisions[WITNESS_DECISIONS];
-static atomic_t witness_decisions_seen;
+static struct cross_check_decision cross_check_decisions[CROSS_CHECK_DECISIONS];
+static atomic_t cross_check_decisions_seen;
 
 /* One reader at a time: what it reads is too large for a stack. */
-static DEFINE_MUTEX(witness_mutex);
-static struct witness_snapshot witness_snapshot;
-static struct dentry *witness_dir;
+static DEFINE_MUTEX(cross_check_mutex);
+static struct cross_check_snapshot cross_check_snapshot;
+static struct dentry *cross_check_dir;
 
-static void witness_page_alloc(void *data, struct page *page,
-			       unsigned int order, gfp_t gfp_mask,
-			       int migratetype)
+static void cross_check_page_alloc(void *data, struct page *page,
+				   unsigned int order, gfp_t gfp_mask,
+				   int migratetype)
 {
 	if (order >= MAX_ORDER)
 		return;
 	if (page)
-		this_cpu_inc(witness_counts.allocated[order]);
+		this_cpu_inc(cross_check_counts.allocated[order]);
 	else
-		this_cpu_inc(witness_counts.refused[order]);
+		this_cpu_inc(cross_check_counts.refused[order]);
 }
 
-static void witness_compact(void *data, int order, gfp_t gfp_mask, int prio)
+static void cross_check_compact(void *data, int order, gfp_t gfp_mask, int prio)
 {
 	if (order >= 0 && order < MAX_ORDER && prio >= 0 &&
-	    prio < WITNESS_PRIORITIES)
-		this_cpu_inc(witness_counts.compact_call[prio][order]);
+	    prio < CROSS_CHECK_PRIORITIES)
+		this_cpu_inc(cross_check_counts.compact_call[prio][order]);
 }
 
-static void witness_decide(void *data, unsigned int order,
-			   unsigned long gfp_flags,
-			   const unsigned long *nr_free, unsigned int cutoff,
-			   unsigned int threshold, unsigned int frag_pct,
-			   unsigned int mode)
+static void cross_check_decide(void *data, unsigned int order,
+			       unsigned long gfp_flags,
+			       const unsigned long *nr_free,
+			       unsigned int cutoff, unsigned int threshold,
+			       unsigned int frag_pct, unsigned int mode)
 {
-	struct witness_decision *decision;
+	struct cross_check_decision *decision;
 	unsigned int number;
 
 	if (order >= MAX_ORDER)
 		return;
-	this_cpu_inc(witness_counts.decisions[order]);
-	number = atomic_fetch_inc(&witness_decisions_seen);
-	decision = &witness_decisions[number % WITNESS_DECISIONS];
+	this_cpu_inc(cross_check_counts.decisions[order]);
+	number = atomic_fetch_inc(&cross_check_decisions_seen);
+	decision = &cross_check_decisions[number % CROSS_CHECK_DECISIONS];
 	decision->order = order;
 	decision->gfp_mask = (__force gfp_t)gfp_flags;
 	decision->cutoff = cutoff;
@@ -126,50 +126,51 @@ static void witness_decide(void *data, unsigned int order,
 }
 
 /* Found by name, since the kernel exports none of them. */
-struct witness_probe {
+struct cross_check_probe {
 	const char *name;
 	void *function;
 	bool required;
 	struct tracepoint *tracepoint;
 };
 
-static struct witness_probe witness_probes[] = {
-	{ "mm_page_alloc", witness_page_alloc, true },
-	{ "mm_compaction_try_to_compact_pages", witness_compact, true },
-	{ "buddy_monitor_decision", witness_decide, false },
+static struct cross_check_probe cross_check_probes[] = {
+	{ "mm_page_alloc", cross_check_page_alloc, true },
+	{ "mm_compaction_try_to_compact_pages", cross_check_compact, true },
+	{ "buddy_monitor_decision", cross_check_decide, false },
 };
 
-static void witness_find(struct tracepoint *tracepoint, void *unused)
+static void cross_check_find(struct tracepoint *tracepoint, void *unused)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(witness_probes); i++) {
-		if (!strcmp(tracepoint->name, witness_probes[i].name))
-			witness_probes[i].tracepoint = tracepoint;
+	for (i = 0; i < ARRAY_SIZE(cross_check_probes); i++) {
+		if (!strcmp(tracepoint->name, cross_check_probes[i].name))
+			cross_check_probes[i].tracepoint = tracepoint;
 	}
 }
 
-static void witness_unregister(unsigned int number)
+static void cross_check_unregister(unsigned int number)
 {
 	unsigned int i;
 
 	for (i = 0; i < number; i++) {
-		if (witness_probes[i].tracepoint)
-			tracepoint_probe_unregister(witness_probes[i].tracepoint,
-						    witness_probes[i].function,
-						    NULL);
+		struct cross_check_probe *probe = &cross_check_probes[i];
+
+		if (probe->tracepoint)
+			tracepoint_probe_unregister(probe->tracepoint,
+						    probe->function, NULL);
 	}
 	tracepoint_synchronize_unregister();
 }
 
-static int __init witness_register(void)
+static int __init cross_check_register(void)
 {
 	unsigned int i;
 	int err;
 
-	for_each_kernel_tracepoint(witness_find, NULL);
-	for (i = 0; i < ARRAY_SIZE(witness_probes); i++) {
-		struct witness_probe *probe = &witness_probes[i];
+	for_each_kernel_tracepoint(cross_check_find, NULL);
+	for (i = 0; i < ARRAY_SIZE(cross_check_probes); i++) {
+		struct cross_check_probe *probe = &cross_check_probes[i];
 
 		err = 0;
 		if (probe->tracepoint)
@@ -180,7 +181,7 @@ static int __init witness_register(void)
 		if (err) {
 			pr_err("no probe on tracepoint %s: error %d\n",
 			       probe->name, err);
-			witness_unregister(i);
+			cross_check_unregister(i);
 			return err;
 		}
 	}
@@ -188,7 +189,7 @@ static int __init witness_register(void)
 	return 0;
 }
 
-static void witness_add(unsigned long *sum, const unsigned long *part)
+static void cross_check_add(unsigned long *sum, const unsigned long *part)
 {
 	unsigned int order;
 
@@ -197,39 +198,40 @@ static void witness_add(unsigned long *sum, const unsigned long *part)
 }
 
 /* Runs on one CPU, the others spin with interrupts off. */
-static int witness_take(void *unused)
+static int cross_check_take(void *unused)
 {
-	struct witness_snapshot *snapshot = &witness_snapshot;
-	struct witness_counts *sum = &snapshot->counts;
+	struct cross_check_snapshot *snapshot = &cross_check_snapshot;
+	struct cross_check_counts *sum = &snapshot->counts;
 	unsigned int prio;
 	int cpu;
 
 	memset(snapshot, 0, sizeof(*snapshot));
 	for_each_possible_cpu(cpu) {
-		const struct witness_counts *part;
+		const struct cross_check_counts *part;
 		const unsigned long *event;
 
-		part = per_cpu_ptr(&witness_counts, cpu);
-		witness_add(sum->allocated, part->allocated);
-		witness_add(sum->refused, part->refused);
-		witness_add(sum->decisions, part->decisions);
-		for (prio = 0; prio < WITNESS_PRIORITIES; prio++)
-			witness_add(sum->compact_call[prio],
-				    part->compact_call[prio]);
+		part = per_cpu_ptr(&cross_check_counts, cpu);
+		cross_check_add(sum->allocated, part->allocated);
+		cross_check_add(sum->refused, part->refused);
+		cross_check_add(sum->decisions, part->decisions);
+		for (prio = 0; prio < CROSS_CHECK_PRIORITIES; prio++)
+			cross_check_add(sum->compact_call[prio],
+					part->compact_call[prio]);
 
 		event = per_cpu(vm_event_states, cpu).event;
 		snapshot->compact_stall += event[COMPACTSTALL];
 		snapshot->compact_success += event[COMPACTSUCCESS];
 		snapshot->compact_fail += event[COMPACTFAIL];
 	}
-#ifdef WITNESS_MONITOR
+#ifdef CROSS_CHECK_MONITOR
 	buddy_monitor_read(&snapshot->monitor);
 #endif
 
 	return 0;
 }
 
-static void witness_show_orders(struct seq_file *m, const unsigned long *row)
+static void cross_check_show_orders(struct seq_file *m,
+				    const unsigned long *row)
 {
 	unsigned int order;
 
@@ -238,15 +240,17 @@ static void witness_show_orders(struct seq_file *m, const unsigned long *row)
 	seq_putc(m, '\n');
 }
 
-static void witness_show_monitor(struct seq_file *m)
+static void cross_check_show_monitor(struct seq_file *m)
 {
-#ifdef WITNESS_MONITOR
-	const struct buddy_monitor_snapshot *monitor = &witness_snapshot.monitor;
+#ifdef CROSS_CHECK_MONITOR
+	const struct buddy_monitor_snapshot *monitor;
 	unsigned int item;
+
+	monitor = &cross_check_snapshot.monitor;
 
 	for (item = 0; item < NR_BUDDY_ITEMS; item++) {
 		seq_printf(m, "monitor %s", buddy_item_names[item]);
-		witness_show_orders(m, monitor->item[item]);
+		cross_check_show_orders(m, monitor->item[item]);
 	}
 	seq_printf(m, "monitor_invalid req=%lu fail=%lu switches=%lu\n",
 		   monitor->invalid_req, monitor->invalid_fail,
@@ -256,30 +260,30 @@ static void witness_show_monitor(struct seq_file *m)
 
 static int snapshot_show(struct seq_file *m, void *unused)
 {
-	const struct witness_counts *counts = &witness_snapshot.counts;
+	const struct cross_check_counts *counts = &cross_check_snapshot.counts;
 	unsigned int prio;
 
-	mutex_lock(&witness_mutex);
-	stop_machine(witness_take, NULL, NULL);
+	mutex_lock(&cross_check_mutex);
+	stop_machine(cross_check_take, NULL, NULL);
 	seq_printf(m, "%s snapshot 1\n", KBUILD_MODNAME);
 	seq_printf(m, "cpus=%u\n", num_online_cpus());
-	witness_show_monitor(m);
+	cross_check_show_monitor(m);
 	seq_puts(m, "allocated");
-	witness_show_orders(m, counts->allocated);
+	cross_check_show_orders(m, counts->allocated);
 	seq_puts(m, "refused");
-	witness_show_orders(m, counts->refused);
-	for (prio = 0; prio < WITNESS_PRIORITIES; prio++) {
+	cross_check_show_orders(m, counts->refused);
+	for (prio = 0; prio < CROSS_CHECK_PRIORITIES; prio++) {
 		seq_printf(m, "compact_call prio=%u", prio);
-		witness_show_orders(m, counts->compact_call[prio]);
+		cross_check_show_orders(m, counts->compact_call[prio]);
 	}
 	seq_puts(m, "decisions");
-	witness_show_orders(m, counts->decisions);
+	cross_check_show_orders(m, counts->decisions);
 	seq_printf(m, "vm compact_stall=%lu compact_success=%lu compact_fail=%lu\n",
-		   witness_snapshot.compact_stall,
-		   witness_snapshot.compact_success,
-		   witness_snapshot.compact_fail);
+		   cross_check_snapshot.compact_stall,
+		   cross_check_snapshot.compact_success,
+		   cross_check_snapshot.compact_fail);
 	seq_puts(m, "end\n");
-	mutex_unlock(&witness_mutex);
+	mutex_unlock(&cross_check_mutex);
 
 	return 0;
 }
@@ -300,16 +304,16 @@ static const struct file_operations snapshot_fops = {
 
 static int decisions_show(struct seq_file *m, void *unused)
 {
-	unsigned int seen = atomic_read(&witness_decisions_seen);
-	unsigned int kept = min_t(unsigned int, seen, WITNESS_DECISIONS);
+	unsigned int seen = atomic_read(&cross_check_decisions_seen);
+	unsigned int kept = min_t(unsigned int, seen, CROSS_CHECK_DECISIONS);
 	unsigned int i, order;
 
 	seq_printf(m, "%s decisions 1 seen=%u kept=%u\n", KBUILD_MODNAME, seen,
 		   kept);
 	for (i = seen - kept; i != seen; i++) {
-		const struct witness_decision *decision;
+		const struct cross_check_decision *decision;
 
-		decision = &witness_decisions[i % WITNESS_DECISIONS];
+		decision = &cross_check_decisions[i % CROSS_CHECK_DECISIONS];
 		seq_printf(m, "order=%u gfp=%u cutoff=%u threshold=%u frag_pct=%u mode=%u free=%lu",
 			   decision->order, (__force unsigned int)decision->gfp_mask,
 			   decision->cutoff, decision->threshold,
@@ -325,41 +329,41 @@ static int decisions_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(decisions);
 
-static int __init witness_init(void)
+static int __init cross_check_init(void)
 {
 	int err;
 
-	witness_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
-	if (IS_ERR(witness_dir))
-		return PTR_ERR(witness_dir);
-	err = witness_free_init(witness_dir);
+	cross_check_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	if (IS_ERR(cross_check_dir))
+		return PTR_ERR(cross_check_dir);
+	err = cross_check_free_init(cross_check_dir);
 	if (err)
 		goto out_dir;
-	err = witness_register();
+	err = cross_check_register();
 	if (err)
 		goto out_free;
-	debugfs_create_file("snapshot", 0400, witness_dir, NULL,
+	debugfs_create_file("snapshot", 0400, cross_check_dir, NULL,
 			    &snapshot_fops);
-	debugfs_create_file("decisions", 0400, witness_dir, NULL,
+	debugfs_create_file("decisions", 0400, cross_check_dir, NULL,
 			    &decisions_fops);
 
 	return 0;
 
 out_free:
-	witness_free_exit();
+	cross_check_free_exit();
 out_dir:
-	debugfs_remove_recursive(witness_dir);
+	debugfs_remove_recursive(cross_check_dir);
 	return err;
 }
-module_init(witness_init);
+module_init(cross_check_init);
 
-static void __exit witness_exit(void)
+static void __exit cross_check_exit(void)
 {
-	debugfs_remove_recursive(witness_dir);
-	witness_unregister(ARRAY_SIZE(witness_probes));
-	witness_free_exit();
+	debugfs_remove_recursive(cross_check_dir);
+	cross_check_unregister(ARRAY_SIZE(cross_check_probes));
+	cross_check_free_exit();
 }
-module_exit(witness_exit);
+module_exit(cross_check_exit);
 
-MODULE_DESCRIPTION("An independent witness of what the page allocator does");
+MODULE_DESCRIPTION("An independent account of what the page allocator does");
 MODULE_LICENSE("GPL");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What debugfs and the witness module would say in the synthetic run, consistent with it.
+"""What debugfs and the cross-check module would say in the synthetic run, consistent with it.
 
 Every request of order 10 that stalled was served by its first compaction; one was skipped and
 then served by reclaim. Nothing fails. The module was loaded when each order had seen one
@@ -63,7 +63,7 @@ def texts(state: State) -> dict[str, str]:
             for area in state.zones
         ),
         "still": "tries=1 still=1\n",
-        "witness": witness(state, items),
+        "cross_check": cross_check(state, items),
         "decisions": decisions(state),
         "hist_alloc": histogram(
             "order",
@@ -132,9 +132,9 @@ def latency(state: State) -> str:
     return text
 
 
-def witness(state: State, items: dict[str, Row]) -> str:
+def cross_check(state: State, items: dict[str, Row]) -> str:
     lines = [
-        "buddy_witness snapshot 1",
+        "cross_check snapshot 1",
         "cpus=1",
         *(f"monitor {name} {words(row)}" for name, row in items.items()),
         "monitor_invalid req=0 fail=0 switches=0",
@@ -150,7 +150,7 @@ def witness(state: State, items: dict[str, Row]) -> str:
 
 def decisions(state: State) -> str:
     made, raised = sum(state.slowpath), sum(state.adaptive)
-    text = f"buddy_witness decisions 1 seen={made} kept={made}\n"
+    text = f"cross_check decisions 1 seen={made} kept={made}\n"
     for each in [CALM] * (made - raised) + [RAISED] * raised:
         text += f"order=10 gfp=11456 cutoff=3 threshold=50 {each}\n"
     return text + "end\n"

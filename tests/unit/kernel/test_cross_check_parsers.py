@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What debugfs and the witness module say: a kernel's own texts are read, others refused."""
+"""What debugfs and the cross-check module say: a kernel's own texts are read, others refused."""
 
 import contextlib
 import re
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from harness.errors import RecordError
 from harness.texts.guest.cross_check import (
-    WITNESS_FILES,
+    CROSS_CHECK_FILES,
+    parse_cross_check,
+    parse_cross_checks,
     parse_decisions,
-    parse_witness,
-    parse_witnesses,
 )
 from harness.texts.pages import Order
 from harness.texts.proc.monitor_details import (
@@ -27,7 +27,7 @@ from harness.texts.proc.monitor_details import (
 )
 from harness.texts.proc.trace_hist import parse_trace_hist
 
-DATA = Path(__file__).parents[2] / "data" / "witness-5.15"
+DATA = Path(__file__).parents[2] / "data" / "cross-check-5.15"
 Parser = Callable[[str], object]
 LARGEST = Order(10)
 
@@ -37,20 +37,20 @@ def golden(name: str) -> str:
 
 
 DETAILS = {name: golden(name) for name in (*DETAIL_FILES, LAST_RESORT_FILE)}
-WITNESSES = {name: golden(name) for name in WITNESS_FILES}
+CROSS_CHECKS = {name: golden(name) for name in CROSS_CHECK_FILES}
 
 
 def detail(name: str) -> Parser:
     return lambda text: parse_monitor_details(DETAILS | {name: text})
 
 
-def witness(name: str) -> Parser:
-    return lambda text: parse_witnesses(WITNESSES | {name: text})
+def cross_check_file(name: str) -> Parser:
+    return lambda text: parse_cross_checks(CROSS_CHECKS | {name: text})
 
 
 PARSERS: dict[str, Parser] = {
     **{name: detail(name) for name in DETAILS},
-    **{name: witness(name) for name in WITNESS_FILES},
+    **{name: cross_check_file(name) for name in CROSS_CHECK_FILES},
     "unusable_index": parse_unusable_index,
     "still": parse_still,
 }
@@ -139,37 +139,37 @@ def test_the_last_resort_is_read_where_there_is_one() -> None:
         parse_monitor_details(DETAILS | {steps: older})
 
 
-def test_a_witness_of_an_older_kernel_is_read() -> None:
-    text = golden("witness")
+def test_a_cross_check_of_an_older_kernel_is_read() -> None:
+    text = golden("cross_check")
     older = re.sub("monitor step_last_resort.*\n", "", text)
 
     assert older != text
-    assert parse_witness(older) == parse_witness(text)
+    assert parse_cross_check(older) == parse_cross_check(text)
     with pytest.raises(RecordError, match="step_oom is absent"):
-        parse_witness(re.sub("monitor step_oom.*\n", "", text))
+        parse_cross_check(re.sub("monitor step_oom.*\n", "", text))
 
 
-def test_the_witness_is_read() -> None:
-    witnesses = parse_witnesses(WITNESSES)
-    instant = witnesses.instant
+def test_the_cross_check_is_read() -> None:
+    cross_checks = parse_cross_checks(CROSS_CHECKS)
+    instant = cross_checks.instant
 
     assert instant.item("req", LARGEST) == instant.allocated[10] == 192
     assert instant.calls(LARGEST) == instant.compact_calls[0][10] == instant.decisions[10] == 38
     assert instant.events == {"compact_stall": 38, "compact_success": 38, "compact_fail": 0}
-    assert witnesses.decisions.kept[-1].frag_pct == 93
-    assert witnesses.decisions.kept[-1].free[0] == 21260
-    assert witnesses.allocations.count(10) == 192
-    assert witnesses.allocations.count(7) == 0
-    assert witnesses.compactions.count(10, 0) == witnesses.compactions.hits == 38
+    assert cross_checks.decisions.kept[-1].frag_pct == 93
+    assert cross_checks.decisions.kept[-1].free[0] == 21260
+    assert cross_checks.allocations.count(10) == 192
+    assert cross_checks.allocations.count(7) == 0
+    assert cross_checks.compactions.count(10, 0) == cross_checks.compactions.hits == 38
     with pytest.raises(RecordError, match="no counter"):
         instant.item("requests", LARGEST)
 
 
-def test_a_kernel_without_the_series_has_a_witness_without_a_monitor() -> None:
-    lines = golden("witness").splitlines(keepends=True)
+def test_a_kernel_without_the_series_has_a_cross_check_without_a_monitor() -> None:
+    lines = golden("cross_check").splitlines(keepends=True)
     text = "".join(line for line in lines if not line.startswith("monitor"))
 
-    assert parse_witness(text).monitor == {}
+    assert parse_cross_check(text).monitor == {}
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,14 @@ def test_a_kernel_without_the_series_has_a_witness_without_a_monitor() -> None:
         ("snapshot 1", "snapshot 2", "another format"),
     ],
 )
-def test_a_witness_of_another_kind_is_refused(old: str, new: str, message: str) -> None:
+def test_a_cross_check_of_another_kind_is_refused(old: str, new: str, message: str) -> None:
     with pytest.raises(RecordError, match=message):
-        parse_witness(golden("witness").replace(old, new))
+        parse_cross_check(golden("cross_check").replace(old, new))
 
 
 def test_decisions_since_an_earlier_reading_are_the_last_ones() -> None:
     text = golden("decisions")
-    none = parse_decisions("buddy_witness decisions 1 seen=0 kept=0\nend\n")
+    none = parse_decisions("cross_check decisions 1 seen=0 kept=0\nend\n")
     some = parse_decisions(text)
     header, *lines = text.splitlines(keepends=True)
     earlier = parse_decisions(header.replace("38", "35") + "".join(lines[:35]) + "end\n")
