@@ -10,6 +10,9 @@ from harness.checks.registry import CHECKS
 from harness.cli.main import VERBS, main
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+# In backquotes, and of the repository; NAME, LINE and <line> stand for anything.
+PATH = re.compile(r"`((?:harness|kmod|vm|patches|tests|docs)/[\w./*<>-]+)`")
 README = (ROOT / "README.md").read_text()
 
 
@@ -18,6 +21,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
     assert [command.split()[-1] for command in commands] == ["vm-experiments", "tests"]
     assert commands[1] in (ROOT / ".ci/run").read_text().splitlines()
+    assert "      - run: .ci/run\n" in (ROOT / ".github/workflows/ci.yml").read_text()
 
 
 def test_readme_counts_the_checks() -> None:
@@ -34,6 +38,14 @@ def test_every_verb_is_served_and_in_the_readme(capsys: pytest.CaptureFixture[st
 
 
 def test_links_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_paths_in_documents_are_there() -> None:
+    found = [(doc.name, path) for doc in DOCUMENTS for path in PATH.findall(doc.read_text())]
+    pattern = re.compile(r"<\w+>|NAME|LINE")
+
+    assert len(found) > 20  # the expression above still finds them
+    assert [each for each in found if not [*ROOT.glob(pattern.sub("*", each[1]))]] == []

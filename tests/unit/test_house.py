@@ -16,6 +16,7 @@ WITHOUT_SPDX = (
     *("patches/", "tests/mutants/", "tests/fake_kernel/mm/"),
     *("tests/data/", "docs/", "vm/guest/etc/"),
 )
+AS_THEY_CAME = ("patches/", "tests/mutants/", "tests/data/", "docs/results/")
 BLOB_BYTES_MAX = 256 << 10
 # The arms of a comparison over many seeds, zipped; docs/results/README.md says what they are.
 LARGE_BLOBS = re.compile(r"docs/results/[\w.-]+/results\.json\.gz")
@@ -73,6 +74,14 @@ def test_no_tracked_file_is_empty_or_a_large_blob() -> None:
     assert [name for name, size in sizes.items() if size == 0] == []
     large = [name for name, size in sizes.items() if size > BLOB_BYTES_MAX]
     assert [name for name in large if not LARGE_BLOBS.fullmatch(name)] == []
+
+
+def test_lines_end_as_editorconfig_says() -> None:
+    ragged = re.compile(rb"[ \t\r]$|[^\n]\Z", re.MULTILINE)
+    # Mails and diffs: a context line that is empty is a blank.
+    names = [name for name in tracked() if not name.startswith(AS_THEY_CAME)]
+
+    assert [name for name in names if ragged.search((ROOT / name).read_bytes())] == []
 
 
 def test_nothing_was_left_behind() -> None:
