@@ -157,6 +157,7 @@ def _hist_calls(stage: StageRecord, order: Order) -> int:
     return sum(after.count(order, prio) - before.count(order, prio) for prio in PRIORITIES)
 
 
+RANK = 60
 CHECKS = (
     Check(
         name="compact-splits-into-skipped-and-stall",

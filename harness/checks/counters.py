@@ -142,6 +142,7 @@ def _percents(run: RunRecord) -> Iterator[Comparison]:
         )
 
 
+RANK = 20
 CHECKS = (
     Check(
         name="req-is-success-plus-fail",

@@ -235,6 +235,7 @@ def _timed(run: RunRecord) -> Iterator[Comparison]:
         yield from compared(stage.name, "slowpath visits timed and slowpath", pairs)
 
 
+RANK = 90
 CHECKS = (
     Check(
         name="metric-matches-unusable-index",

@@ -106,6 +106,7 @@ def _comparisons(run: RunRecord) -> Iterator[Comparison]:
             )
 
 
+RANK = 120
 CHECKS = (
     Check(
         name="prediction-holds",

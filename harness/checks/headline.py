@@ -238,6 +238,7 @@ def _compare(stage: StageRecord, headline: Headline, floor: int) -> Iterator[Com
     )
 
 
+RANK = 140
 CHECKS = (
     Check(
         name="headline-burst-is-served-by-compaction",

@@ -60,6 +60,7 @@ def _judge_log(label: str, log: KernelLog) -> Iterator[Comparison]:
     )
 
 
+RANK = 10
 CHECKS = (
     Check(
         name="kernel-is-the-one-built",

@@ -113,6 +113,7 @@ def last_resort_count(snapshot: Snapshot, name: str, order: Order) -> int:
     return table.value(name, order)
 
 
+RANK = 100
 CHECKS = (
     Check(
         name="last-resort-serves-what-it-made",

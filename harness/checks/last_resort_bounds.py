@@ -113,6 +113,7 @@ def _rise(stage: StageRecord, name: str, order: Order) -> int:
     return rise(stage, last_resort_count, name, order)
 
 
+RANK = 110
 CHECKS = (
     Check(
         name="last-resort-keeps-its-bounds",

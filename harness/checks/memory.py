@@ -75,6 +75,7 @@ def _stalls(run: RunRecord) -> Iterator[Comparison]:
         )
 
 
+RANK = 30
 CHECKS = (
     Check(
         name="free-blocks-add-up-to-free-pages",

@@ -74,6 +74,7 @@ def _seen(stage: StageRecord, records: ModuleRecords) -> Comparison:
     )
 
 
+RANK = 40
 CHECKS = (
     Check(
         name="module-records-add-up",

@@ -78,6 +78,7 @@ def _orders(run: RunRecord) -> Iterator[Comparison]:
         )
 
 
+RANK = 70
 CHECKS = (
     Check(
         name="policy-off-changes-nothing",

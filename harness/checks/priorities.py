@@ -186,6 +186,7 @@ def _calls(stage: StageRecord, order: Order, prio: int) -> int:
     return after - before
 
 
+RANK = 80
 CHECKS = (
     Check(
         name="priorities-match-policy",

@@ -246,6 +246,7 @@ def _texts_show(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
     )
 
 
+RANK = 50
 CHECKS = (
     Check(
         name="monitor-was-not-switched",

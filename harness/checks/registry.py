@@ -1,41 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All checks, in the order a reader meets them, and the judging of a run."""
+"""All checks, and the judging of a run.
 
-from harness.checks import (
-    compaction,
-    counters,
-    decisions,
-    headline,
-    identity,
-    last_resort,
-    last_resort_bounds,
-    memory,
-    module,
-    policy,
-    priorities,
-    reconcile,
-    torture,
-)
-from harness.checks import forecast as prediction
+A module of this package that has CHECKS is found by itself; its RANK says where a reader meets
+them, lowest first.
+"""
+
+import pkgutil
+from importlib import import_module
+from types import ModuleType
+
+from harness import checks
 from harness.checks.base import Check, CheckResult, Status
 from harness.record.run import RunRecord
 
-CHECKS: tuple[Check, ...] = (
-    *identity.CHECKS,
-    *counters.CHECKS,
-    *memory.CHECKS,
-    *module.CHECKS,
-    *reconcile.CHECKS,
-    *compaction.CHECKS,
-    *policy.CHECKS,
-    *priorities.CHECKS,
-    *decisions.CHECKS,
-    *last_resort.CHECKS,
-    *last_resort_bounds.CHECKS,
-    *prediction.CHECKS,
-    *torture.CHECKS,
-    *headline.CHECKS,
-)
+
+def _modules() -> list[ModuleType]:
+    names = (each.name for each in pkgutil.iter_modules(checks.__path__, f"{checks.__name__}."))
+    found = [import_module(name) for name in names if name != __name__]
+    return sorted(
+        (module for module in found if hasattr(module, "CHECKS")),
+        key=lambda module: (module.RANK, module.__name__),
+    )
+
+
+CHECKS: tuple[Check, ...] = tuple(check for module in _modules() for check in module.CHECKS)
 
 
 def judge(run: RunRecord) -> tuple[CheckResult, ...]:

@@ -177,6 +177,7 @@ def _reader(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
     ]
 
 
+RANK = 130
 CHECKS = (
     Check(
         name="torture-takes-every-exit",
