@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.errors import RecordError
+from harness.items import COUNTERS
 from harness.record.run import RunRecord, Snapshot
-from harness.texts.proc.buddy_monitor import COUNTERS, MonitorRow
+from harness.texts.proc.buddy_monitor import MonitorRow
 
 # Below this order a live kernel is never at rest: its own tasks, the reader's among them,
 # ask for single pages, slabs and stacks (order up to 3, PAGE_ALLOC_COSTLY_ORDER) all the time.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.errors import RecordError
 from harness.forecast.forecast import Forecast, Prediction
+from harness.items import COUNTERS
 from harness.record.run import RunRecord, Snapshot, StageRecord
-from harness.texts.proc.buddy_monitor import COUNTERS, MonitorRow
+from harness.texts.proc.buddy_monitor import MonitorRow
 
 FRAG_PCT = "frag_pct"
 

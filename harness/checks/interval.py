@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from harness.checks.base import Comparison, NotApplicable, unmonitored
 from harness.checks.counters import EXACT_FROM_ORDER, in_flight_bound
 from harness.errors import RecordError
+from harness.items import COUNTERS
 from harness.record.run import RunRecord, Snapshot, StageRecord
 from harness.texts.guest.cross_check import CrossChecks, Decision
 from harness.texts.pages import ORDERS, Order
-from harness.texts.proc.buddy_monitor import COUNTERS
 from harness.texts.proc.monitor_details import MonitorDetails
 
 EXACT_ORDERS = ORDERS[EXACT_FROM_ORDER:]

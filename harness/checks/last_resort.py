@@ -19,9 +19,9 @@ from harness.checks.interval import (
 )
 from harness.checks.policy import steady_mode
 from harness.errors import RecordError
+from harness.items import LAST_RESORT_COUNTS
 from harness.record.run import RunRecord, Snapshot, StageRecord
 from harness.texts.pages import NOT_COSTLY, ORDERS, Order
-from harness.texts.proc.monitor_details import LAST_RESORT_COUNTS
 from harness.texts.proc.sysctl import PolicyMode
 
 _SCANNED = "compact_migrate_scanned"

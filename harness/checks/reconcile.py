@@ -21,11 +21,9 @@ from harness.checks.interval import (
     without_cross_checks,
     without_details,
 )
+from harness.items import COUNTERS, REASONS, STEPS, Item
 from harness.record.run import RunRecord, StageRecord
-from harness.texts.guest.cross_check import MONITOR_ITEMS
 from harness.texts.pages import ORDERS, Order
-from harness.texts.proc.buddy_monitor import COUNTERS
-from harness.texts.proc.monitor_details import REASONS, STEPS
 
 
 def _not_switched(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
@@ -229,7 +227,7 @@ def _texts_show(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
     return without_cross_checks(run) or (
         comparison
         for snapshot in run.snapshots
-        for name in MONITOR_ITEMS
+        for name in Item
         for comparison in compared(
             f"{snapshot.label}, {name}",
             "text and cross-check",

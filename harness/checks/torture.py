@@ -10,16 +10,9 @@ from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
 from harness.checks.counters import EXACT_FROM_ORDER
 from harness.checks.torture_table import LATER, POLICY, Expected, expected
 from harness.errors import RecordError
+from harness.items import REASON_ITEMS, STEP_ITEMS, Item
 from harness.record.run import RunRecord
-from harness.texts.guest.torture import (
-    REASONS,
-    STEPS,
-    CaseResult,
-    Counted,
-    Item,
-    Torture,
-    parse_torture,
-)
+from harness.texts.guest.torture import CaseResult, Counted, Torture, parse_torture
 
 STAGE = "torture"
 # The patch from which on a module can read the counters.
@@ -132,8 +125,8 @@ def _wrong_sums(counted: Counted) -> Iterator[str]:
     items = counted.items
     stall = items[Item.COMPACT_STALL]
     for whole, parts in (
-        (Item.SUCCESS, STEPS),
-        (Item.FAIL, REASONS),
+        (Item.SUCCESS, STEP_ITEMS),
+        (Item.FAIL, REASON_ITEMS),
         (Item.COMPACT, (Item.COMPACT_SKIPPED, Item.COMPACT_STALL)),
         (Item.COMPACT_STALL, (Item.COMPACT_SUCCESS, Item.COMPACT_FAIL)),
     ):

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from harness.texts.guest.torture import CaseResult, Item, Torture
+from harness.items import Item
+from harness.texts.guest.torture import CaseResult, Torture
 
 _ATTEMPTS = frozenset(item for item in Item if item.startswith("compact"))
 # 2 threads for each CPU with 4000 pairs each (HAMMER_PER_CPU, HAMMER_PAIRS); 40000 pairs of

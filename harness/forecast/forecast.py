@@ -58,7 +58,7 @@ class Prediction:
     first_slowpath: FirstSlowpath | None  # None: no request enters the slowpath
 
     def counter(self, name: str) -> Forecast:
-        """Return one of harness.texts.proc.buddy_monitor.COUNTERS by name; KeyError for another."""
+        """Return one of harness.items.COUNTERS by name; KeyError for another."""
         return {
             "req": self.req,
             "success": self.success,

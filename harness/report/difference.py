@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from harness.checks.counters import EXACT_FROM_ORDER
 from harness.errors import UserError
+from harness.items import COUNTERS
 from harness.record.run import RunRecord
-from harness.texts.proc.buddy_monitor import COUNTERS, MonitorDelta
+from harness.texts.proc.buddy_monitor import MonitorDelta
 
 
 def differences(one: RunRecord, other: RunRecord) -> Iterator[str]:

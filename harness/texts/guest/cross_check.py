@@ -10,26 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import RecordError
+from harness.items import Item
 from harness.texts.pages import MAX_ORDER, Order, order_of
-from harness.texts.proc.monitor_details import LAST_RESORT, REASONS, RESULTS, STEPS
 from harness.texts.proc.trace_hist import TraceHistogram, parse_trace_hist
 from harness.texts.text import damaged, key_values, natural, naturals, required, shown, whole_lines
 
 # enum compact_priority of include/linux/compaction.h: the lower, the harder.
 PRIO_FULL, PRIO_LIGHT, PRIO_ASYNC = PRIORITIES = (0, 1, 2)
-MONITOR_ITEMS = (
-    *(f"step_{step}" for step in STEPS),
-    "req",
-    "slowpath",
-    "compact",
-    "adaptive",
-    *(f"compact_{result}" for result in RESULTS),
-    *(f"fail_{reason}" for reason in REASONS),
-    "success",
-    "fail",
-)
 # What a kernel without the modes that act at the end does not count: none was served so.
-_LATER_ITEM = f"step_{LAST_RESORT}"
+_LATER_ITEM = Item.STEP_LAST_RESORT
 _SNAPSHOT = "cross_check"
 _DECISIONS = "decisions"
 _EVENTS = ("compact_stall", "compact_success", "compact_fail")
@@ -136,7 +125,7 @@ def parse_cross_check(text: str) -> CrossCheckSnapshot:
     monitored = "monitor_invalid" in rows
     snapshot = CrossCheckSnapshot(
         cpus=natural(take("cpus"), f"{_SNAPSHOT} cpus"),
-        monitor={name: by_order(f"monitor {name}") for name in MONITOR_ITEMS} if monitored else {},
+        monitor={name.value: by_order(f"monitor {name}") for name in Item} if monitored else {},
         switches=numbers("monitor_invalid", ("req", "fail", "switches"))["switches"]
         if monitored
         else 0,

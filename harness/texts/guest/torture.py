@@ -16,57 +16,16 @@ from a kernel without the monitor, and step_last_resort from one without that st
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from harness.errors import RecordError
+from harness.items import Item
 from harness.texts.text import damaged, key_values, natural, required, shown, whole_lines
 
 _WHAT = "torture output"
 _FORMAT = "alloc_torture 1"
 _COMB_SAID = 2  # when it is made and when it is taken away
 _SIGNED = re.compile(r"-?[0-9]{1,19}")
-
-
-class Item(StrEnum):
-    """What the monitor counts (include/linux/buddy_monitor.h, enum buddy_item)."""
-
-    REQ = "req"
-    SLOWPATH = "slowpath"
-    COMPACT = "compact"
-    ADAPTIVE = "adaptive"
-    SUCCESS = "success"
-    FAIL = "fail"
-    COMPACT_SKIPPED = "compact_skipped"
-    COMPACT_STALL = "compact_stall"
-    COMPACT_DEFERRED = "compact_deferred"
-    COMPACT_SUCCESS = "compact_success"
-    COMPACT_FAIL = "compact_fail"
-    STEP_FAST = "step_fast"
-    STEP_MIN_WATERMARK = "step_min_watermark"
-    STEP_COMPACT_FIRST = "step_compact_first"
-    STEP_FREELIST = "step_freelist"
-    STEP_RECLAIM = "step_reclaim"
-    STEP_COMPACT_SECOND = "step_compact_second"
-    STEP_LAST_RESORT = "step_last_resort"
-    STEP_OOM = "step_oom"
-    STEP_NOFAIL = "step_nofail"
-    STEP_BULK = "step_bulk"
-    FAIL_INJECTED = "fail_injected"
-    FAIL_MEMCG = "fail_memcg"
-    FAIL_NO_ZONE = "fail_no_zone"
-    FAIL_NORETRY_COMPACT = "fail_noretry_compact"
-    FAIL_NO_DIRECT_RECLAIM = "fail_no_direct_reclaim"
-    FAIL_MEMALLOC = "fail_memalloc"
-    FAIL_NORETRY = "fail_noretry"
-    FAIL_COSTLY = "fail_costly"
-    FAIL_OOM_VICTIM = "fail_oom_victim"
-    FAIL_EXHAUSTED = "fail_exhausted"
-    FAIL_NOFAIL_ATOMIC = "fail_nofail_atomic"
-
-
 _LATER_ITEM = Item.STEP_LAST_RESORT.value
-STEPS = tuple(item for item in Item if item.startswith("step_"))
-REASONS = tuple(item for item in Item if item.startswith("fail_"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,25 +10,16 @@ req last.
 
 from dataclasses import dataclass
 
-from harness.errors import RecordError
+from harness.items import COUNTERS, HEADER, Counts
 from harness.texts.pages import MAX_ORDER, ORDERS, Order
 from harness.texts.text import damaged, naturals, shown, whole_lines
 
-HEADER = "order req success fail slowpath compact adaptive frag_pct"
-COUNTERS = ("req", "success", "fail", "slowpath", "compact", "adaptive")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorRow:
+class MonitorRow(Counts):
     """The counters of one order since boot, and its last recorded frag_pct."""
 
     order: Order
-    req: int
-    success: int
-    fail: int
-    slowpath: int
-    compact: int
-    adaptive: int
     frag_pct: int
 
     @property
@@ -36,32 +27,12 @@ class MonitorRow:
         """Requests begun and not yet answered; negative means an outcome was counted twice."""
         return self.req - self.success - self.fail
 
-    def counter(self, name: str) -> int:
-        """Return one of COUNTERS by name; RecordError for another name."""
-        values = {
-            "req": self.req,
-            "success": self.success,
-            "fail": self.fail,
-            "slowpath": self.slowpath,
-            "compact": self.compact,
-            "adaptive": self.adaptive,
-        }
-        if name not in values:
-            raise RecordError(f"buddy_monitor: no counter {name!r}; choose from {COUNTERS}")
-        return values[name]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorDelta:
+class MonitorDelta(Counts):
     """What one order's counters rose by between two snapshots; negative if they fell."""
 
     order: Order
-    req: int
-    success: int
-    fail: int
-    slowpath: int
-    compact: int
-    adaptive: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +60,7 @@ def monitor_deltas(before: BuddyMonitor, after: BuddyMonitor) -> tuple[MonitorDe
     return tuple(
         MonitorDelta(
             order=new.order,
-            req=new.req - old.req,
-            success=new.success - old.success,
-            fail=new.fail - old.fail,
-            slowpath=new.slowpath - old.slowpath,
-            compact=new.compact - old.compact,
-            adaptive=new.adaptive - old.adaptive,
+            **{name: new.counter(name) - old.counter(name) for name in COUNTERS},
         )
         for old, new in zip(before.rows, after.rows, strict=True)
     )
@@ -102,16 +68,11 @@ def monitor_deltas(before: BuddyMonitor, after: BuddyMonitor) -> tuple[MonitorDe
 
 def _parse_row(line: str, expected: Order) -> MonitorRow:
     what = f"buddy_monitor order {expected}"
-    order, req, success, fail, slowpath, compact, adaptive, frag_pct = naturals(line, 8, what)
+    order, *counts, frag_pct = naturals(line, len(COUNTERS) + 2, what)
     if order != expected:
         raise damaged(what, f"the row says order {order}")
     return MonitorRow(
         order=expected,
-        req=req,
-        success=success,
-        fail=fail,
-        slowpath=slowpath,
-        compact=compact,
-        adaptive=adaptive,
         frag_pct=frag_pct,
+        **dict(zip(COUNTERS, counts, strict=True)),
     )

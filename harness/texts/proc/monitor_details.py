@@ -12,39 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.errors import RecordError
+from harness.items import LAST_RESORT, LAST_RESORT_COUNTS, REASONS, RESULTS, STEPS
 from harness.texts.pages import MAX_ORDER, ORDERS, Order
 from harness.texts.text import damaged, natural, naturals, shown, whole_lines
 
-LAST_RESORT = "last_resort"
-STEPS = (
-    "fast",
-    "min_watermark",
-    "compact_first",
-    "freelist",
-    "reclaim",
-    "compact_second",
-    LAST_RESORT,
-    "oom",
-    "nofail",
-    "bulk",
-)
-REASONS = (
-    "injected",
-    "memcg",
-    "no_zone",
-    "noretry_compact",
-    "no_direct_reclaim",
-    "memalloc",
-    "noretry",
-    "costly",
-    "oom_victim",
-    "exhausted",
-    "nofail_atomic",
-)
-RESULTS = ("skipped", "stall", "deferred", "success", "fail")
-# Of mode clear: zones tried, and left alone because they rest; aligned ranges emptied; page
-# structures looked at, and pages scanned for migration; tries after which a block was there.
-LAST_RESORT_COUNTS = ("tried", "rested", "ranges", "looked", "scanned", "made")
 # The slowpath is timed for orders from 3; bucket b holds visits of 2^b ns up to twice that.
 TIMED_ORDERS = ORDERS[3:]
 _BUCKETS = tuple(f"log2_ns_{bucket}" for bucket in range(32))

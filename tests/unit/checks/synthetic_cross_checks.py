@@ -8,11 +8,10 @@ request, and reads order 0 in the histogram a little later than the rest.
 
 from dataclasses import dataclass
 
-from harness.texts.guest.cross_check import MONITOR_ITEMS
+from harness.items import LAST_RESORT_COUNTS, REASONS, RESULTS, STEPS, Item
 from harness.texts.metrics import frag_pct, unusable_index
 from harness.texts.pages import ORDERS
 from harness.texts.proc.buddyinfo import FreeArea
-from harness.texts.proc.monitor_details import LAST_RESORT_COUNTS, REASONS, RESULTS, STEPS
 
 BEFORE_LOADED = 1
 # 71 % of 800 pages lie in blocks below order 3, and 50 % of 400: not above the threshold.
@@ -83,7 +82,7 @@ def texts(state: State) -> dict[str, str]:
 
 def counters(state: State) -> dict[str, Row]:
     stalls = only_largest(state.stall)
-    items = dict.fromkeys(MONITOR_ITEMS, only_largest(0))
+    items = dict.fromkeys(Item, only_largest(0))
     return items | {
         "req": state.req,
         "success": state.success,

@@ -12,8 +12,9 @@ from harness.checks.base import CheckResult, Status
 from harness.checks.torture import CHECKS, STAGE
 from harness.checks.torture_table import LATER, expected
 from harness.errors import RecordError
+from harness.items import Item
 from harness.record.run import RunRecord
-from harness.texts.guest.torture import Item, parse_torture
+from harness.texts.guest.torture import parse_torture
 
 TEXT = (Path(__file__).parents[2] / "data/kernel-5.15/torture.txt").read_text()
 PATCHES = ("0009-mm-buddy_monitor-let-modules-read-all-counters-at-one-instant.patch",)

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import RecordError
+from harness.items import HEADER
 from harness.texts.guest.guest_report import parse_guest_report
 from harness.texts.guest.module_records import parse_module_records
 from harness.texts.metrics import frag_pct, unusable_index
 from harness.texts.pages import ORDERS, Order, block_pages, blocks_within, order_of
-from harness.texts.proc.buddy_monitor import HEADER, monitor_deltas, parse_buddy_monitor
+from harness.texts.proc.buddy_monitor import monitor_deltas, parse_buddy_monitor
 from harness.texts.proc.buddyinfo import BuddyInfo, FreeArea, parse_buddyinfo
 from harness.texts.proc.clock import parse_clock
 from harness.texts.proc.kernel_log import parse_console, parse_kernel_log

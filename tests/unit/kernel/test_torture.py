@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RecordError
-from harness.texts.guest.torture import Item, parse_torture
+from harness.items import Item
+from harness.texts.guest.torture import parse_torture
 
 TEXT = (Path(__file__).parents[2] / "data/kernel-5.15/torture.txt").read_text()
 

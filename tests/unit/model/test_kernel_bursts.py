@@ -14,10 +14,10 @@ from model_states import BURSTS, DATA
 
 from harness.errors import RecordError
 from harness.forecast.predict import AllocatorState, Burst, Prediction, predict
+from harness.items import COUNTERS
 from harness.model.load import load_state
 from harness.model.state import GfpClass
 from harness.texts.pages import Order
-from harness.texts.proc.buddy_monitor import COUNTERS
 from harness.texts.proc.buddyinfo import parse_buddyinfo
 from harness.texts.proc.pagetypeinfo import parse_pagetypeinfo
 from harness.texts.proc.sysctl import parse_sysctl

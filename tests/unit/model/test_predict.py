@@ -19,9 +19,9 @@ from model_states import (
 
 from harness.forecast.forecast import Prediction
 from harness.forecast.predict import Noise, predict
+from harness.items import COUNTERS
 from harness.model.state import DeferState, GfpClass
 from harness.texts.pages import Order
-from harness.texts.proc.buddy_monitor import COUNTERS
 from harness.texts.proc.sysctl import PolicyMode
 
 SMALL_PAGES = blocks(o0=60000, o1=20000)
