@@ -15,10 +15,9 @@ from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Plan, Var
 from harness.compare.report import report_markdown, report_text
 from harness.compare.state_lines import broken_promises
 from harness.errors import Exit
-from harness.host import qemu
+from harness.host import emulator
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
-from harness.host.command import require
 from harness.host.console import require_terminal
 from harness.host.disk import disk_full_told
 from harness.host.folder import claimed, require_free
@@ -107,10 +106,10 @@ def upto_stage(stage: str, request: KernelRequest) -> Path:
 def run_experiments(request: RunRequest) -> int:
     """Do the main job and return the exit code of its verdict."""
     # Minutes of building are not spent on a run that cannot begin.
-    require(qemu.PROGRAM)
     if request.folder is not None:
         require_free(request.folder)
     cache = open_cache()
+    emulator.find(cache)
     kernel, image = _bootable(request.kernel, cache)
     settings = _settings(request)
     plan = stages(Scale(request.scale))
@@ -151,8 +150,8 @@ def compare_counters(one: Path, other: Path) -> int:
 def open_shell(kernel_request: KernelRequest, guest_request: GuestRequest) -> int:
     """Open a live guest for a person."""
     require_terminal()
-    require(qemu.PROGRAM)
     cache = open_cache()
+    emulator.find(cache)
     kernel, image = _bootable(kernel_request, cache)
     request = RunRequest(
         kernel=kernel_request, guest=guest_request, scale=Scale.SMALL, mode=RunMode.LIVE
@@ -163,8 +162,10 @@ def open_shell(kernel_request: KernelRequest, guest_request: GuestRequest) -> in
 
 def measure(request: KernelRequest, *, boots: int) -> int:
     """Print the promised times and rates as this machine has them."""
+    cache = open_cache()
+    emulator.find(cache)
     missed = 0
-    for figure in bench(request.kernel, open_cache(), boots=boots):
+    for figure in bench(request.kernel, cache, boots=boots):
         print(figure, flush=True)  # noqa: T201 - the command's answer
         missed += not figure.met
     return Exit.CHECK_FAILED if missed else Exit.OK
@@ -172,8 +173,10 @@ def measure(request: KernelRequest, *, boots: int) -> int:
 
 def measure_cost(request: KernelRequest) -> int:
     """Print what the counters cost, by variant."""
+    cache = open_cache()
+    emulator.find(cache)
     missed = 0
-    for line in cost(request.kernel, open_cache()):
+    for line in cost(request.kernel, cache):
         print(line, flush=True)  # noqa: T201 - the command's answer
         missed += isinstance(line, Cost) and not line.met
     return Exit.CHECK_FAILED if missed else Exit.OK
@@ -181,8 +184,8 @@ def measure_cost(request: KernelRequest) -> int:
 
 def predict_bursts(request: KernelRequest, *, seeds: int, memories_mib: tuple[int, ...]) -> int:
     """Print how the predictions of each seed and size of memory fared."""
-    require(qemu.PROGRAM)
     cache = open_cache()
+    emulator.find(cache)
     kernel, image = _bootable(request, cache)
     missed = exact = ranged = 0
     with claimed(_new_folder("predict")) as folder:
@@ -201,6 +204,7 @@ def predict_bursts(request: KernelRequest, *, seeds: int, memories_mib: tuple[in
 def try_mutants(request: KernelRequest, *, directory: Path, only: tuple[str, ...]) -> int:
     """Try wrong versions of the series and print which check caught each."""
     cache = open_cache()
+    emulator.find(cache)
     source = fetch(request.kernel, cache)
     trials = []
     for trial in mutants(source, cache, directory=directory, counters=request.counters, only=only):
@@ -216,9 +220,9 @@ def compare_arms(
     request: KernelRequest, *, plan_path: Path, folder: Path | None, jobs: int | None
 ) -> int:
     """Run a plan's arms, or what is missing of them, and print the report."""
-    require(qemu.PROGRAM)
     plan = read_plan(plan_path)
     cache = open_cache()
+    emulator.find(cache)
     variants = dict.fromkeys(arm.kernel for arm in plan.arms)
     job = Job(
         plan=plan,
@@ -251,9 +255,9 @@ def _comparison_folder(plan: Plan) -> Path:
 
 def replay_arm(key: str, *, kernel: str | None, places: tuple[Path, ...]) -> int:
     """Run one arm of a saved comparison again and tell whether its bytes are the same."""
-    require(qemu.PROGRAM)
     arm = find(key, places or PLACES)
     cache = open_cache()
+    emulator.find(cache)
     # A kernel from a directory has no name: the default may be the same, and is compared.
     named = kernel or name_of(arm.kernel.origin)
     request = _varied(KernelRequest(kernel=named, counters=arm.kernel.counters), arm.run.arm.kernel)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from harness.arch.x86_64 import X86_64
+
 RUN_SCHEMA_VERSION = 1
 
 # The origin of a source that has no name elsewhere.
@@ -89,12 +91,8 @@ class KernelBuild:
 
     @property
     def image(self) -> Path:
-        """What QEMU boots: the ELF image, by its PVH entry.
-
-        It spares the guest the decompressor, and it is the very file whose digest the build
-        and the replay key carry.
-        """
-        return self.directory / "vmlinux"
+        """What QEMU boots: the very file whose digest the build and the replay key carry."""
+        return self.directory / Path(X86_64.kernel_image).name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A killed harness cleans up as an interrupted one does: no QEMU stays behind.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        _choose_emulator(arguments)
         return VERBS[arguments.verb](arguments)
     except HarnessError as error:
         logger.error("%s", error)  # noqa: TRY400 - the message is the whole story
@@ -83,10 +85,25 @@ def _configure_logging(*, verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _doctor(arguments: argparse.Namespace) -> int:
-    from harness.host import prerequisites  # noqa: PLC0415 - each verb loads what it needs
+def _choose_emulator(arguments: argparse.Namespace) -> None:
+    """Let --qemu be what $BUDDYLAB_QEMU is: whoever starts a guest asks for one of them."""
+    if chosen := getattr(arguments, "qemu", None):
+        from harness.host import emulator  # noqa: PLC0415 - each verb loads what it needs
 
-    return prerequisites.doctor(install=arguments.install, review=arguments.review)
+        os.environ[emulator.CHOICE] = chosen
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from harness.host import prerequisites  # noqa: PLC0415
+
+    status = prerequisites.doctor(install=arguments.install, review=arguments.review)
+    if status == Exit.OK:
+        from harness.host import emulator  # noqa: PLC0415
+        from harness.host.cache import Cache  # noqa: PLC0415
+
+        used = emulator.find(Cache.default())
+        logger.info("QEMU %s: %s, repeatable guests have %s", used.version, used.program, used.cpu)
+    return status
 
 
 def _kernel(arguments: argparse.Namespace) -> "pipeline.KernelRequest":

@@ -9,7 +9,8 @@ from harness.texts.proc.sysctl import PolicyMode
 from harness.values import Counters, RunMode
 
 EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
-4 a stage failed, 5 the guest was lost. The cache is $BUDDYLAB_CACHE, else the platform's."""
+4 a stage failed, 5 the guest was lost. The cache is $BUDDYLAB_CACHE, else the platform's; QEMU is
+$BUDDYLAB_QEMU, else the one on PATH."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,8 +71,18 @@ def _counters_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _emulator_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--qemu",
+        metavar="PATH|SUITE",
+        help="another QEMU than the one on PATH: a program, or that of a suite of this machine's "
+        "distribution, e.g. bookworm-backports, brought below the cache (default: $BUDDYLAB_QEMU)",
+    )
+
+
 def _add_doctor(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     doctor = _add_verb(verbs, "doctor", "say what this machine lacks")
+    _emulator_option(doctor)
     doctor.add_argument("--install", action="store_true", help="install it, as root or with sudo")
     doctor.add_argument("--review", action="store_true", help="also what `review` needs")
 
@@ -89,6 +100,7 @@ def _add_stages(verbs: "Verbs[argparse.ArgumentParser]") -> None:
 
 
 def _guest_options(parser: argparse.ArgumentParser) -> None:
+    _emulator_option(parser)
     parser.add_argument(
         "--accelerator",
         choices=("auto", "kvm", "tcg"),
@@ -150,18 +162,21 @@ def _add_difference(verbs: "Verbs[argparse.ArgumentParser]") -> None:
 def _add_bench(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     bench = _add_verb(verbs, "bench", "measure the promised times on this machine")
     _kernel_options(bench, patched=False)
+    _emulator_option(bench)
     bench.add_argument("--boots", type=_positive, default=200, help="live boots (default 200)")
 
 
 def _add_cost(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     cost = _add_verb(verbs, "cost", "measure what the counters cost, by variant")
     _kernel_options(cost, patched=False)
+    _emulator_option(cost)
 
 
 def _add_predict(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     text = "foretell bursts from the free lists, run them and compare"
     predict = _add_verb(verbs, "predict", text)
     _kernel_options(predict, patched=False)
+    _emulator_option(predict)
     predict.add_argument(
         "--seeds", type=_positive, default=1, metavar="N", help="seeds 1..N (default 1)"
     )
@@ -178,6 +193,7 @@ def _add_mutants(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     text = "run wrong versions of the series; each must be caught"
     mutants = _add_verb(verbs, "mutants", text)
     _kernel_options(mutants, patched=False)
+    _emulator_option(mutants)
     _counters_option(mutants)
     mutants.add_argument(
         "directory",
@@ -195,6 +211,7 @@ def _add_mutants(verbs: "Verbs[argparse.ArgumentParser]") -> None:
 def _add_review(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     review = _add_verb(verbs, "review", "look at the series as a kernel reviewer would")
     _kernel_options(review, patched=False)
+    _emulator_option(review)
     review.add_argument(
         "--only",
         metavar="GATE,...",
@@ -209,6 +226,7 @@ def _add_review(verbs: "Verbs[argparse.ArgumentParser]") -> None:
 def _add_compare(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     compare = _add_verb(verbs, "compare", "run a plan's arms from the same memory")
     _kernel_options(compare, patched=False)
+    _emulator_option(compare)
     _counters_option(compare)
     compare.add_argument("plan", type=Path, metavar="PLAN", help="a TOML file, see vm/plans")
     compare.add_argument(
@@ -229,6 +247,7 @@ def _add_compare(verbs: "Verbs[argparse.ArgumentParser]") -> None:
 
 def _add_replay(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     replay = _add_verb(verbs, "replay", "run one arm again: the same bytes or an error")
+    _emulator_option(replay)
     replay.add_argument("key", metavar="KEY", help="of a comparison's table, or its beginning")
     replay.add_argument(
         "--kernel", metavar="NAME|PATH", help="default: what the comparison names as its origin"

@@ -21,6 +21,7 @@ from harness.errors import HarnessError, HostError, UserError
 from harness.host import qemu, status_channel
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
+from harness.host.emulator import Emulator
 from harness.host.files import atomic_write
 from harness.values import CONSOLE_LOG, Accelerator, RunMode
 
@@ -50,8 +51,9 @@ class AcceleratorChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """An accelerator that booted our guest, and how long that took."""
+    """A QEMU and an accelerator that booted our guest, and how long that took."""
 
+    emulator: Emulator
     accelerator: Accelerator
     boot_s: float
     why: str
@@ -63,9 +65,19 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """The guest to boot: what the probe's result depends on."""
+class _Measured:
+    """What is remembered of a QEMU, a host and a guest."""
 
+    accelerator: Accelerator
+    boot_s: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The guest to boot and what boots it: what the probe's result depends on."""
+
+    emulator: Emulator
     kernel: Path
     kernel_key: str
     initrd: Path
@@ -88,15 +100,21 @@ def measure(
         hurdle = kvm_hurdle()
     key = _memory_key(subject, choice, hurdle)
     origin = "remembered"
-    speed = _recall(cache).get(key)
-    if speed is None:
+    measured = _recall(cache).get(key)
+    if measured is None:
         # One at a time: two probes beside each other would measure each other.
         with cache.locked("probe"):
-            speed = _recall(cache).get(key)
-            if speed is None:
+            measured = _recall(cache).get(key)
+            if measured is None:
                 origin = "measured"
-                speed = _decide(subject, cache, hurdle, choice, seed)
-                _remember(cache, key, speed)
+                measured = _decide(subject, cache, hurdle, choice, seed)
+                _remember(cache, key, measured)
+    speed = Speed(
+        emulator=subject.emulator,
+        accelerator=measured.accelerator,
+        boot_s=measured.boot_s,
+        why=measured.why,
+    )
     logger.info(
         "accelerator: %s, %s; a boot takes %.1f s (%s), deadlines x%.1f",
         speed.accelerator, speed.why, speed.boot_s, origin, speed.slowdown,
@@ -117,7 +135,7 @@ def kvm_hurdle() -> str:
 
 def _decide(
     subject: Subject, cache: Cache, hurdle: str, choice: AcceleratorChoice, seed: int
-) -> Speed:
+) -> _Measured:
     if not hurdle:
         try:
             boot_s = _boot(subject, cache, Accelerator.KVM, seed)
@@ -125,13 +143,13 @@ def _decide(
             hurdle = f"{_KVM_DEVICE} opens but boots nothing ({_in_short(error)})"
         else:
             why = "proved by a boot"
-            return Speed(accelerator=Accelerator.KVM, boot_s=boot_s, why=why)
+            return _Measured(accelerator=Accelerator.KVM, boot_s=boot_s, why=why)
     if choice is AcceleratorChoice.KVM:
         raise HostError(
             f"no KVM here: {hurdle}; use --accelerator tcg, or a host with a working KVM"
         )
     boot_s = _boot(subject, cache, Accelerator.TCG, seed)
-    return Speed(accelerator=Accelerator.TCG, boot_s=boot_s, why=f"because {hurdle}")
+    return _Measured(accelerator=Accelerator.TCG, boot_s=boot_s, why=f"because {hurdle}")
 
 
 def _in_short(error: HarnessError) -> str:
@@ -147,6 +165,7 @@ def _boot(subject: Subject, cache: Cache, accelerator: Accelerator, seed: int) -
     folder = cache.root / "probe"
     folder.mkdir(parents=True, exist_ok=True)
     spec = qemu.GuestSpec(
+        emulator=subject.emulator,
         mode=qemu.GuestMode.PROBE,
         accelerator=accelerator,
         memory_mib=_PROBE_MEMORY_MIB,
@@ -177,20 +196,20 @@ def _memory_key(subject: Subject, choice: AcceleratorChoice, hurdle: str) -> str
     host = os.uname()
     asked = choice if not hurdle else "tcg"
     return sha256_text(
-        qemu.qemu_version(), host.release, host.machine, hurdle, asked, subject.kernel_key
+        subject.emulator.version, host.release, host.machine, hurdle, asked, subject.kernel_key
     )
 
 
-def _recall(cache: Cache) -> dict[str, Speed]:
+def _recall(cache: Cache) -> dict[str, _Measured]:
     """Return what is remembered; a file that cannot be read is as good as none."""
     try:
         raw = (cache.root / MEMORY_FILE).read_bytes()
-        return msgspec.json.decode(raw, type=dict[str, Speed])
+        return msgspec.json.decode(raw, type=dict[str, _Measured])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
 
 
-def _remember(cache: Cache, key: str, speed: Speed) -> None:
-    memory = _recall(cache) | {key: speed}
+def _remember(cache: Cache, key: str, measured: _Measured) -> None:
+    memory = _recall(cache) | {key: measured}
     kept = dict(list(memory.items())[-_MOST_REMEMBERED:])
     atomic_write(cache.root / MEMORY_FILE, msgspec.json.encode(kept))

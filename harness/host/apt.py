@@ -3,7 +3,8 @@
 
 apt gets a state directory of its own below the cache and an empty list of installed
 packages, so that it resolves a package's whole dependency closure and never touches
-the machine's package database.
+the machine's package database. Another suite of the machine's own distribution is asked of
+the mirror that the machine's package sources name.
 """
 
 import logging
@@ -23,6 +24,13 @@ from harness.host.files import atomic_write
 
 logger = logging.getLogger("fetch")
 
+# The keyrings of distributions that have suites of their own, by what their lists call them.
+_KEYRINGS = {
+    origin: Path(f"/usr/share/keyrings/{origin.lower()}-archive-keyring.gpg")
+    for origin in ("Debian", "Ubuntu")
+}
+_TARGET = "$(CREATED_BY) $(ORIGIN) $(LABEL) $(REPO_URI) $(COMPONENT)"
+_SOURCES = "sources.list"
 LISTS_FRESH_S = 24 * 3600.0
 UPDATE_LIMIT_S = 300.0
 DOWNLOAD_LIMIT_S = 1800.0
@@ -40,12 +48,16 @@ class Package:
 class Apt:
     """apt-get with its state below the cache."""
 
-    def __init__(self, cache: Cache) -> None:
-        """Nothing is written until something is downloaded."""
+    def __init__(self, cache: Cache, *, suite: str = "") -> None:
+        """Take packages of `suite`, or of what the machine's sources name.
+
+        Nothing is written until something is downloaded.
+        """
         require("apt-get")
         require("dpkg-deb")
         self._cache = cache
-        self._root = cache.root / "apt"
+        self._suite = suite
+        self._root = cache.root / (f"apt-{suite}" if suite else "apt")
         self._archives = cache.root / "downloads" / "deb"
         self._stamp = self._root / "updated"
 
@@ -54,7 +66,7 @@ class Apt:
 
         Raises HostError when apt cannot find or fetch them.
         """
-        with self._cache.locked("apt"):
+        with self._cache.locked(self._root.name):
             self._update()
             files = self._resolved(names, with_dependencies=with_dependencies)
             missing = [name for name in files if not (self._archives / name).exists()]
@@ -73,6 +85,11 @@ class Apt:
         for package in packages:
             run(["dpkg-deb", "--extract", str(package.path), str(root)], deadline=deadline)
 
+    @property
+    def _advice(self) -> str:
+        named = f"the name of the suite, {self._suite}," if self._suite else "the package sources"
+        return f"check {named} and the network"
+
     def _options(self, archives: Path) -> list[str]:
         options = {
             "Dir::State": self._root / "state",
@@ -83,6 +100,9 @@ class Apt:
             "APT::Install-Recommends": "0",
             "APT::Sandbox::User": "",
         }
+        if self._suite:
+            options["Dir::Etc::sourcelist"] = self._root / _SOURCES
+            options["Dir::Etc::sourceparts"] = "-"
         return [f"-o{key}={value}" for key, value in options.items()]
 
     def _update(self) -> None:
@@ -94,6 +114,8 @@ class Apt:
             (self._root / directory).mkdir(parents=True, exist_ok=True)
         (self._archives / "partial").mkdir(parents=True, exist_ok=True)
         (self._root / "status").touch()
+        if self._suite:
+            atomic_write(self._root / _SOURCES, self._sources())
         try:
             said = self._apt(["update"], UPDATE_LIMIT_S, archives=self._archives)
         except HostError as error:
@@ -105,6 +127,20 @@ class Apt:
         # missing shows when packages are asked for. Such lists are asked for again next time.
         if not any(line.startswith(("Err:", "W: Failed")) for line in said.splitlines()):
             stamp.touch()
+
+    def _sources(self) -> str:
+        """Name the suite on the machine's own mirror, signed by its distribution's keyring."""
+        own = Apt(self._cache)
+        with self._cache.locked(own._root.name):
+            own._update()
+            said = own._apt(["indextargets", "--format", _TARGET], 60.0, archives=own._archives)
+        source = suite_source(said, self._suite)
+        if source is None:
+            raise HostError(
+                f"this machine's package sources name no mirror of {' or '.join(_KEYRINGS)}; "
+                "give the path of a QEMU instead of the suite's name"
+            )
+        return source
 
     def _resolved(self, names: Sequence[str], *, with_dependencies: bool) -> list[str]:
         """Return the file names apt would bring; asked once per package list."""
@@ -129,9 +165,28 @@ class Apt:
             return run(argv, deadline=deadline, cwd=archives).output
         except CommandFailedError as error:
             raise HostError(
-                f"apt-get cannot {' '.join(arguments)}: {_reason(error.tail)}; "
-                "check the package sources and the network"
+                f"apt-get cannot {' '.join(arguments)}: {_reason(error.tail)}; {self._advice}"
             ) from error
+
+
+def suite_source(targets: str, suite: str) -> str | None:
+    """Return the line that names `suite` on the mirror of `targets`, in apt's own format.
+
+    Of a distribution's several mirrors (one for security) the one of its main label counts.
+    """
+    places: dict[tuple[str, str], list[str]] = {}
+    for line in targets.splitlines():
+        words = line.split(" ")
+        if len(words) == len(_TARGET.split(" ")) and words[0] == "Packages":
+            _, origin, label, uri, component = words
+            if origin in _KEYRINGS and label == origin:
+                places.setdefault((origin, uri), []).append(component)
+    if not places:
+        return None
+    (origin, uri), components = next(iter(places.items()))
+    keyring = _KEYRINGS[origin]
+    parts = " ".join(dict.fromkeys(components))
+    return f"deb [signed-by={keyring}] {uri} {suite} {parts}\n"
 
 
 def _newer(one: Path, other: Path) -> bool:

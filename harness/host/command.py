@@ -98,6 +98,7 @@ def started(
     env: Mapping[str, str] | None = None,
     stdout: int | None = None,
     log_path: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `argv` beside the caller; on leaving, however that happens, its group is gone.
 
@@ -116,6 +117,7 @@ def started(
             stdout=sink,  # type: ignore[call-overload]
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         try:
             yield process

@@ -7,7 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.arch.x86_64 import X86_64
 from harness.errors import Exit, HostError
+from harness.host import emulator
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 
@@ -32,7 +34,7 @@ class Need:
             return shutil.which(self.program) is not None
         if self.file:
             return Path(self.file).exists()
-        places = ("/usr/include", "/usr/include/x86_64-linux-gnu")
+        places = ("/usr/include", f"/usr/include/{X86_64.debian}")
         return any(Path(place, self.header).exists() for place in places)
 
 
@@ -49,7 +51,7 @@ NEEDS = (
     Need(package="xz-utils", program="xz", why="unpacks Debian's kernel source"),
     Need(package="git", program="git", why="applies the patch series"),
     Need(package="patch", program="patch", why="tells fuzz and offset of each hunk"),
-    Need(package="qemu-system-x86", program="qemu-system-x86_64", why="runs the guest"),
+    Need(package=X86_64.qemu_package, program=X86_64.qemu_program, why="runs the guest"),
     Need(package="openssh-client", program="ssh-keygen", why="a key for each live run"),
     Need(
         package="ca-certificates",
@@ -67,7 +69,9 @@ REVIEW_NEEDS = (Need(package="sparse", program="sparse", why="checks the kernel'
 def missing(*, review: bool = False) -> tuple[Need, ...]:
     """Return what this host lacks."""
     wanted = (*NEEDS, *REVIEW_NEEDS) if review else NEEDS
-    return tuple(need for need in wanted if not need.met())
+    # Where another QEMU was chosen none need be on PATH; emulator.find tells what that one lacks.
+    spared = X86_64.qemu_program if emulator.is_chosen() else None
+    return tuple(need for need in wanted if not (need.met() or need.program == spared))
 
 
 def install_line(needs: tuple[Need, ...]) -> str:

@@ -1,34 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The QEMU command line as a pure function of a frozen value, and what QEMU brings along.
+"""The QEMU command line as a pure function of a frozen value.
 
 Serial ports of a guest: ttyS0 its console, ttyS1 results (a tar stream), ttyS2 status.
 """
 
 import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from harness.digest import sha256_text
-from harness.errors import HostError
 from harness.host import command, status_channel
-from harness.host.deadline import Deadline
-from harness.host.files import sha256_file
+from harness.host.emulator import Emulator
 from harness.values import Accelerator, RunMode
 
-PROGRAM = "qemu-system-x86_64"
 # vm/guest/init knows both.
 FREEZE_PORT = 0x505
 STOP_PORT = 0x506
 
-# What SeaBIOS, QEMU's loaders for -kernel, and the APIC helper of KVM guests consist of.
-# A file that one QEMU build lacks is part of the digest as "absent".
-_FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "pvh.bin")
-
 _COMMAND_LINE = (
-    "console=ttyS0",
     # A panic ends QEMU at once (-no-reboot turns the reset into an exit), an oops is a panic.
     "panic=-1",
     "oops=panic",
@@ -82,8 +72,9 @@ class Pausable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestSpec:
-    """All that QEMU is told."""
+    """All that QEMU is told, and which QEMU."""
 
+    emulator: Emulator
     mode: GuestMode
     accelerator: Accelerator
     memory_mib: int
@@ -111,7 +102,8 @@ def kernel_command_line(spec: GuestSpec) -> str:
     """Return what the kernel is told; no host path, no host time."""
     # The kernel ignores the unknown module parameter but mixes its command line into its
     # random pool, which is how the seed reaches a guest without a random number generator.
-    words = [*_COMMAND_LINE, f"buddylab.seed={spec.seed}"]
+    console = f"console={spec.emulator.arch.console}"
+    words = [console, *_COMMAND_LINE, f"buddylab.seed={spec.seed}"]
     words += [f"sysctl.{sysctl}" for sysctl in spec.sysctls]
     if spec.page_owner:
         words.append("page_owner=on")
@@ -129,8 +121,11 @@ def kernel_command_line(spec: GuestSpec) -> str:
 
 def qemu_argv(spec: GuestSpec) -> tuple[str, ...]:
     """Return the command line of QEMU for `spec`."""
+    return (*spec.emulator.argv, *_arguments(spec))
+
+
+def _arguments(spec: GuestSpec) -> tuple[str, ...]:
     return (
-        PROGRAM,
         *_machine(spec),
         *("-kernel", str(spec.kernel)),
         *("-initrd", str(spec.initrd)),
@@ -169,7 +164,7 @@ def machine_text(spec: GuestSpec) -> str:
         authorized_key=Path("KEY") if spec.authorized_key else None,
         ssh_port=0 if spec.ssh_port is not None else None,
     )
-    return " ".join(qemu_argv(neutral)[1:])
+    return " ".join(_arguments(neutral))
 
 
 @contextlib.contextmanager
@@ -194,9 +189,7 @@ def _machine(spec: GuestSpec) -> tuple[str, ...]:
         # Only what is named below exists, whatever the host's QEMU is configured to add.
         "-nodefaults",
         "-no-user-config",
-        # q35: microvm hangs now and then with two CPUs under TCG. Without the controllers that
-        # nothing is attached to, the firmware and the kernel have less to search.
-        *("-machine", f"q35,sata=off,smbus=off,usb=off,vmport=off{_backend(spec)}"),
+        *("-machine", spec.emulator.arch.machine + _backend(spec)),
         *_execution(spec),
         *("-m", str(spec.memory_mib)),
         *("-display", "none"),
@@ -228,7 +221,8 @@ def _pausable(spec: GuestSpec) -> tuple[str, ...]:
 def _execution(spec: GuestSpec) -> tuple[str, ...]:
     if not spec.mode.is_repeatable:
         thread = ",thread=multi" if spec.accelerator is Accelerator.TCG else ""
-        model = "host" if spec.accelerator is Accelerator.KVM else "max"
+        is_kvm = spec.accelerator is Accelerator.KVM
+        model = "host" if is_kvm else spec.emulator.arch.cpu
         return (
             *("-accel", f"{spec.accelerator}{thread}"),
             *("-smp", str(spec.cpus)),
@@ -242,9 +236,7 @@ def _execution(spec: GuestSpec) -> tuple[str, ...]:
         *("-smp", "1"),
         # Every run begins at the same moment, and time passes as the guest executes.
         *("-rtc", "base=2026-01-01,clock=vm"),
-        # Without the two instructions that return the host's randomness. And without ERMS, for
-        # the kernel would then clear pages by "rep stosb": TCG executes that byte by byte.
-        *("-cpu", "max,rdrand=off,rdseed=off,erms=off"),
+        *("-cpu", spec.emulator.cpu),
     )
 
 
@@ -321,39 +313,3 @@ def _network(spec: GuestSpec) -> tuple[str, ...]:
 
 def _escaped(path: Path) -> str:
     return str(path).replace(",", ",,")  # QEMU's own quoting in its option lists
-
-
-def qemu_version() -> str:
-    """Return what QEMU calls itself, with the distribution's package version."""
-    text = _ask("--version")
-    match = re.search(r"version (.+)", text)
-    if match is None:
-        raise HostError(f"{PROGRAM} --version said {text[:200]!r}; reinstall qemu-system-x86")
-    return match[1].strip()
-
-
-def firmware_digest() -> str:
-    """Digest the firmware files that QEMU loads into the guest, by name and content."""
-    folders = [Path(line) for line in _ask("-L", "help").splitlines() if line.startswith("/")]
-    parts = []
-    for name in _FIRMWARE:
-        path = _first_existing(folders, name)
-        parts += [name, "absent" if path is None else sha256_file(path)]
-    if all(part == "absent" for part in parts[1::2]):
-        looked = ", ".join(map(str, folders)) or "no directory"
-        raise HostError(
-            f"{PROGRAM} finds no firmware (looked in {looked}); install qemu-system-x86 and seabios"
-        )
-    return sha256_text(*parts)
-
-
-def _first_existing(folders: Sequence[Path], name: str) -> Path | None:
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
-
-
-def _ask(*arguments: str) -> str:
-    deadline = Deadline.after(30.0, f"{PROGRAM} {arguments[0]}")
-    try:
-        return command.run([PROGRAM, *arguments], deadline=deadline).output
-    except command.CommandFailedError as error:
-        raise HostError(f"{error}; reinstall qemu-system-x86") from error

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import logging
 import shlex
+import socket  # noqa: TID251 - the monitor is one
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,6 +75,16 @@ class Monitor:
         self._command("migrate-incoming", uri=f"exec:cat {shlex.quote(str(path))}")
         self._wait_for_stream(deadline)
 
+    def cpu_properties(self, model: str) -> Mapping[str, object]:
+        """Return what a CPU model has, by QEMU's names of its properties."""
+        what = {"type": "full", "model": {"name": model}}
+        answer = self._command("query-cpu-model-expansion", **what)
+        expanded = answer.get("model") if isinstance(answer, dict) else None
+        properties = expanded.get("props") if isinstance(expanded, dict) else None
+        if not isinstance(properties, dict):
+            raise GuestLostError("exit", f"QEMU expands its CPU {model} to {answer!r:.200}")
+        return properties
+
     def resume(self) -> None:
         """Let the guest go on."""
         self._command("cont")
@@ -103,9 +114,20 @@ class Monitor:
             ) from error
 
 
+def arguments(descriptor: int) -> tuple[str, ...]:
+    """Return QEMU's arguments for a monitor at the other end of a socket that it inherits."""
+    return (
+        *("-chardev", f"socket,id=monitor,fd={descriptor}"),
+        *("-mon", "chardev=monitor,mode=control"),
+    )
+
+
 @contextlib.contextmanager
 def connected(
-    path: Path, deadline: Deadline, *, starting: Callable[[], int | None] | None = None
+    place: Path | socket.socket,
+    deadline: Deadline,
+    *,
+    starting: Callable[[], int | None] | None = None,
 ) -> Iterator[Monitor]:
     """Connect to the monitor's socket; on leaving the connection is closed.
 
@@ -113,7 +135,7 @@ def connected(
     is waited for as long as that is None.
     """
     with asyncio.Runner() as loop:
-        client = _connect(path, loop, deadline, starting)
+        client = _connect(place, loop, deadline, starting)
         try:
             yield Monitor(client, loop, deadline)
         finally:
@@ -122,15 +144,16 @@ def connected(
 
 
 def _connect(
-    path: Path,
+    place: Path | socket.socket,
     loop: asyncio.Runner,
     deadline: Deadline,
     starting: Callable[[], int | None] | None,
 ) -> QMPClient:
+    address = str(place) if isinstance(place, Path) else place
     while True:
         client = QMPClient()
         try:
-            _within(loop, client.connect(str(path)), deadline)
+            _within(loop, client.connect(address), deadline)
         except _GONE as error:
             if starting is None or deadline.expired or starting() is not None:
                 raise GuestLostError("exit", f"no QEMU answers at its monitor: {error}") from error

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from harness.arch.x86_64 import X86_64
 from harness.digest import sha256_text
 from harness.encoding import encode
 from harness.host.cache import Cache
@@ -48,7 +49,7 @@ _LEFT_OUT_NAMES = frozenset(
 )
 _LEFT_OUT_SUFFIXES = (".o", ".ko", ".a", ".cmd", ".mod", ".mod.c", ".orig", ".rej", "~")
 _LEFT_OUT_DIRECTORIES = frozenset(
-    {"include/config", "include/generated", "arch/x86/include/generated"}
+    {"include/config", "include/generated", f"arch/{X86_64.kbuild}/include/generated"}
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import GuestLostError, HostError
-from harness.host import accelerator, console, qemu, ssh, status_channel
+from harness.host import accelerator, console, emulator, qemu, ssh, status_channel
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
@@ -78,7 +78,10 @@ def measured_speed(
 ) -> Speed:
     """Find the accelerator for this run, and how fast it boots."""
     subject = Subject(
-        kernel=build.image, kernel_key=f"{build.key} {image.digest}", initrd=image.path
+        emulator=emulator.find(cache),
+        kernel=build.image,
+        kernel_key=f"{build.key} {image.digest}",
+        initrd=image.path,
     )
     return accelerator.measure(
         subject, cache, choice=settings.accelerator, mode=settings.mode, seed=settings.seed
@@ -91,6 +94,7 @@ def spec_of(
     """Describe the guest whose console and status are kept in `folder`."""
     is_repeatable = settings.mode is RunMode.REPEATABLE
     return qemu.GuestSpec(
+        emulator=speed.emulator,
         mode=qemu.guest_mode(settings.mode),
         accelerator=speed.accelerator,
         memory_mib=settings.memory_mib,

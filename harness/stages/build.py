@@ -5,6 +5,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from harness.arch.x86_64 import X86_64
 from harness.digest import sha256_text
 from harness.errors import StageError
 from harness.host.assets import asset
@@ -30,7 +31,13 @@ RECIPE_VERSION = "2"  # raised when this file changes what a build leaves
 LINES_EXPECTED = 1500
 
 # What later stages use, below the slot's output directory.
-KEPT = ("vmlinux", "arch/x86/boot/bzImage", ".config", "Module.symvers", "usr/gen_init_cpio")
+KEPT = (
+    X86_64.kernel_image,
+    X86_64.kept_image,
+    ".config",
+    "Module.symvers",
+    "usr/gen_init_cpio",
+)
 
 
 def build(

@@ -4,16 +4,19 @@
 The scenario is in $FAKE_QEMU; $FAKE_QEMU_LOG gets one line per start (argv, own pid).
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import signal
+import socket  # noqa: TID251 - the monitor's
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 PANIC = """[    1.0] BUG: unable to handle page fault for address: 0000000000001000
 [    1.0] Oops: 0002 [#1] SMP
@@ -23,18 +26,54 @@ PANIC = """[    1.0] BUG: unable to handle page fault for address: 0000000000001
 """
 
 
+# As 7.2 has it: max knows fsrm and does not turn it on.
+CPU = '{"rdrand": true, "rdseed": false, "erms": true, "fsrm": false, "la57": true}'
+GREETING = {"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}}, "capabilities": []}}
+
+
 def main() -> int:
     """Answer the questions, or be a guest."""
     if "--version" in sys.argv:
         sys.stdout.write("QEMU emulator version 7.2.22 (Fake 1:7.2)\nCopyright (c)\n")
         return 0
-    if sys.argv[1:3] == ["-L", "help"]:
+    if sys.argv[-2:] == ["-L", "help"]:
         sys.stdout.write(os.environ.get("FAKE_QEMU_FIRMWARE", "/nonexistent") + "\n")
         return 0
+    if sys.argv[sys.argv.index("-machine") + 1] == "none":
+        return expand_cpu(monitor_of(sys.argv), json.loads(os.environ.get("FAKE_QEMU_CPU", CPU)))
     if log := os.environ.get("FAKE_QEMU_LOG"):
         with Path(log).open("a") as file:
             file.write(json.dumps({"argv": sys.argv[1:], "pid": os.getpid()}) + "\n")
     return Guest(sys.argv[1:]).play(os.environ["FAKE_QEMU"])
+
+
+def monitor_of(argv: list[str]) -> socket.socket:
+    """Take the inherited end of the monitor's socket."""
+    option = next(item for item in argv if item.startswith("socket,id=monitor,fd="))
+    return socket.socket(fileno=int(option.partition("fd=")[2]))
+
+
+def expand_cpu(connection: socket.socket, properties: object) -> int:
+    """Answer as a QEMU without a machine that is asked for its CPU; end when hung up on."""
+    if os.environ["FAKE_QEMU"] == "refuses-tcg":
+        sys.stderr.write("qemu-system-x86_64: -accel tcg: invalid accelerator tcg\n")
+        return 1
+    answers = {"query-cpu-model-expansion": {"model": {"name": "max", "props": properties}}}
+    serve(connection, lambda command: answers.get(command["execute"], {}))
+    return 0
+
+
+def serve(connection: socket.socket, answer: Callable[[dict[str, Any]], object]) -> None:
+    """Speak QMP until hung up on. Commands end where their JSON ends: no line break follows."""
+    connection.sendall(json.dumps(GREETING).encode() + b"\r\n")
+    text = ""
+    while received := connection.recv(4096):
+        text += received.decode()
+        with contextlib.suppress(json.JSONDecodeError):
+            command = json.loads(text)
+            text = ""
+            reply = {"id": command.get("id"), "return": answer(command)}
+            connection.sendall(json.dumps(reply).encode() + b"\r\n")
 
 
 class Guest:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.host.cache import Cache
+from harness.host.emulator import Emulator
 from harness.stages.boot import RunSettings
 from harness.values import (
     Counters,
@@ -18,6 +19,15 @@ from harness.values import (
     PatchedTree,
     RunMode,
     StagePlan,
+)
+
+# A QEMU that is never asked; its program is found on PATH.
+EMULATOR = Emulator(
+    program=Path("qemu-system-x86_64"),
+    folders=(),
+    version="7.2.22 (Fake 1:7.2)",
+    firmware_digest="f" * 64,
+    cpu="max,rdrand=off,rdseed=off,erms=off",
 )
 
 _PROGRAM = Path(__file__).parents[2] / "fakes" / "fake_qemu.py"

@@ -16,7 +16,12 @@ from harness.values import Accelerator, RunMode
 
 @pytest.fixture
 def subject(tmp_path: Path) -> Subject:
-    return Subject(kernel=tmp_path / "vmlinux", kernel_key="k1", initrd=tmp_path / "initrd")
+    return Subject(
+        emulator=fake_guest.EMULATOR,
+        kernel=tmp_path / "vmlinux",
+        kernel_key="k1",
+        initrd=tmp_path / "initrd",
+    )
 
 
 @pytest.fixture
@@ -132,7 +137,15 @@ def test_another_kernel_is_measured_anew(
 ) -> None:
     fake = fake_guest.install(monkeypatch, tmp_path, "good")
     measure(subject, cache)
-    measure(Subject(kernel=subject.kernel, kernel_key="k2", initrd=subject.initrd), cache)
+    measure(
+        Subject(
+            emulator=fake_guest.EMULATOR,
+            kernel=subject.kernel,
+            kernel_key="k2",
+            initrd=subject.initrd,
+        ),
+        cache,
+    )
     assert len(fake.starts()) == 2
 
 
@@ -149,5 +162,5 @@ def test_kernel_that_boots_nowhere_is_a_lost_guest(
 
 @pytest.mark.parametrize(("boot_s", "slowdown"), [(0.3, 1.0), (1.5, 1.0), (6.0, 4.0)])
 def test_slowdown_never_shortens_a_deadline(boot_s: float, slowdown: float) -> None:
-    speed = Speed(accelerator=Accelerator.TCG, boot_s=boot_s, why="")
+    speed = Speed(emulator=fake_guest.EMULATOR, accelerator=Accelerator.TCG, boot_s=boot_s, why="")
     assert speed.slowdown == pytest.approx(slowdown)

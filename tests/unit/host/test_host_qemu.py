@@ -4,15 +4,22 @@
 from dataclasses import replace
 from pathlib import Path
 
-import fake_guest
 import pytest
 
-from harness.errors import HostError
 from harness.host import qemu
+from harness.host.emulator import Emulator
 from harness.host.qemu import GuestMode, GuestSpec, Ports
 from harness.values import Accelerator, RunMode
 
+EMULATOR = Emulator(
+    program=Path("/usr/bin/qemu-system-x86_64"),
+    folders=(),
+    version="7.2.22",
+    firmware_digest="f" * 64,
+    cpu="max,rdrand=off,rdseed=off,erms=off",
+)
 REPEATABLE = GuestSpec(
+    emulator=EMULATOR,
     mode=GuestMode.REPEATABLE,
     accelerator=Accelerator.TCG,
     memory_mib=1024,
@@ -89,6 +96,7 @@ def test_machine_text_has_no_path_and_no_port() -> None:
 def test_machine_text_is_the_same_wherever_the_files_are() -> None:
     moved = replace(
         REPEATABLE,
+        emulator=replace(EMULATOR, program=Path("/else/qemu"), folders=(Path("/else/share"),)),
         kernel=Path("/else/vmlinux"),
         initrd=Path("/else/i"),
         plan=Path("/else/p"),
@@ -135,25 +143,13 @@ def test_guest_mode() -> None:
     assert qemu.guest_mode(RunMode.LIVE) is GuestMode.LIVE
 
 
-def test_version_and_firmware_are_asked_of_qemu(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    fake_guest.install(monkeypatch, tmp_path, "good")
-    assert qemu.qemu_version() == "7.2.22 (Fake 1:7.2)"
-    before = qemu.firmware_digest()
-    assert qemu.firmware_digest() == before
-    (tmp_path / "firmware" / "pvh.bin").write_bytes(b"another")
-    assert qemu.firmware_digest() != before
+def test_machine_text_names_what_the_cpu_goes_without() -> None:
+    newer = replace(EMULATOR, cpu=EMULATOR.cpu + ",fsrm=off")
+    text = qemu.machine_text(replace(REPEATABLE, emulator=newer))
+    assert "-cpu max,rdrand=off,rdseed=off,erms=off,fsrm=off " in text
 
 
-def test_no_firmware_is_the_hosts_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fake_guest.install(monkeypatch, tmp_path, "good")
-    monkeypatch.setenv("FAKE_QEMU_FIRMWARE", str(tmp_path / "nowhere"))
-    with pytest.raises(HostError, match="finds no firmware"):
-        qemu.firmware_digest()
-
-
-def test_absent_qemu_is_the_hosts_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(HostError, match="qemu-system-x86_64 is not installed"):
-        qemu.qemu_version()
+def test_unpacked_firmware_is_named_to_qemu() -> None:
+    unpacked = replace(EMULATOR, folders=(Path("/q/share/qemu"), Path("/q/share/seabios")))
+    argv = qemu.qemu_argv(replace(REPEATABLE, emulator=unpacked))
+    assert argv[1:5] == ("-L", "/q/share/qemu", "-L", "/q/share/seabios")

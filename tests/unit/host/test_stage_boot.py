@@ -12,7 +12,7 @@ from harness.host.accelerator import Speed
 from harness.stages import boot
 from harness.values import Accelerator, RunMode
 
-SPEED = Speed(accelerator=Accelerator.TCG, boot_s=1.0, why="")
+SPEED = Speed(emulator=fake_guest.EMULATOR, accelerator=Accelerator.TCG, boot_s=1.0, why="")
 
 
 def ready_spec(tmp_path: Path) -> qemu.GuestSpec:

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""x86-64: QEMU's q35 with its emulated CPU `max`."""
+
+from harness.arch import Architecture
+
+X86_64 = Architecture(
+    kbuild="x86",
+    debian="x86_64-linux-gnu",
+    loader_folder="lib64",
+    kernel_image="vmlinux",  # by its PVH entry: spares the guest the decompressor
+    kept_image="arch/x86/boot/bzImage",
+    qemu_program="qemu-system-x86_64",
+    qemu_package="qemu-system-x86",
+    qemu_needs=("qemu-system-common", "qemu-system-data", "seabios"),
+    # SeaBIOS, QEMU's loaders for -kernel, and the APIC helper of KVM guests.
+    firmware=("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "pvh.bin"),
+    # q35: microvm hangs now and then with two CPUs under TCG. Without the controllers that
+    # nothing is attached to, the firmware and the kernel have less to search.
+    machine="q35,sata=off,smbus=off,usb=off,vmport=off",
+    cpu="max",
+    # The two instructions that return the host's randomness. And ERMS, for the kernel would
+    # then clear pages by "rep stosb": TCG executes that byte by byte.
+    cpu_off=("rdrand", "rdseed", "erms"),
+    # What else makes the kernel copy and clear by "rep movsb" and "rep stosb". FSRM must not
+    # stay on alone: it takes memmove's test for short lengths away, counting on ERMS to take
+    # the loop behind it away too (arch/x86/lib/memmove_64.S, "FSRM implies ERMS"), and a copy
+    # of less than 32 bytes then never ends. QEMU's `max` has it since 8.1.
+    cpu_off_where_on=("fsrm", "fzrm", "fsrs", "fsrc"),
+    console="ttyS0",
+)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which QEMU executes guests here: its program, firmware and version, and what its CPU can do.
+
+The one on PATH, unless $BUDDYLAB_QEMU (or --qemu, which sets it) names another: the path of
+a program, or a suite of the machine's own distribution whose QEMU is brought and unpacked
+below the cache (harness/host/suite_qemu.py).
+
+What the emulated CPU has is asked of QEMU itself, not concluded from its version: a property
+that it does not know would end it, and one that it turns on unasked may hang the guest.
+"""
+
+import os
+import re
+import socket  # noqa: TID251 - the monitor's, handed to QEMU as a descriptor
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.arch import Architecture
+from harness.arch.x86_64 import X86_64
+from harness.digest import sha256_text
+from harness.errors import GuestLostError, HostError, UserError
+from harness.host import command, qmp
+from harness.host.cache import Cache
+from harness.host.deadline import Deadline
+from harness.host.files import atomic_write, sha256_file
+from harness.host.suite_qemu import bring
+
+CHOICE = "BUDDYLAB_QEMU"
+MEMORY_FILE = "cpus.json"
+
+_ASK_LIMIT_S = 30.0
+_MOST_REMEMBERED = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emulator:
+    """One QEMU, as a guest is given to it."""
+
+    program: Path
+    folders: tuple[Path, ...]  # where its firmware lies, if it does not find it itself (-L)
+    version: str  # what it calls itself, with the distribution's package version
+    firmware_digest: str  # of the files that it loads into the guest, by name and content
+    cpu: str  # -cpu of a repeatable guest
+    arch: Architecture = X86_64
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The program, and where its firmware lies."""
+        return _argv(self.program, self.folders)
+
+
+def find(cache: Cache, arch: Architecture = X86_64) -> Emulator:
+    """Return the QEMU to use; HostError or UserError if there is none that can be used."""
+    program = _program(os.environ.get(CHOICE, ""), cache, arch)
+    folders = _beside(program)
+    argv = _argv(program, folders)
+    version = _version(argv, arch)
+    return Emulator(
+        program=program,
+        folders=folders,
+        version=version,
+        firmware_digest=_firmware_digest(argv, arch),
+        cpu=repeatable_cpu(arch, _cpu_properties(argv, version, cache, arch)),
+        arch=arch,
+    )
+
+
+def repeatable_cpu(arch: Architecture, properties: Mapping[str, object]) -> str:
+    """Return -cpu for a CPU with `properties`: what is to be off, where that can be said."""
+    off = [name for name in arch.cpu_off if name in properties]
+    off += [name for name in arch.cpu_off_where_on if properties.get(name) is True]
+    return ",".join([arch.cpu, *(f"{name}=off" for name in off)])
+
+
+def _program(choice: str, cache: Cache, arch: Architecture) -> Path:
+    if not choice:
+        return Path(command.require(arch.qemu_program))
+    if "/" not in choice:
+        return bring(choice, cache, arch)
+    path = Path(choice)
+    if not path.is_file() or not os.access(path, os.X_OK):
+        raise UserError(
+            f"{CHOICE} or --qemu says {choice}, which is no program; give the path of a "
+            f"{arch.qemu_program}, or the name of a suite of this machine's distribution"
+        )
+    return path.absolute()
+
+
+def _beside(program: Path) -> tuple[Path, ...]:
+    """Return the directories of firmware that were unpacked with a program, not installed."""
+    share = program.resolve().parent.parent / "share"
+    if share in {Path("/usr/share"), Path("/usr/local/share")}:
+        return ()
+    return tuple(folder for folder in (share / "qemu", share / "seabios") if folder.is_dir())
+
+
+def _argv(program: Path, folders: tuple[Path, ...]) -> tuple[str, ...]:
+    return (str(program), *(word for folder in folders for word in ("-L", str(folder))))
+
+
+def _version(argv: tuple[str, ...], arch: Architecture) -> str:
+    text = _ask(argv, "--version", arch=arch)
+    match = re.search(r"version (.+)", text)
+    if match is None:
+        raise HostError(f"{argv[0]} --version said {text[:200]!r}; {_elsewhere(arch)}")
+    return match[1].strip()
+
+
+def _firmware_digest(argv: tuple[str, ...], arch: Architecture) -> str:
+    listed = _ask(argv, "-L", "help", arch=arch)
+    folders = [Path(line) for line in listed.splitlines() if line.startswith("/")]
+    parts = []
+    for name in arch.firmware:
+        path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        # A file that one QEMU build lacks is part of the digest as "absent".
+        parts += [name, "absent" if path is None else sha256_file(path)]
+    if all(part == "absent" for part in parts[1::2]):
+        looked = ", ".join(map(str, folders)) or "no directory"
+        raise HostError(f"{argv[0]} finds no firmware (looked in {looked}); {_elsewhere(arch)}")
+    return sha256_text(*parts)
+
+
+def _ask(argv: tuple[str, ...], *arguments: str, arch: Architecture) -> str:
+    deadline = Deadline.after(_ASK_LIMIT_S, f"{arch.qemu_program} {arguments[0]}")
+    try:
+        return command.run([*argv, *arguments], deadline=deadline).output
+    except command.CommandFailedError as error:
+        raise HostError(f"{error}; {_elsewhere(arch)}") from error
+
+
+def _elsewhere(arch: Architecture) -> str:
+    packages = " and ".join((arch.qemu_package, arch.qemu_needs[-1]))
+    return f"install {packages} again, or name another QEMU with --qemu"
+
+
+def _cpu_properties(
+    argv: tuple[str, ...], version: str, cache: Cache, arch: Architecture
+) -> Mapping[str, object]:
+    """Return the CPU model's properties under TCG; asked once of each program."""
+    key = sha256_text(sha256_file(Path(argv[0])), version, arch.cpu)
+    memory = cache.root / MEMORY_FILE
+    known = _recall(memory)
+    if key not in known:
+        wanted = (*arch.cpu_off, *arch.cpu_off_where_on)
+        said = _asked_properties(argv, version, arch)
+        known[key] = {name: bool(said[name]) for name in wanted if name in said}
+        kept = dict(list(known.items())[-_MOST_REMEMBERED:])
+        atomic_write(memory, msgspec.json.encode(kept))
+    return known[key]
+
+
+def _recall(memory: Path) -> dict[str, dict[str, bool]]:
+    """Return what is remembered; a file that cannot be read is as good as none."""
+    try:
+        return msgspec.json.decode(memory.read_bytes(), type=dict[str, dict[str, bool]])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def _asked_properties(
+    argv: tuple[str, ...], version: str, arch: Architecture
+) -> Mapping[str, object]:
+    """Start QEMU without a machine and let it expand the CPU model."""
+    deadline = Deadline.after(_ASK_LIMIT_S, "asking for the CPU's properties")
+    ours, theirs = socket.socketpair()
+    with (
+        ours,
+        theirs,
+        tempfile.TemporaryDirectory(prefix="buddylab-") as scratch,
+        command.started(
+            [
+                *argv,
+                *("-nodefaults", "-no-user-config"),
+                *("-machine", "none", "-accel", "tcg", "-display", "none"),
+                *qmp.arguments(theirs.fileno()),
+            ],
+            log_path=(log := Path(scratch, "log")),
+            pass_fds=(theirs.fileno(),),
+        ),
+    ):
+        theirs.close()
+        try:
+            with qmp.connected(ours, deadline) as monitor:
+                return monitor.cpu_properties(arch.cpu)
+        except GuestLostError as error:
+            said = log.read_text(errors="replace").strip() or str(error)
+            raise HostError(
+                f"QEMU {version} does not tell what its CPU {arch.cpu} can do: {said}; "
+                f"{_elsewhere(arch)}"
+            ) from error
+
+
+def is_chosen() -> bool:
+    """Whether another QEMU than the one on PATH was asked for."""
+    return bool(os.environ.get(CHOICE))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which QEMU is used, and what its CPU goes without: asked of it, not concluded."""
+
+import json
+from pathlib import Path
+
+import fake_guest
+import pytest
+
+from harness.arch.x86_64 import X86_64
+from harness.errors import HostError, UserError
+from harness.host import emulator
+from harness.host.cache import Cache
+
+# What QEMU 7.2 and 10.0 say of `max` under TCG.
+SEVEN = {"rdrand": True, "rdseed": False, "erms": True, "fsrm": False}
+TEN = dict.fromkeys(("rdrand", "rdseed", "erms", "fsrm", "fzrm", "fsrs", "fsrc"), True)
+
+
+@pytest.mark.parametrize(
+    ("properties", "cpu"),
+    [
+        (SEVEN, "max,rdrand=off,rdseed=off,erms=off"),
+        (TEN, "max,rdrand=off,rdseed=off,erms=off,fsrm=off,fzrm=off,fsrs=off,fsrc=off"),
+        ({"rdrand": True, "fsrm": True}, "max,rdrand=off,fsrm=off"),
+        ({}, "max"),
+    ],
+)
+def test_off_is_what_the_model_knows_or_turns_on(properties: dict[str, bool], cpu: str) -> None:
+    assert emulator.repeatable_cpu(X86_64, properties) == cpu
+
+
+def test_qemu_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    found = emulator.find(cache)
+    assert found.version == "7.2.22 (Fake 1:7.2)"
+    assert found.cpu == "max,rdrand=off,rdseed=off,erms=off"
+    monkeypatch.setenv("FAKE_QEMU_CPU", json.dumps(TEN))
+    assert emulator.find(cache) == found
+
+
+def test_another_program_is_asked_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    emulator.find(cache)
+    monkeypatch.setenv("FAKE_QEMU_CPU", json.dumps(TEN))
+    with (tmp_path / "bin" / X86_64.qemu_program).open("a") as file:
+        file.write("# upgraded\n")
+    assert "fsrm=off" in emulator.find(cache).cpu
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\x00", b'{"k": 1}'])
+def test_broken_memory_is_as_good_as_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache, content: bytes
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    cache.root.mkdir(parents=True)
+    (cache.root / emulator.MEMORY_FILE).write_bytes(content)
+    assert emulator.find(cache).cpu == "max,rdrand=off,rdseed=off,erms=off"
+
+
+def test_a_qemu_that_cannot_be_asked_is_told_with_its_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "refuses-tcg")
+    with pytest.raises(HostError, match=r"QEMU 7\.2\.22 .*: invalid accelerator tcg; .*--qemu"):
+        emulator.find(cache)
+    assert not (cache.root / emulator.MEMORY_FILE).exists()
+
+
+def test_the_program_named_is_used_with_what_lies_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    program = tmp_path / "usr" / "bin" / X86_64.qemu_program
+    share = tmp_path / "usr" / "share" / "qemu"
+    for folder in (program.parent, share):
+        folder.mkdir(parents=True)
+    (tmp_path / "bin" / X86_64.qemu_program).rename(program)
+    monkeypatch.setenv(emulator.CHOICE, str(program))
+    assert emulator.find(cache).argv == (str(program), "-L", str(share))
+
+
+def test_a_path_without_a_program_is_the_users_mistake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
+) -> None:
+    monkeypatch.setenv(emulator.CHOICE, str(tmp_path / "qemu"))
+    with pytest.raises(UserError, match="which is no program; give the path"):
+        emulator.find(cache)
+
+
+def test_firmware_is_part_of_the_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    before = emulator.find(cache).firmware_digest
+    assert emulator.find(cache).firmware_digest == before
+    (tmp_path / "firmware" / "pvh.bin").write_bytes(b"another")
+    assert emulator.find(cache).firmware_digest != before
+
+
+def test_no_firmware_is_the_hosts_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    monkeypatch.setenv("FAKE_QEMU_FIRMWARE", str(tmp_path / "nowhere"))
+    with pytest.raises(HostError, match="finds no firmware"):
+        emulator.find(cache)
+
+
+def test_absent_qemu_is_the_hosts_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(HostError, match="qemu-system-x86_64 is not installed"):
+        emulator.find(cache)
