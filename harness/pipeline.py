@@ -237,7 +237,7 @@ def compare_arms(
 
 
 def report_comparison(*, plan_path: Path, folder: Path | None) -> int:
-    """Write and print the report of arms that have run, by the plan's present predictions."""
+    """Write and print the report of arms that have run, by the plan's present claims."""
     plan = read_plan(plan_path)
     place = folder or _comparison_folder(plan)
     results = saved(place, plan)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from harness.cli.options import parser
 from harness.errors import Exit, HarnessError
-from harness.texts.proc.sysctl import PolicyMode
+from harness.texts.proc.sysctl import mode_of
 from harness.values import Counters, RunMode
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _run(arguments: argparse.Namespace) -> int:
             scale=arguments.scale,
             mode=RunMode(arguments.mode),
             seed=arguments.seed,
-            policy=None if arguments.policy is None else PolicyMode[arguments.policy.upper()],
+            policy=None if arguments.policy is None else mode_of(arguments.policy),
             cross_checks=arguments.cross_checks == "on",
             page_owner=arguments.page_owner,
             folder=arguments.output,

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from harness import __version__
-from harness.texts.proc.sysctl import PolicyMode
+from harness.texts.proc.sysctl import MODE_WORDS
 from harness.values import Counters, RunMode
 
 EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
@@ -119,7 +119,7 @@ def _add_run(verbs: "Verbs[argparse.ArgumentParser]") -> None:
     run.add_argument("--seed", type=int, default=1)
     run.add_argument(
         "--policy",
-        choices=[mode.name.lower() for mode in PolicyMode],
+        choices=MODE_WORDS,
         help="mode of adaptive compaction (default: the kernel's own, early)",
     )
     run.add_argument(

@@ -26,7 +26,7 @@ class Relation(StrEnum):
     AT_MOST = "at_most"  # the median difference is not above 0
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One sentence about an arm, in each of some states and bursts.
 
     The reference is `value`, or `factor` times what arm `against` had with the same seed.
@@ -45,20 +45,20 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     @property
     def name(self) -> str:
         """Name it in a message."""
-        return f"prediction {self.says!r}"
+        return f"claim {self.says!r}"
 
 
 def faults(
-    one: Prediction,
+    one: Claim,
     *,
     baseline: str,
     states: Collection[str],
     bursts: Collection[str],
     arms: Collection[str],
 ) -> Iterator[str]:
-    """Say what of a prediction does not fit its plan."""
+    """Say what of a claim does not fit its plan."""
     if not one.says.strip():
-        yield f"a prediction about {one.arm!r} says nothing"
+        yield f"a claim about {one.arm!r} says nothing"
     named = {
         "state": (one.states, states),
         "burst": (one.bursts, bursts),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a comparison comes to: the map, the predictions' verdicts, the predictors' worth."""
+"""What a comparison comes to: the map, the judged claims, the indicators' worth."""
 
 from harness.compare.cells import cells
-from harness.compare.claims import Prediction
+from harness.compare.claims import Claim
 from harness.compare.classifiers import Classifier, classifiers
 from harness.compare.effects import SAME_WORK, Compared, compared
-from harness.compare.judged_claims import Fate, Verdict, verdicts
+from harness.compare.judged_claims import Fate, JudgedClaim, judged_claims
 from harness.compare.results import Results
 from harness.compare.statistics import Paired, Spread, number
 from harness.compare.table import Table
@@ -58,10 +58,10 @@ def _change(now: float, before: float) -> str:
 
 
 def prediction_table(results: Results) -> Table | None:
-    """Make a row for each prediction, state and burst; None where the plan foretells nothing."""
-    if not results.plan.predictions:
+    """Make a row for each claim, state and burst; None where the plan foretells nothing."""
+    if not results.plan.claims:
         return None
-    found = verdicts(results)
+    found = judged_claims(results)
     hits = sum(one.fate is Fate.HIT for one in found)
     judged = sum(one.fate is not Fate.UNKNOWN for one in found)
     return Table(
@@ -72,7 +72,7 @@ def prediction_table(results: Results) -> Table | None:
             "arm - reference by seed: median; mean with its 95 % interval; seeds above:below",
         ),
         head=(
-            "prediction",
+            "claim",
             "verdict",
             "state",
             "burst",
@@ -83,12 +83,12 @@ def prediction_table(results: Results) -> Table | None:
             "difference",
             "above:below",
         ),
-        rows=tuple(_verdict(one, results.plan.baseline) for one in found),
+        rows=tuple(_judged(one, results.plan.baseline) for one in found),
     )
 
 
-def _verdict(one: Verdict, baseline: str) -> tuple[str, ...]:
-    said, found = one.prediction, one.found
+def _judged(one: JudgedClaim, baseline: str) -> tuple[str, ...]:
+    said, found = one.claim, one.found
     numbers = (
         (
             _spread(found.arm),
@@ -104,7 +104,7 @@ def _verdict(one: Verdict, baseline: str) -> tuple[str, ...]:
     return (said.says, one.fate, one.cell.marked_state, one.cell.burst, claim, *numbers)
 
 
-def _reference(said: Prediction, baseline: str) -> str:
+def _reference(said: Claim, baseline: str) -> str:
     if said.value is not None:
         return f"{said.value:g}"
     against = said.against or baseline

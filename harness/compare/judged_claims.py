@@ -7,7 +7,7 @@ from enum import StrEnum
 from statistics import median
 
 from harness.compare.cells import Cell, cells, value_pairs, values
-from harness.compare.claims import Prediction, Relation
+from harness.compare.claims import Claim, Relation
 from harness.compare.results import Results
 from harness.compare.statistics import Paired, Spread, paired, spread
 
@@ -15,7 +15,7 @@ _DECIMALS = 6
 
 
 class Fate(StrEnum):
-    """How a prediction fared in one state and burst."""
+    """How a claim fared in one state and burst."""
 
     HIT = "HIT"
     MISS = "MISS"
@@ -33,24 +33,22 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """One prediction in one state and burst."""
+class JudgedClaim:
+    """One claim in one state and burst."""
 
-    prediction: Prediction
+    claim: Claim
     cell: Cell
     fate: Fate
     found: Found | None
 
 
-def verdicts(results: Results) -> tuple[Verdict, ...]:
-    """Judge all predictions of the plan, wherever arms have run."""
+def judged_claims(results: Results) -> tuple[JudgedClaim, ...]:
+    """Judge all claims of the plan, wherever arms have run."""
     found = cells(results)
-    return tuple(
-        verdict for one in results.plan.predictions for verdict in _of_prediction(one, found)
-    )
+    return tuple(verdict for one in results.plan.claims for verdict in _of_claim(one, found))
 
 
-def _of_prediction(one: Prediction, found: Sequence[Cell]) -> Iterator[Verdict]:
+def _of_claim(one: Claim, found: Sequence[Cell]) -> Iterator[JudgedClaim]:
     for cell in found:
         if (not one.states or cell.state in one.states) and (
             not one.bursts or cell.burst in one.bursts
@@ -58,11 +56,11 @@ def _of_prediction(one: Prediction, found: Sequence[Cell]) -> Iterator[Verdict]:
             yield judged(one, cell)
 
 
-def judged(one: Prediction, cell: Cell) -> Verdict:
-    """Judge a prediction in one cell."""
+def judged(one: Claim, cell: Cell) -> JudgedClaim:
+    """Judge a claim in one cell."""
     samples = _samples(one, cell)
     if not samples:
-        return Verdict(prediction=one, cell=cell, fate=Fate.UNKNOWN, found=None)
+        return JudgedClaim(claim=one, cell=cell, fate=Fate.UNKNOWN, found=None)
     ours, references = zip(*samples, strict=True)
     found = Found(
         arm=spread(ours),
@@ -71,7 +69,7 @@ def judged(one: Prediction, cell: Cell) -> Verdict:
         difference=paired(ours, references),
     )
     fate = Fate.HIT if holds(one.relation, found) else Fate.MISS
-    return Verdict(prediction=one, cell=cell, fate=fate, found=found)
+    return JudgedClaim(claim=one, cell=cell, fate=fate, found=found)
 
 
 def holds(relation: Relation, found: Found) -> bool:
@@ -90,7 +88,7 @@ def holds(relation: Relation, found: Found) -> bool:
     return answers[relation]
 
 
-def _samples(one: Prediction, cell: Cell) -> list[tuple[float, float]]:
+def _samples(one: Claim, cell: Cell) -> list[tuple[float, float]]:
     """Pair the arm's numbers with their references, by seed."""
     ours = cell.of(one.arm)
     if one.value is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a prediction may be about: one number of an arm's outcome, by name."""
+"""What a claim may be about: one number of an arm's outcome, by name."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum

@@ -15,10 +15,11 @@ from typing import NewType
 
 import msgspec
 
-from harness.compare.claims import Prediction
-from harness.compare.claims import faults as prediction_faults
+from harness.compare.claims import Claim
+from harness.compare.claims import faults as claim_faults
 from harness.errors import UserError
 from harness.texts.pages import MAX_ORDER
+from harness.texts.proc.sysctl import MODE_WORDS, Knob, mode_of
 from harness.values import StagePlan
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
@@ -65,14 +66,45 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     deadline_s: int = 600  # guest seconds
 
 
+class PolicyKnobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The policy's mode, by its word, and those of its other knobs that an arm writes."""
+
+    mode: str
+    threshold_pct: int | None = None
+    cutoff: int | None = None
+    min_order: int | None = None
+
+    @property
+    def sysctls(self) -> dict[str, int]:
+        """What is written, by the sysctls' full names."""
+        written: dict[str, int | None] = {
+            Knob.MODE.value: mode_of(self.mode).value,
+            Knob.THRESHOLD_PCT.value: self.threshold_pct,
+            Knob.CUTOFF.value: self.cutoff,
+            Knob.MIN_ORDER.value: self.min_order,
+        }
+        return {name: value for name, value in written.items() if value is not None}
+
+
 class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to serve the burst."""
 
     name: str
     kernel: Variant = PATCHED
-    sysctls: dict[str, int] = {}
+    policy: str | PolicyKnobs | None = None  # a mode's word alone, or with other knobs
+    sysctls: dict[str, int] = {}  # any others
     gfp: str = "kernel"  # a class of kmod/high_order_test.c
     before: Action | None = None
+
+    @property
+    def knobs(self) -> PolicyKnobs | None:
+        """The policy's knobs that are written; None where the policy is left alone."""
+        return PolicyKnobs(mode=self.policy) if isinstance(self.policy, str) else self.policy
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """All sysctls that the arm writes, by their full names."""
+        return self.sysctls | (self.knobs.sysctls if self.knobs else {})
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,12 +120,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     states: tuple[State, ...]
     bursts: tuple[Burst, ...]
     arms: tuple[Arm, ...]
-    predictions: tuple[Prediction, ...] = ()  # no part of what an arm does, nor of its key
+    claims: tuple[Claim, ...] = ()  # no part of what an arm does, nor of its key
 
     @property
     def experiment(self) -> "Plan":
         """The plan without what is only said of it: equal where the same arms run."""
-        return msgspec.structs.replace(self, why="", predictions=())
+        return msgspec.structs.replace(self, why="", claims=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +193,9 @@ def _faults(plan: Plan) -> Iterator[str]:
     yield from _burst_faults(plan)
     for arm in plan.arms:
         yield from _arm_faults(plan, arm)
-    for prediction in plan.predictions:
-        yield from prediction_faults(
-            prediction,
+    for claim in plan.claims:
+        yield from claim_faults(
+            claim,
             baseline=plan.baseline,
             states={state.name for state in plan.states},
             bursts={burst.name for burst in plan.bursts},
@@ -185,6 +217,11 @@ def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
             f"arm {arm.name}: kernel {arm.kernel!r} is not {PATCHED}, {UNPATCHED}, "
             f"{CONFIGURED_OUT} or {DISCARDED}NAME"
         )
+    if arm.knobs and arm.knobs.mode not in MODE_WORDS:
+        yield f"arm {arm.name}: policy {arm.knobs.mode!r} is none of {', '.join(MODE_WORDS)}"
+        return
+    if own := sorted(set(arm.sysctls) & set(Knob)):
+        yield f"arm {arm.name}: {own[0]} is a knob of the policy; say it as policy = ..."
     words = [name for name in arm.sysctls if not _SYSCTL.fullmatch(name)]
     words += [] if _GFP.fullmatch(arm.gfp) else [arm.gfp]
     if words:
@@ -251,7 +288,7 @@ def arm_stage(plan: Plan, run: ArmRun) -> StagePlan:
 
 def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
     """Return the call of run_arm.sh."""
-    words = [f"--sysctl {name}={value}" for name, value in sorted(arm.sysctls.items())]
+    words = [f"--sysctl {name}={value}" for name, value in sorted(arm.settings.items())]
     words += [f"--before {arm.before}"] if arm.before else []
     words += [f"--settle {plan.settle_s}"] if plan.settle_s else []
     words += [f"--bystander {burst.bystander}"] if burst.bystander else []

@@ -15,7 +15,7 @@ from harness.host import accelerator, console, emulator, qemu, ssh, status_chann
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
-from harness.texts.proc.sysctl import PolicyMode
+from harness.texts.proc.sysctl import Knob, PolicyMode
 from harness.values import CONSOLE_LOG, GuestImage, KernelBuild, RunMode
 
 logger = logging.getLogger("run")
@@ -39,9 +39,6 @@ _BRING_UP_CPUS = (
 _WAIT_FOR_LINK = 'until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0.05; done'
 # What QEMU itself and its translation buffers take beside the guest's memory.
 _EMULATOR_MIB = 320
-
-
-POLICY_SYSCTL = "vm.adaptive_compaction_mode"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +102,7 @@ def spec_of(
         seed=settings.seed,
         cross_checks=settings.cross_checks,
         page_owner=settings.page_owner,
-        sysctls=() if settings.policy is None else (f"{POLICY_SYSCTL}={settings.policy.value}",),
+        sysctls=() if settings.policy is None else (f"{Knob.MODE}={settings.policy.value}",),
         ports=qemu.Ports(
             console=folder.absolute() / CONSOLE_LOG,
             results=folder.absolute() / RESULTS,

@@ -7,11 +7,10 @@ For `buddylab mutants`: the paper's own stages and the torture get no block at t
 from dataclasses import replace
 
 from harness.texts.pages import COSTLY_ORDER
-from harness.texts.proc.sysctl import PolicyMode
+from harness.texts.proc.sysctl import Knob, PolicyMode
 from harness.values import BurstPlan, StagePlan
 from harness.workloads.paper import edge_stage, hopeless_stage
 
-_MODE = "/proc/sys/vm/adaptive_compaction_mode"
 _LARGEST = 10
 # Of memory in which one page in so many stays: about as large a part of it can be made whole.
 _KEEP_ONE_IN = 4
@@ -70,7 +69,7 @@ def _unpredicted(stage: StagePlan, gfp: str) -> StagePlan:
 def _in_mode(stage: StagePlan, mode: PolicyMode) -> StagePlan:
     return replace(
         stage,
-        name=f"{mode.name.lower()}_{stage.name.removeprefix('predict_')}",
-        prepare=f"{stage.prepare} && echo {mode.value} > {_MODE}",
-        cleanup=f"echo {PolicyMode.EARLY.value} > {_MODE} && {stage.cleanup}",
+        name=f"{mode.word}_{stage.name.removeprefix('predict_')}",
+        prepare=f"{stage.prepare} && echo {mode.value} > {Knob.MODE.path}",
+        cleanup=f"echo {PolicyMode.EARLY.value} > {Knob.MODE.path} && {stage.cleanup}",
     )

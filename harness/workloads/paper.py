@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from harness.texts.proc.sysctl import Knob
 from harness.values import BurstPlan, StagePlan
 
 
@@ -75,7 +76,7 @@ _STILL = (
 _STIR = (
     f"echo 20 > {_KNOBS}/compaction_proactiveness && echo 15000 > {_KNOBS}/watermark_boost_factor"
 )
-_THRESHOLD = f"{_KNOBS}/adaptive_compaction_threshold"
+_THRESHOLD = Knob.THRESHOLD_PCT.path
 _QUIET_GFP = "kernel_nokswapd"
 _COMB_RESERVE_MIB = 16  # kmod/unmovable_comb.c
 _MOST_REQUESTS = 65536  # kmod/high_order_test.c

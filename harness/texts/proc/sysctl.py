@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Sysctls as saved: `vm.NAME=value` lines, and the policy's four among them.
 
-The policy's knobs (the series' Documentation/admin-guide/sysctl/vm.rst):
-vm.adaptive_compaction_mode (0 off, 1 late, 2 early, 3 light, 4 last, 5 clear), _threshold
-(per cent), _cutoff and _min_order (orders).
+The policy's knobs are those of the series' Documentation/admin-guide/sysctl/vm.rst.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from harness.texts.pages import COSTLY_ORDER, Order, order_of
 from harness.texts.text import damaged, natural, shown, whole_lines
 
 _WHAT = "sysctl"
 _LINE = re.compile(r"([a-z][A-Za-z0-9_.-]*) ?= ?(.*)")
-_POLICY_PREFIX = "vm.adaptive_compaction_"
 
 
 class PolicyMode(IntEnum):
@@ -33,6 +30,33 @@ class PolicyMode(IntEnum):
     def at_the_end(self) -> bool:
         """Whether it leaves the ladder as it is, and acts for those who come to its end."""
         return self >= PolicyMode.LAST
+
+    @property
+    def word(self) -> str:
+        """What plans and options call it."""
+        return self.name.lower()
+
+
+MODE_WORDS: tuple[str, ...] = tuple(mode.word for mode in PolicyMode)
+
+
+def mode_of(word: str) -> PolicyMode:
+    """Return the mode that plans and options call `word`; KeyError if there is none."""
+    return {mode.word: mode for mode in PolicyMode}[word]
+
+
+class Knob(StrEnum):
+    """The policy's sysctls, by their full names."""
+
+    MODE = "vm.adaptive_compaction_mode"
+    THRESHOLD_PCT = "vm.adaptive_compaction_threshold"
+    CUTOFF = "vm.adaptive_compaction_cutoff"
+    MIN_ORDER = "vm.adaptive_compaction_min_order"
+
+    @property
+    def path(self) -> str:
+        """Where a guest reads and writes it."""
+        return f"/proc/sys/{self.replace('.', '/')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +98,18 @@ def parse_sysctl(text: str) -> Sysctls:
 
 
 def _policy(values: Mapping[str, str]) -> Policy | None:
-    if not any(name.startswith(_POLICY_PREFIX) for name in values):
+    if not any(knob in values for knob in Knob):
         return None
 
-    def knob(name: str) -> int:
-        return natural(values.get(_POLICY_PREFIX + name, ""), f"{_WHAT} {_POLICY_PREFIX}{name}")
+    def set_to(knob: Knob) -> int:
+        return natural(values.get(knob, ""), f"{_WHAT} {knob}")
 
-    mode = knob("mode")
+    mode = set_to(Knob.MODE)
     if mode not in set(PolicyMode):
-        raise damaged(_WHAT, f"{_POLICY_PREFIX}mode is {mode}, not 0 to {max(PolicyMode)}")
+        raise damaged(_WHAT, f"{Knob.MODE} is {mode}, not 0 to {max(PolicyMode)}")
     return Policy(
         mode=PolicyMode(mode),
-        threshold_pct=knob("threshold"),
-        cutoff=order_of(knob("cutoff"), f"{_WHAT} cutoff"),
-        min_order=order_of(knob("min_order"), f"{_WHAT} min_order"),
+        threshold_pct=set_to(Knob.THRESHOLD_PCT),
+        cutoff=order_of(set_to(Knob.CUTOFF), f"{_WHAT} {Knob.CUTOFF}"),
+        min_order=order_of(set_to(Knob.MIN_ORDER), f"{_WHAT} {Knob.MIN_ORDER}"),
     )

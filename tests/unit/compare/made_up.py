@@ -33,8 +33,8 @@ name = "new"
 """
 
 
-def plan_of(predictions: str = "") -> Plan:
-    return parse_plan(TEXT + predictions, "made-up")
+def plan_of(claims: str = "") -> Plan:
+    return parse_plan(TEXT + claims, "made-up")
 
 
 def outcome(

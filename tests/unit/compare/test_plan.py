@@ -49,7 +49,7 @@ def test_plans_of_the_project_are_valid(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_arms_of_one_memory_write_the_same_knobs(path: Path) -> None:
-    knobs = {(arm.kernel, frozenset(arm.sysctls) - WAKES) for arm in read_plan(path).arms}
+    knobs = {(arm.kernel, frozenset(arm.settings) - WAKES) for arm in read_plan(path).arms}
     kernels = [kernel for kernel, _ in knobs]
     assert len(kernels) == len(set(kernels))
 
@@ -125,3 +125,38 @@ def test_an_absent_plan_is_named() -> None:
 
 def test_an_arm_needs_no_more_than_a_name() -> None:
     assert Arm(name="plain").kernel == PATCHED
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ('policy = "clear"', "--sysctl vm.adaptive_compaction_mode=5 "),
+        (
+            'policy = { mode = "early", threshold_pct = 20, cutoff = 4 }',
+            (
+                "--sysctl vm.adaptive_compaction_cutoff=4 --sysctl vm.adaptive_compaction_mode=2 "
+                "--sysctl vm.adaptive_compaction_threshold=20 "
+            ),
+        ),
+        (
+            'policy = "off"\nsysctls = { "vm.compaction_proactiveness" = 100 }',
+            "--sysctl vm.adaptive_compaction_mode=0 --sysctl vm.compaction_proactiveness=100 ",
+        ),
+    ],
+)
+def test_a_policy_s_words_are_what_the_guest_writes(said: str, written: str) -> None:
+    plan = parse_plan(f'{SMALL}[[arms]]\nname = "new"\n{said}\n', "a plan")
+
+    assert written in plans.arm_command(plan, plan.arms[-1], plan.bursts[0])
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('policy = "strict"', "off, late, early, light, last, clear"),
+        ('sysctls = { "vm.adaptive_compaction_mode" = 5 }', "policy = "),
+    ],
+)
+def test_a_policy_is_said_in_its_own_words(said: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        parse_plan(f'{SMALL}[[arms]]\nname = "new"\n{said}\n', "a plan")

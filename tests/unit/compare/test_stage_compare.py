@@ -40,7 +40,7 @@ order = 10
 name = "off"
 [[arms]]
 name = "early-full"
-sysctls = { "vm.adaptive_compaction_mode" = 2 }
+policy = "early"
 """
 DATA = Path("tests/data/compare")
 
@@ -232,7 +232,7 @@ def test_what_is_foretold_may_change_in_a_folder(tmp_path: Path, guests: Guests)
     foretold = (
         TEXT.replace("a trial", "another thought")
         + """
-[[predictions]]
+[[claims]]
 says = "as many"
 arm = "early-full"
 measure = "blocks"

@@ -7,13 +7,13 @@ from made_up import BASE, TEXT, outcome, plan_of, results_of
 
 from harness.compare.claims import Relation
 from harness.compare.finding_tables import prediction_table
-from harness.compare.judged_claims import Fate, verdicts
+from harness.compare.judged_claims import Fate, judged_claims
 from harness.compare.measures import Measure, measured
 from harness.compare.plan import parse_plan
 from harness.errors import UserError
 
 ONE = """
-[[predictions]]
+[[claims]]
 says = "more work for nothing"
 states = ["one"]
 arm = "new"
@@ -25,12 +25,12 @@ factor = 17
 
 def fate(relation: str, differences: list[int], extra: str = "") -> Fate:
     plan = plan_of(
-        f'[[predictions]]\nsays = "it"\narm = "new"\nmeasure = "blocks"\n'
+        f'[[claims]]\nsays = "it"\narm = "new"\nmeasure = "blocks"\n'
         f'relation = "{relation}"\n{extra}'
     )
     ours = [outcome(blocks=100 + difference) for difference in differences]
     theirs = [outcome(blocks=100) for _ in differences]
-    (found,) = verdicts(results_of(plan, {"one": {"off": theirs, "new": ours}}))
+    (found,) = judged_claims(results_of(plan, {"one": {"off": theirs, "new": ours}}))
     return found.fate
 
 
@@ -71,7 +71,7 @@ def test_a_prediction_is_judged_where_it_is_about_and_with_its_numbers() -> None
         "new": [outcome(blocks=1, scanned=scanned) for scanned in (1800, 3400, 5000)],
     }
     results = results_of(plan, {"one": both, "two": both})
-    (found,) = verdicts(results)
+    (found,) = judged_claims(results)
     assert (found.cell.state, found.fate) == ("one", Fate.HIT)
     table = prediction_table(results)
     assert table
@@ -90,7 +90,7 @@ def test_a_prediction_is_judged_where_it_is_about_and_with_its_numbers() -> None
 
 def test_shares_are_printed_with_their_digits() -> None:
     plan = plan_of(
-        '[[predictions]]\nsays = "it"\narm = "new"\nmeasure = "ideal_share"\n'
+        '[[claims]]\nsays = "it"\narm = "new"\nmeasure = "ideal_share"\n'
         'relation = "at_least"\nvalue = 0.99\n'
     )
     ours = [outcome(blocks=blocks) for blocks in (195, 196, 198)]  # of 198
@@ -110,7 +110,7 @@ def test_shares_are_printed_with_their_digits() -> None:
 def test_what_has_no_pair_is_neither_hit_nor_miss() -> None:
     plan = plan_of(ONE.replace("scanned", "looked"))
     results = results_of(plan, {"one": {"off": [outcome(blocks=1)], "new": [outcome(blocks=1)]}})
-    (found,) = verdicts(results)
+    (found,) = judged_claims(results)
     assert (found.fate, found.found) == (Fate.UNKNOWN, None)
     table = prediction_table(results)
     assert table
