@@ -9,6 +9,11 @@ def sha256_text(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+def sha256_bytes(content: bytes) -> str:
+    """Digest `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def git_blob_id(content: bytes) -> str:
     """Name `content` as git does."""
     header = b"blob %d\0" % len(content)

@@ -4,6 +4,7 @@
 Layout, each entry immutable once its manifest.json exists (written last):
 
     downloads/            archives and packages as they came, checked
+    digests/              what was found out once: digests of large files, keys of trees
     sources/<digest>/     tree/ is a pristine kernel source
     trees/<key>/          tree/ is a patched source
     slots/<name>/         working directories of make, reused between builds
@@ -65,6 +66,20 @@ class Cache:
             )
         except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
             return None
+
+    def recall(self, fingerprint: str) -> str | None:
+        """Return what was found out once about what `fingerprint` is a digest of."""
+        try:
+            return msgspec.json.decode(self._memory(fingerprint).read_bytes(), type=str)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def remember(self, fingerprint: str, found: str) -> None:
+        """Keep what took time to find out, for `recall`."""
+        atomic_write(self._memory(fingerprint), msgspec.json.encode(found))
+
+    def _memory(self, fingerprint: str) -> Path:
+        return self.root / "digests" / fingerprint[:32]
 
     @contextlib.contextmanager
     def building(self, name: str) -> Iterator[Path]:

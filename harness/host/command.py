@@ -36,6 +36,7 @@ class Completed:
     argv: tuple[str, ...]
     returncode: int
     output: str
+    raw: bytes = b""  # stdout alone, if it was asked for apart
 
 
 class CommandFailedError(HarnessError):
@@ -75,8 +76,9 @@ def _fenced(argv: Sequence[str]) -> list[str]:
     return ["setpriv", "--pdeathsig", "KILL", "--", *argv]
 
 
-def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C.UTF-8", **(extra or {})}
+def _environment(extra: Mapping[str, str | None] | None) -> dict[str, str]:
+    wanted = {**os.environ, "LC_ALL": "C.UTF-8", **(extra or {})}
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -95,27 +97,31 @@ def started(
     argv: Sequence[str],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
+    stdin_path: Path | None = None,
     stdout: int | None = None,
+    stderr: int = subprocess.STDOUT,
     log_path: Path | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `argv` beside the caller; on leaving, however that happens, its group is gone.
 
-    Output goes to `log_path` when given, to a pipe with stdout=PIPE, else nowhere.
+    Output goes to `log_path` when given, to a pipe with stdout=PIPE, else nowhere. A variable
+    that `env` gives as None is not there for the child.
     """
     logger.debug("$ %s", shlex.join(argv))
     with contextlib.ExitStack() as stack:
         sink: object = stdout if stdout is not None else subprocess.DEVNULL
         if log_path is not None:
             sink = stack.enter_context(log_path.open("ab"))
+        source = stack.enter_context((stdin_path or Path(os.devnull)).open("rb"))
         process = subprocess.Popen(
             _fenced(argv),
             cwd=cwd,
             env=_environment(env),
-            stdin=subprocess.DEVNULL,
+            stdin=source,
             stdout=sink,  # type: ignore[call-overload]
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             start_new_session=True,
             pass_fds=pass_fds,
         )
@@ -123,8 +129,9 @@ def started(
             yield process
         finally:
             end_group(process)
-            if process.stdout is not None:
-                process.stdout.close()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 def lines_of(
@@ -184,18 +191,24 @@ def run(
     *,
     deadline: Deadline,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
+    stdin_path: Path | None = None,
+    stdout_apart: bool = False,
     log_path: Path | None = None,
     ok: Sequence[int] | None = (0,),
 ) -> Completed:
     """Run `argv` to its end; raise CommandFailedError unless its status is in `ok`.
 
     With `log_path` the output is appended there; else it is returned. ok=None takes any status.
+    `stdout_apart` is for output that is data: its bytes, without what stderr says, in `raw`.
     """
     logger.debug("$ %s", shlex.join(argv))
-    with started(argv, cwd=cwd, env=env, stdout=subprocess.PIPE) as process:
+    stderr = subprocess.PIPE if stdout_apart else subprocess.STDOUT
+    with started(
+        argv, cwd=cwd, env=env, stdin_path=stdin_path, stdout=subprocess.PIPE, stderr=stderr
+    ) as process:
         try:
-            raw, _ = process.communicate(timeout=deadline.remaining_s)
+            raw, said = process.communicate(timeout=deadline.remaining_s)
         except subprocess.TimeoutExpired:
             end_group(process)
             raw = process.stdout.read() if process.stdout and not process.stdout.closed else b""
@@ -204,12 +217,17 @@ def run(
             )
             reason = f"not done within {deadline.limit_s:.0f} s"
             raise CommandFailedError(completed, reason=reason, log_path=log_path) from None
-    output = raw.decode(errors="replace")
+    output = (raw + (said or b"")).decode(errors="replace")
     if log_path is not None:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with log_path.open("a") as log:
             log.write(f"$ {shlex.join(argv)}\n{output}")
-    completed = Completed(argv=tuple(argv), returncode=process.returncode, output=output)
+    completed = Completed(
+        argv=tuple(argv),
+        returncode=process.returncode,
+        output=output,
+        raw=raw if stdout_apart else b"",
+    )
     if ok is not None and completed.returncode not in ok:
         raise _failure(completed, reason=f"exit {completed.returncode}", log_path=log_path)
     return completed

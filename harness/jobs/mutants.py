@@ -69,7 +69,7 @@ def read_mutants(directory: Path, only: Sequence[str]) -> tuple[Mutant, ...]:
     chosen = [path for path in paths if not only or path.name.startswith(tuple(only))]
     if not chosen:
         raise UserError(f"no mutant's name begins with {', '.join(only)}; see {directory}")
-    return tuple(parse_mutant(path.name, path.read_text()) for path in chosen)
+    return tuple(parse_mutant(path.name, path.read_bytes()) for path in chosen)
 
 
 def mutants(
@@ -92,7 +92,7 @@ def mutants(
     ):
         waiting: Future[Trial] | None = None
         for number, mutant in enumerate(jobs):
-            advance(number, mutant.patch.name if mutant else UNMUTATED)
+            advance(number, mutant.name if mutant else UNMUTATED)
             built = _built(source, mutant, directory, counters, cache)
             if waiting is not None:
                 yield waiting.result()
@@ -114,7 +114,7 @@ _Built = _Bootable | tuple[str, ...]
 def _built(
     source: KernelSource, mutant: Mutant | None, directory: Path, counters: Counters, cache: Cache
 ) -> _Built:
-    extra = () if mutant is None else (directory / mutant.patch.name,)
+    extra = () if mutant is None else (directory / mutant.name,)
     tree = patch(source, cache, extra=extra)
     if mutant is not None and mutant.caught_by == IDENTITY:
         bare = page_alloc_object(patch(source, cache, upto="0"), cache)
@@ -125,7 +125,7 @@ def _built(
 
 def _trial(mutant: Mutant | None, built: _Built, cache: Cache) -> Trial:
     return Trial(
-        name="unmutated" if mutant is None else mutant.patch.name.removesuffix(".patch"),
+        name="unmutated" if mutant is None else mutant.name.removesuffix(".patch"),
         subject=UNMUTATED if mutant is None else mutant.subject,
         expected="" if mutant is None else mutant.caught_by,
         caught_by=_judged(built, cache) if isinstance(built, _Bootable) else built,

@@ -36,7 +36,6 @@ from harness.texts.build.review_log import (
     new_complaints,
     style_complaints,
 )
-from harness.texts.build.series import Patch
 from harness.values import Counters, KernelSource, PatchedTree, RunMode
 
 logger = logging.getLogger("review")
@@ -64,7 +63,7 @@ class Series:
 
     source: KernelSource
     directory: Path
-    patches: tuple[Patch, ...]
+    patches: tuple[str, ...]
     cache: Cache
     boots: bool = False  # build each prefix whole and boot it
 
@@ -75,7 +74,7 @@ class Series:
     @property
     def touched(self) -> frozenset[str]:
         """The files that the series adds or changes."""
-        return frozenset(name for item in self.patches for name in item.touched)
+        return frozenset(self.tree().touched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +93,19 @@ def checkpatch(series: Series) -> Verdict:
     require("perl")
     script = series.source.tree / "scripts/checkpatch.pl"
     wrong, notes = [], [f"{len(series.patches)} patches, --strict"]
-    for item in series.patches:
+    for name in series.patches:
         argv = ["perl", str(script), f"--root={series.source.tree}"]
         argv += ["--strict", "--no-signoff", "--terse", "--show-types"]
-        argv.append(str(series.directory / item.name))
+        argv.append(str(series.directory / name))
         done = run(argv, deadline=_tool_deadline("checkpatch"), ok=None)
         found = style_complaints(done.output)
         if done.returncode and not found:
-            wrong.append(f"{item.name}: checkpatch ended with {done.returncode}: {done.output}")
+            wrong.append(f"{name}: checkpatch ended with {done.returncode}: {done.output}")
         for complaint in found:
             if reason := EXPECTED_STYLE.get(complaint.kind):
-                notes.append(f"{item.name}: {complaint} (expected: {reason})")
+                notes.append(f"{name}: {complaint} (expected: {reason})")
             else:
-                wrong.append(f"{item.name}: {complaint}")
+                wrong.append(f"{name}: {complaint}")
     return Verdict(tuple(wrong), tuple(notes))
 
 
@@ -119,14 +118,14 @@ def apply(series: Series) -> Verdict:
             if (series.source.tree / name).exists():
                 (scratch / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(series.source.tree / name, scratch / name)
-        for item in series.patches:
+        for name in series.patches:
             argv = ["patch", "--batch", "--forward", "--strip=1", "--fuzz=0"]
-            argv.append(f"--input={series.directory.absolute() / item.name}")
+            argv.append(f"--input={series.directory.absolute() / name}")
             done = run(argv, cwd=scratch, deadline=_tool_deadline("patch"), ok=None)
-            displaced += [f"{item.name}: {hunk}" for hunk in displaced_hunks(done.output)]
+            displaced += [f"{name}: {hunk}" for hunk in displaced_hunks(done.output)]
             if done.returncode:
                 tail = " / ".join(done.output.strip().splitlines()[-3:])
-                wrong.append(f"{item.name} does not apply: {tail}")
+                wrong.append(f"{name} does not apply: {tail}")
                 break
     note = f"{len(series.patches)} patches with --fuzz=0, {len(displaced)} hunks displaced"
     if series.source.page_alloc_upstream:

@@ -6,8 +6,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from harness.digest import git_blob_id, sha256_text
 from harness.errors import HostError, StageError, UserError
 from harness.host import source_tree
@@ -180,14 +178,10 @@ def _file_digest(path: Path, cache: Cache) -> str:
     fingerprint = sha256_text(
         str(path.resolve()), *(str(n) for n in (stat.st_size, stat.st_mtime_ns, stat.st_ino))
     )
-    memory = cache.root / "digests" / fingerprint[:32]
-    try:
-        return msgspec.json.decode(memory.read_bytes(), type=str)
-    except (OSError, msgspec.DecodeError):
-        pass
-    digest = sha256_file(path)
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    memory.write_bytes(msgspec.json.encode(digest))
+    digest = cache.recall(fingerprint)
+    if digest is None:
+        digest = sha256_file(path)
+        cache.remember(fingerprint, digest)
     return digest
 
 

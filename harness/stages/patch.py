@@ -3,24 +3,24 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.digest import sha256_text
 from harness.errors import StageError, UserError
-from harness.host import source_tree
+from harness.host import git, source_tree
 from harness.host.assets import asset
 from harness.host.cache import Cache
-from harness.host.command import CommandFailedError, require, run
-from harness.host.deadline import Deadline
+from harness.host.few_files import FileState, copy_out, put_back, state_of
 from harness.host.files import sha256_file
-from harness.texts.build.series import Patch, parse_patch, parse_series, prefix
+from harness.texts.build.series import parse_series, prefix
 from harness.texts.build.tree import parse_makefile
 from harness.values import KernelSource, PatchedTree
 
 logger = logging.getLogger("patch")
 
-APPLY_LIMIT_S = 60.0
-ABSENT = "absent"
+# Raised when this file makes another tree of the same inputs.
+RECIPE_VERSION = "1"
 
 
 def series_directory(source: KernelSource) -> Path:
@@ -39,19 +39,19 @@ def discarded_design(source: KernelSource, name: str) -> Path:
     return path
 
 
-def read_series(directory: Path) -> tuple[Patch, ...]:
-    """Read a series whole: its order file and every mail it lists.
+def read_series(directory: Path) -> tuple[str, ...]:
+    """Return the names of a series' patches in order.
 
     Raises UserError when a listed patch is absent or a present one is not listed.
     """
     try:
-        names = parse_series((directory / "series").read_text())
+        names = parse_series((directory / "series").read_bytes())
     except FileNotFoundError:
         raise UserError(f"{directory} has no `series` file; list the patches in it") from None
     present = {path.name for path in directory.glob("*.patch")}
     if wrong := sorted(present.symmetric_difference(names)):
         raise UserError(f"{directory}/series and its patches disagree about {', '.join(wrong)}")
-    return tuple(parse_patch(name, (directory / name).read_text()) for name in names)
+    return names
 
 
 def patch(
@@ -64,88 +64,90 @@ def patch(
 ) -> PatchedTree:
     """Apply the series (up to `upto`; "0" for none of it) and `extra` to a clone of `source`.
 
-    Raises StageError naming the patch and hunk that does not apply.
+    Raises UserError for a patch that git cannot read, StageError naming the patch and hunk
+    that does not apply.
     """
     directory = directory or series_directory(source)
-    series = read_series(directory)
-    chosen = prefix([item.name for item in series], upto)
-    files = {item.name: directory / item.name for item in series if item.name in chosen}
-    files |= {path.name: path for path in extra}
-    patches = [item for item in series if item.name in chosen]
-    patches += [parse_patch(path.name, path.read_text()) for path in extra]
-    # A message that is written anew builds no other kernel, and ages no result.
-    series_digest = sha256_text(*(item.change for item in patches))
-    key = sha256_text("tree", source.digest, series_digest, *files)
-    cached = cache.load("trees", key, PatchedTree)
-    if cached:
-        return cached
-    touched = sorted({name for item in patches for name in item.touched})
-    tree = PatchedTree(
-        source=source,
-        series_name=directory.name,
-        series_digest=series_digest,
-        patches=tuple(files),
-        touched=tuple(touched),
-        key=key,
-        tree=cache.entry("trees", key) / "tree",
-    )
-    with cache.locked(f"tree-{key[:16]}"), cache.building("tree") as scratch:
-        # Another run may have made it while we waited; its files are in use now.
-        if cached := cache.load("trees", key, PatchedTree):
-            return cached
-        logger.info("applying %d patches of %s to %s", len(patches), directory.name, source.release)
-        _apply_all(source, files, patches, touched, scratch / "tree")
-        cache.publish(scratch, "trees", key, tree)
+    chosen = prefix(read_series(directory), upto)
+    files = {name: directory / name for name in chosen} | {path.name: path for path in extra}
+    digests = [part for name, path in files.items() for part in (name, sha256_file(path))]
+    asked = sha256_text("patch", RECIPE_VERSION, source.digest, *digests)
+    # The key is not made of the mails: a message that is written anew builds no other kernel.
+    if (key := cache.recall(asked)) and (known := cache.load("trees", key, PatchedTree)):
+        return known
+    with cache.building(f"patch-{asked[:8]}") as scratch:
+        made = _applied(source, files, scratch)
+        key = sha256_text("tree", source.digest, made.digest, *files)
+        tree = PatchedTree(
+            source=source,
+            series_name=directory.name,
+            series_digest=made.digest,
+            patches=tuple(files),
+            touched=made.touched,
+            key=key,
+            tree=cache.entry("trees", key) / "tree",
+        )
+        tree = _published(tree, made, scratch / "entry", cache)
+    cache.remember(asked, key)
     return tree
 
 
-def _apply_all(
-    source: KernelSource,
-    files: Mapping[str, Path],
-    patches: Sequence[Patch],
-    touched: list[str],
-    tree: Path,
-) -> None:
-    own = {name: (source.tree / name).exists() for name in touched}
-    source_tree.clone(source.tree, tree, own=own)
-    for item in patches:
-        before = {name: _digest(tree / name) for name in item.touched}
-        _apply(tree, files[item.name])
-        unchanged = [name for name in item.touched if _digest(tree / name) == before[name]]
-        if unchanged:
-            raise StageError(
-                "patch",
-                f"{item.name} was accepted but left {', '.join(unchanged)} unchanged; "
-                "is the cache inside another git checkout with unusual settings?",
-            )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """What patches made of the files they touch, which lie in `few`."""
+
+    few: Path
+    touched: tuple[str, ...]
+    digest: str
 
 
-def _apply(tree: Path, patch_file: Path) -> None:
-    require("git")
-    # Without the ceiling, git takes an enclosing checkout for its work tree, skips every
-    # file of ours and exits 0. git apply takes no fuzz; an offset is no fuzz.
-    env = {"GIT_CEILING_DIRECTORIES": str(tree.resolve().parent)}
-    deadline = Deadline.after(APPLY_LIMIT_S, f"applying {patch_file.name}")
-    command = ["git", "apply", "--whitespace=nowarn"]
-    try:
-        run([*command, str(patch_file)], cwd=tree, env=env, deadline=deadline)
-    except CommandFailedError as error:
-        reverse = run(
-            [*command, "--reverse", "--check", str(patch_file)],
-            cwd=tree,
-            env=env,
-            deadline=deadline,
-            ok=None,
+def _published(tree: PatchedTree, made: _Made, entry: Path, cache: Cache) -> PatchedTree:
+    with cache.locked(f"tree-{tree.key[:16]}"):
+        # Another run may have made it; its files are in use now.
+        if known := cache.load("trees", tree.key, PatchedTree):
+            return known
+        logger.info(
+            "applied %d patches of %s to %s",
+            len(tree.patches),
+            tree.series_name,
+            tree.source.release,
         )
-        hint = (
-            "this source has it already: give a pristine one"
-            if reverse.returncode == 0
-            else "rebase the series on this source"
-        )
-        raise StageError(
-            "patch", f"{patch_file.name} does not apply; {hint}\n{error.tail}"
-        ) from error
+        source_tree.clone(tree.source.tree, entry / "tree", own={})
+        put_back(made.few, made.touched, entry / "tree")
+        cache.publish(entry, "trees", tree.key, tree)
+    return tree
 
 
-def _digest(path: Path) -> str:
-    return sha256_file(path) if path.exists() else ABSENT
+def _applied(source: KernelSource, files: Mapping[str, Path], scratch: Path) -> _Made:
+    """Apply patches one after the other to copies of what they touch."""
+    few = scratch / "few"
+    few.mkdir()
+    states: dict[str, FileState] = {}
+    parts: list[str] = []
+    for name, path in files.items():
+        change = scratch / "change"
+        change.write_bytes(git.read_mail(path, scratch).change)
+        touched = git.touched(name, change)
+        copy_out(source.tree, touched.names, few, known=states)
+        before = {each: state_of(few / each) for each in sorted(touched.names)}
+        _apply(few, name, change)
+        after = {each: state_of(few / each) for each in before}
+        if after == before and touched.writes:
+            raise StageError("patch", f"git took {name} and changed nothing; export it again")
+        states |= after
+        for each, state in after.items():
+            parts += [each, state.kind, state.digest]
+    return _Made(few=few, touched=tuple(sorted(states)), digest=sha256_text(*parts))
+
+
+def _apply(tree: Path, name: str, change: Path) -> None:
+    done = git.apply(change, tree)
+    if done.returncode == 0:
+        return
+    taken_back = git.apply(change, tree, reverse=True, check=True)
+    hint = (
+        "this source has it already: give a pristine one"
+        if taken_back.returncode == 0
+        else git.line_ends_hint(name, change) or "rebase the series on this source"
+    )
+    raise StageError("patch", f"{name} does not apply; {hint}\n{done.output.rstrip()}")

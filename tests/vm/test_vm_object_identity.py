@@ -53,7 +53,7 @@ def test_code_leaking_past_the_option_is_found(
     assert leaks
 
     for leak in leaks:
-        file = MUTANTS / series_directory(source).name / leak.patch.name
+        file = MUTANTS / series_directory(source).name / leak.name
         leaking = page_alloc_object(patch(source, cache, extra=(file,)), cache)
         found = differences(unpatched, leaking)
         assert any(line.startswith("section .text: ") for line in found), (leak.subject, found)

@@ -9,10 +9,9 @@ and a diff on top of the whole series.
 """
 
 from dataclasses import dataclass
-from email.parser import HeaderParser
+from email.parser import BytesHeaderParser
 
 from harness.errors import UserError
-from harness.texts.build.series import Patch, parse_patch
 from harness.values import Counters
 
 
@@ -20,15 +19,15 @@ from harness.values import Counters
 class Mutant:
     """One wrong version of the series."""
 
-    patch: Patch
+    name: str
     subject: str
     caught_by: str
     counters: Counters | None  # None: wrong in every variant
 
 
-def parse_mutant(name: str, text: str) -> Mutant:
+def parse_mutant(name: str, data: bytes) -> Mutant:
     """Read a mutant; UserError if it does not say what it is or who must catch it."""
-    headers = HeaderParser().parsestr(text)
+    headers = BytesHeaderParser().parsebytes(data)
     subject, caught_by = headers.get("Subject", ""), headers.get("Caught-by", "")
     if not subject or not caught_by:
         raise UserError(f"{name} lacks a Subject: or Caught-by: line at its top; add it")
@@ -36,7 +35,7 @@ def parse_mutant(name: str, text: str) -> Mutant:
     if counters is not None and counters not in (Counters.PERCPU, Counters.ATOMIC):
         raise UserError(f"{name}: Counters: is {counters!r}; give percpu or atomic")
     return Mutant(
-        patch=parse_patch(name, text),
+        name=name,
         subject=" ".join(subject.split()),
         caught_by=caught_by.strip(),
         counters=None if counters is None else Counters(counters),

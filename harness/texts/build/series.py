@@ -1,60 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Patch series: quilt's order file and mails. Pure."""
+"""Patch series: quilt's order file, and what a mail's message says. Pure."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from unidiff import PatchSet
-from unidiff.errors import UnidiffParseError
 
 from harness.errors import UserError
 
 _TRAILER = re.compile(r"^(Signed-off-by|Reviewed-by|Tested-by|Acked-by):", re.MULTILINE)
+# git and we strip one folder from each name, as quilt does by itself.
+_LEVEL = "-p1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
-    """One mail of a series."""
+def parse_series(data: bytes) -> tuple[str, ...]:
+    """Return the patch names of a quilt `series` file in order; what follows a # is a remark.
 
-    name: str
-    subject: str
-    touched: tuple[str, ...]  # paths below the kernel tree
-    trailers: tuple[str, ...]
-    change: str  # the diff, without the message: all that a tree depends on
-
-
-def parse_series(text: str) -> tuple[str, ...]:
-    """Return the patch names of a quilt `series` file in order.
-
-    Raises UserError for a name listed twice.
+    Raises UserError for a name listed twice and for an option that changes what is applied.
     """
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    names = tuple(line for line in lines if line)
+    lines = (line.partition(b"#")[0].split() for line in data.splitlines())
+    names = tuple(_name(words) for words in lines if words)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"series lists {', '.join(twice)} twice; remove one of the lines")
     return names
 
 
-def parse_patch(name: str, text: str) -> Patch:
-    """Read one mail: its subject and the files its diff touches.
-
-    Raises UserError when there is no diff in it.
-    """
+def _name(words: list[bytes]) -> str:
     try:
-        diff = PatchSet(text)
-    except UnidiffParseError as error:
-        raise UserError(f"{name} is not a readable patch: {error}; export it again") from error
-    if not diff:
-        raise UserError(f"{name} changes no file; is it cut short? Export it again")
-    return Patch(
-        name=name,
-        subject=_subject(text),
-        touched=tuple(sorted({file.path for file in diff})),
-        trailers=tuple(match.group(1) for match in _TRAILER.finditer(text)),
-        change=str(diff),
-    )
+        name, *options = (word.decode() for word in words)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"series lists {b' '.join(words)!r}, which is not UTF-8; rename the patch"
+        ) from error
+    if options not in ([], [_LEVEL]):
+        raise UserError(
+            f"series gives {name} the options {' '.join(options)}; only {_LEVEL} is known: "
+            "refresh the patch (quilt refresh -p1) and reverse it by hand if need be"
+        )
+    return name
+
+
+def trailers(message: str) -> tuple[str, ...]:
+    """Return the kinds of signature that a message carries."""
+    return tuple(match.group(1) for match in _TRAILER.finditer(message))
 
 
 def prefix(patches: Sequence[str], upto: str | None) -> tuple[str, ...]:
@@ -70,8 +57,3 @@ def prefix(patches: Sequence[str], upto: str | None) -> tuple[str, ...]:
         if upto in (name, str(index), name.partition("-")[0]):
             return tuple(patches[:index])
     raise UserError(f"the series has no patch {upto}; it has {', '.join(patches)}")
-
-
-def _subject(text: str) -> str:
-    match = re.search(r"^Subject: (.*(?:\n[ \t].*)*)", text, re.MULTILINE)
-    return " ".join(match.group(1).split()) if match else ""

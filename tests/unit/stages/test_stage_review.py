@@ -134,7 +134,7 @@ def test_patch_that_needs_fuzz_is_wrong(judge: Judge) -> None:
     outcome = judge("apply", SAME_CODE, OTHER_CODE)
 
     assert not outcome.held
-    assert outcome.details[0].startswith("0002-change.patch does not apply: ")
+    assert outcome.details[0].startswith("patch: 0002-change.patch does not apply")
 
 
 def test_identity_of_code(judge: Judge) -> None:
