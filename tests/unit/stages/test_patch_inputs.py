@@ -223,17 +223,18 @@ def test_copied_file_stays(apply: Apply, source: KernelSource) -> None:
     assert content(tree) == (source.tree / FILE).read_bytes()
 
 
-def test_deleted_and_new_and_linked_files(apply: Apply) -> None:
+def test_deleted_and_new_and_linked_files(apply: Apply, source: KernelSource) -> None:
+    (source.tree / "usr/old").write_text("x\n")
     tree = apply(
-        b"diff --git a/usr/gen_init_cpio b/usr/gen_init_cpio\ndeleted file mode 100755\n"
-        b"--- a/usr/gen_init_cpio\n+++ /dev/null\n@@ -1,3 +0,0 @@\n"
-        b'-#!/bin/sh\n-set -eu\n-cat "$3"\n',
+        b"diff --git a/usr/old b/usr/old\ndeleted file mode 100644\n"
+        b"--- a/usr/old\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n",
         b"diff --git a/usr/link b/usr/link\nnew file mode 120000\n"
         b"--- /dev/null\n+++ b/usr/link\n@@ -0,0 +1 @@\n+../mm/page_alloc.c\n"
         b"\\ No newline at end of file\n",
     )
 
-    assert not (tree.tree / "usr/gen_init_cpio").exists()
+    assert not (tree.tree / "usr/old").exists()
+    assert (source.tree / "usr/old").exists()
     assert str((tree.tree / "usr/link").readlink()) == "../mm/page_alloc.c"
 
 
