@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.arch.x86_64 import X86_64
 from harness.digest import sha256_text
 from harness.errors import StageError
 from harness.host.apt import Apt, Package
@@ -39,8 +40,8 @@ PROGRAMS = {
 }
 # Libraries of stress-ng's stressors for graphics, kernel modules and one vendor's cryptography:
 # half of the image, and nothing of them is called here. Their places are taken by stubs
-# with the same names and versions, which trap when called.
-STUBBED = ("libIPSec_MB.so.1", "libEGL.so.1", "libGLESv2.so.2", "libgbm.so.1", "libkmod.so.2")
+# with the names, symbols and versions that the program asks for, which trap when called.
+STUBBED = ("libIPSec_MB", "libEGL", "libGLESv2", "libgbm", "libkmod")  # less .so and its number
 STUBBED_FOR = "/usr/bin/stress-ng"
 C_TOOLS = ("fragment_stress", "snapshot", "movable_comb", "cache_comb")
 DIRECTORIES = (
@@ -120,8 +121,8 @@ def _files(root: Path, scratch: Path, build: KernelBuild) -> dict[str, Path]:
 
 
 def _places(root: Path) -> tuple[Path, ...]:
-    names = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64")
-    return tuple(root / name for name in names)
+    names = (f"lib/{X86_64.debian}", X86_64.loader_folder)
+    return tuple(root / top / name for name in names for top in ("", "usr"))
 
 
 def _library(base: str, root: Path) -> Path:
@@ -132,9 +133,11 @@ def _library(base: str, root: Path) -> Path:
 
 
 def _stubs(program: Path, root: Path, scratch: Path) -> dict[str, Path]:
-    """Make the libraries of STUBBED: all symbols that `program` asks of them, and no more."""
+    """Make what `program` needs of STUBBED: all symbols that it asks of them, and no more."""
     stubs = {}
-    for base in STUBBED:
+    for base in needed(program):
+        if base.partition(".so.")[0] not in STUBBED:
+            continue
         symbols = asked_of(program, _library(base, root))
         code = "".join(f"void {name}(void) {{ __builtin_trap(); }}\n" for name in sorted(symbols))
         script = _version_script(symbols)
@@ -173,7 +176,8 @@ def _libraries(programs: list[Path], root: Path, stubs: dict[str, Path]) -> dict
 
 def _library_target(base: str) -> str:
     loader = base.startswith("ld-linux")
-    return f"/lib64/{base}" if loader else f"/lib/x86_64-linux-gnu/{base}"
+    folder = X86_64.loader_folder if loader else f"lib/{X86_64.debian}"
+    return f"/{folder}/{base}"
 
 
 def _compile(source: Path, scratch: Path) -> Path:
