@@ -2,7 +2,9 @@
 """A folder that the user names for what a command writes: free, and for one process alone."""
 
 import contextlib
+import datetime as dt
 import fcntl
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,3 +37,16 @@ def require_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         what = "is not empty" if folder.is_dir() else "is no folder"
         raise UserError(f"{folder} {what}; name a new folder with --output")
+
+
+def new_folder(what: str) -> Path:
+    """Make a folder below ./runs, named by the time; two runs at once never share one."""
+    now = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    for number in itertools.count(1):
+        folder = Path("runs") / f"{now}-{what}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError

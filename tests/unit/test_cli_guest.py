@@ -34,7 +34,7 @@ def qemu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache) -> FakeQ
     def bootable(*_: object) -> tuple[KernelBuild, GuestImage]:
         return bench.build, bench.image
 
-    monkeypatch.setattr(pipeline, "_bootable", bootable)
+    monkeypatch.setattr(pipeline, "bootable", bootable)
     monkeypatch.setattr(boot, "SILENCE_S", 0.6)
     monkeypatch.setattr(boot, "_POWER_OFF_LIMIT_S", 0.3)
     monkeypatch.setattr(run_stage, "_BACKSTOP_FACTOR", 0.0)

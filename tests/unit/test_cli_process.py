@@ -97,7 +97,7 @@ def descendants(pid: int) -> set[int]:
         ((), "VERB"),
         (("fly",), "invalid choice: 'fly'"),
         (("run", "--scale", "huge"), "invalid choice: 'huge'"),
-        (("run", "--cpus", "0"), "0 is not positive"),
+        (("run", "--cpus", "0"), "no whole number above 0"),
         (("check",), "RUN"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -48,7 +48,7 @@ class Machine:
 def machine() -> Machine:
     cache = pipeline.open_cache()
     kernel = os.environ.get("BUDDYLAB_TEST_KERNEL") or None
-    build, image = pipeline._bootable(pipeline.KernelRequest(kernel=kernel), cache)
+    build, image = pipeline.bootable(pipeline.KernelRequest(kernel=kernel), cache)
     # The probe is done here, once: each test meets its own guest, not a probe's.
     return Machine(build, image, cache, boot.measured_speed(build, image, settings(), cache))
 

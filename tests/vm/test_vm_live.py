@@ -33,7 +33,7 @@ LISTENING = "0A"
 @pytest.fixture(scope="module")
 def bootable() -> tuple[KernelBuild, GuestImage]:
     kernel = os.environ.get("BUDDYLAB_TEST_KERNEL") or None
-    return pipeline._bootable(pipeline.KernelRequest(kernel=kernel), pipeline.open_cache())
+    return pipeline.bootable(pipeline.KernelRequest(kernel=kernel), pipeline.open_cache())
 
 
 def settings(memory_mib: int) -> RunSettings:

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""compare: run a plan's arms from the same memory, or report on those that have run."""
+
+import argparse
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.options import (
+    add_counters_option,
+    add_emulator_option,
+    add_kernel_options,
+    positive,
+)
+from harness.cli.requests import kernel_request
+from harness.errors import Exit
+
+if TYPE_CHECKING:
+    from harness.compare.plan import Plan
+
+logger = logging.getLogger("compare")
+
+RANK = 60
+HELP = "run a plan's arms from the same memory"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_kernel_options(parser, patched=False)
+    add_emulator_option(parser)
+    add_counters_option(parser)
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="a TOML file, see vm/plans")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="results folder (default: runs/compare-NAME); what is finished in it is kept",
+    )
+    parser.add_argument(
+        "--jobs", type=positive, help="guests at a time (default: the CPUs there are)"
+    )
+    parser.add_argument(
+        "--report-only",
+        action="store_true",
+        help="run nothing: write the report of what DIR holds, by PLAN's present claims",
+    )
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Run what is missing of the plan's arms, unless told not to, and print the report."""
+    from harness.compare.plan import read_plan
+
+    plan = read_plan(arguments.plan)
+    folder = arguments.output or Path("runs") / f"compare-{plan.name}"
+    return _report(plan, folder) if arguments.report_only else _run(plan, folder, arguments)
+
+
+def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
+    from harness import pipeline
+    from harness.compare.report import report_text
+    from harness.host import emulator
+    from harness.jobs.compare import Job, compare
+
+    cache = pipeline.open_cache()
+    emulator.find(cache)
+    request = kernel_request(arguments)
+    job = Job(
+        plan=plan,
+        text=arguments.plan.read_text(),
+        folder=folder,
+        jobs=arguments.jobs or os.cpu_count() or 1,
+    )
+    kernels = {
+        variant: pipeline.bootable(request.varied(variant), cache)
+        for variant in dict.fromkeys(arm.kernel for arm in plan.arms)
+    }
+    logger.info("results folder: %s", folder)
+    print(report_text(compare(job, kernels, cache)))
+    return Exit.OK
+
+
+def _report(plan: "Plan", folder: Path) -> int:
+    from harness.compare.report import report_markdown, report_text
+    from harness.compare.state_lines import broken_promises
+    from harness.jobs.comparison import saved, write
+
+    results = saved(folder, plan)
+    write(folder, results, report_markdown(results))
+    print(report_text(results))
+    broken = broken_promises(results)
+    for error in broken:
+        logger.error("%s", error)
+    return Exit.STAGE if broken else Exit.OK

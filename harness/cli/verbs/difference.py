@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""difference: by how much the counters of two saved runs differ."""
+
+import argparse
+from pathlib import Path
+
+from harness.errors import Exit
+
+RANK = 42
+HELP = "say by how much the counters of two saved runs differ"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("one", type=Path, metavar="RUN")
+    parser.add_argument("other", type=Path, metavar="RUN")
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Print the differences, a line each."""
+    from harness.report.difference import differences
+    from harness.stages.check import read
+
+    for line in differences(read(arguments.one), read(arguments.other)):
+        print(line)
+    return Exit.OK

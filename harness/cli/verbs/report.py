@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""report: judge a saved run folder and write its reports."""
+
+import argparse
+from pathlib import Path
+
+RANK = 41
+HELP = "judge a saved run folder and write its reports"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument."""
+    parser.add_argument("folder", type=Path, metavar="RUN")
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Judge it, write the reports into it and print the verdict."""
+    from harness import pipeline
+    from harness.cli.answer import print_verdict
+
+    return print_verdict(pipeline.report_of(arguments.folder))

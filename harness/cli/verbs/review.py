@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""review: look at the series as a kernel reviewer would."""
+
+import argparse
+
+from harness.cli.options import add_emulator_option, add_kernel_options, names
+from harness.cli.requests import kernel_request
+from harness.errors import Exit
+
+RANK = 72
+HELP = "look at the series as a kernel reviewer would"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_kernel_options(parser, patched=False)
+    add_emulator_option(parser)
+    parser.add_argument(
+        "--only",
+        metavar="GATE,...",
+        default="",
+        help="of checkpatch, apply, identity, sparse, warnings, prefixes (default: all)",
+    )
+    parser.add_argument(
+        "--boot", action="store_true", help="prefixes: also build each whole and boot it"
+    )
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Put the series through the gates and print what they found."""
+    from harness import pipeline
+    from harness.jobs.review import review, table
+    from harness.stages.fetch import fetch
+
+    cache = pipeline.open_cache()
+    outcomes = review(
+        fetch(kernel_request(arguments).kernel, cache),
+        cache,
+        only=names(arguments.only),
+        boots=arguments.boot,
+    )
+    print(table(outcomes), end="")
+    return Exit.OK if all(outcome.held for outcome in outcomes) else Exit.CHECK_FAILED

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""run: the main job, from source to verdict."""
+
+import argparse
+from pathlib import Path
+
+from harness.cli.options import add_guest_options, add_kernel_options
+from harness.cli.requests import guest_request, kernel_request
+from harness.texts.proc.sysctl import MODE_WORDS, mode_of
+from harness.values import RunMode
+
+RANK = 30
+HELP = "the main job: source to verdict"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_kernel_options(parser, patched=True)
+    parser.add_argument("--scale", choices=("paper", "small"), default="paper")
+    parser.add_argument("--mode", choices=[mode.value for mode in RunMode], default="repeatable")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--policy",
+        choices=MODE_WORDS,
+        help="mode of adaptive compaction (default: the kernel's own, early)",
+    )
+    parser.add_argument(
+        "--cross-checks",
+        choices=("on", "off"),
+        default="on",
+        help="load the cross-check module and trace what the monitor counts (default on)",
+    )
+    parser.add_argument(
+        "--page-owner",
+        action="store_true",
+        help="boot with page_owner=on: the kernel notes who has each page",
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/...)")
+    add_guest_options(parser)
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Run all stages and print the verdict."""
+    from harness import pipeline
+    from harness.cli.answer import print_verdict
+    from harness.host import emulator
+    from harness.host.folder import claimed, new_folder, require_free
+
+    # Minutes of building are not spent on a run that cannot begin.
+    if arguments.output is not None:
+        require_free(arguments.output)
+    cache = pipeline.open_cache()
+    emulator.find(cache)
+    request = pipeline.RunRequest(
+        kernel=kernel_request(arguments),
+        guest=guest_request(arguments),
+        scale=arguments.scale,
+        mode=RunMode(arguments.mode),
+        seed=arguments.seed,
+        policy=None if arguments.policy is None else mode_of(arguments.policy),
+        cross_checks=arguments.cross_checks == "on",
+        page_owner=arguments.page_owner,
+    )
+    kernel, image = pipeline.bootable(request.kernel, cache)
+    folder = arguments.output or new_folder(f"{request.scale}-{request.mode}")
+    with claimed(folder):
+        return print_verdict(pipeline.run_to_verdict(request, kernel, image, folder, cache))
