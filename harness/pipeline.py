@@ -19,7 +19,7 @@ from harness.stages.build import build
 from harness.stages.check import check, save_key
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
-from harness.stages.patch import discarded_design, patch
+from harness.stages.patch import design, patch
 from harness.stages.report import report
 from harness.stages.run import run
 from harness.texts.proc.sysctl import PolicyMode
@@ -36,7 +36,7 @@ class KernelRequest:
     kernel: str | None = None
     upto: str | None = None
     counters: Counters = Counters.PERCPU
-    discarded: str | None = None  # a design of patches/discarded, on top of the series
+    discarded: str | None = None  # a design of patches/designs, on top of the series
 
     def varied(self, variant: Variant) -> "KernelRequest":
         """Return the variant of this kernel that an arm runs on."""
@@ -97,8 +97,8 @@ def open_cache() -> Cache:
 def patched(request: KernelRequest, cache: Cache) -> PatchedTree:
     """Fetch the source and apply what is asked for of the series."""
     source = fetch(request.kernel, cache)
-    extra = () if request.discarded is None else (discarded_design(source, request.discarded),)
-    return patch(source, cache, upto=request.upto, extra=extra)
+    edit = None if request.discarded is None else design(request.discarded)
+    return patch(source, cache, upto=request.upto, edit=edit)
 
 
 def built(request: KernelRequest, cache: Cache) -> KernelBuild:

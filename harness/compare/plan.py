@@ -33,7 +33,7 @@ ARM_TEXT_BYTES = 1024
 
 
 # A kernel that arms run on: one of these, or "discarded-NAME" for the series with the change of
-# patches/discarded/linux-LINE/NAME.patch.
+# patches/designs/NAME.toml.
 Variant = NewType("Variant", str)
 PATCHED = Variant("patched")
 UNPATCHED = Variant("unpatched")  # the source as it is

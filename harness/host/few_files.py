@@ -23,6 +23,11 @@ class FileState:
     content: bytes = b""
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return self.kind in {"100644", "100755"}
+
+    @property
     def digest(self) -> str:
         """Digest of the content."""
         return sha256_bytes(self.content)

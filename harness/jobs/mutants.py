@@ -22,11 +22,11 @@ from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, save_key
 from harness.stages.guest import guest
-from harness.stages.patch import patch, series_directory
+from harness.stages.patch import patch, require_fit
 from harness.stages.run import run
-from harness.texts.build.mutant import Mutant, parse_mutant
+from harness.texts.build.edit import Mutant, parse_mutant
 from harness.texts.build.objects import differences
-from harness.values import Counters, GuestImage, KernelBuild, KernelSource, RunMode
+from harness.values import Counters, GuestImage, KernelBuild, KernelSource, PatchedTree, RunMode
 from harness.workloads.end_of_ladder import end_of_ladder_stages
 from harness.workloads.paper import Scale, memory_mib, mutant_stages
 
@@ -62,8 +62,8 @@ class Trial:
 
 
 def read_mutants(directory: Path, only: Sequence[str]) -> tuple[Mutant, ...]:
-    """Read all mutants of a series, or those whose names begin with one of `only`."""
-    paths = sorted(directory.glob("*.patch"))
+    """Read all mutants of a directory, or those whose names begin with one of `only`."""
+    paths = sorted(directory.glob("*.toml"))
     if not paths:
         raise UserError(f"{directory} holds no mutants; name the directory that does")
     chosen = [path for path in paths if not only or path.name.startswith(tuple(only))]
@@ -80,11 +80,16 @@ def mutants(
     counters: Counters,
     only: Sequence[str] = (),
 ) -> Iterator[Trial]:
-    """Try the series as it is and then every mutant; the next is built while one runs."""
-    directory = directory.absolute() / series_directory(source).name
+    """Try the series as it is and then every mutant; the next is built while one runs.
+
+    Raises StageError for a mutant that does not fit the series before the first is built.
+    """
     chosen = [
         mutant for mutant in read_mutants(directory, only) if mutant.counters in (None, counters)
     ]
+    tree = patch(source, cache)
+    for each in chosen:
+        require_fit(each.edit, tree)
     jobs: list[Mutant | None] = [None, *chosen]
     with (
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="mutant-run") as runner,
@@ -92,8 +97,8 @@ def mutants(
     ):
         waiting: Future[Trial] | None = None
         for number, mutant in enumerate(jobs):
-            advance(number, mutant.name if mutant else UNMUTATED)
-            built = _built(source, mutant, directory, counters, cache)
+            advance(number, mutant.edit.name if mutant else UNMUTATED)
+            built = _built(tree, mutant, counters, cache)
             if waiting is not None:
                 yield waiting.result()
             waiting = runner.submit(_trial, mutant, built, cache)
@@ -111,11 +116,9 @@ class _Bootable:
 _Built = _Bootable | tuple[str, ...]
 
 
-def _built(
-    source: KernelSource, mutant: Mutant | None, directory: Path, counters: Counters, cache: Cache
-) -> _Built:
-    extra = () if mutant is None else (directory / mutant.name,)
-    tree = patch(source, cache, extra=extra)
+def _built(series: PatchedTree, mutant: Mutant | None, counters: Counters, cache: Cache) -> _Built:
+    source = series.source
+    tree = patch(source, cache, edit=None if mutant is None else mutant.edit)
     if mutant is not None and mutant.caught_by == IDENTITY:
         bare = page_alloc_object(patch(source, cache, upto="0"), cache)
         return (IDENTITY,) if differences(bare, page_alloc_object(tree, cache)) else ()
@@ -125,8 +128,8 @@ def _built(
 
 def _trial(mutant: Mutant | None, built: _Built, cache: Cache) -> Trial:
     return Trial(
-        name="unmutated" if mutant is None else mutant.name.removesuffix(".patch"),
-        subject=UNMUTATED if mutant is None else mutant.subject,
+        name="unmutated" if mutant is None else mutant.edit.name.removesuffix(".toml"),
+        subject=UNMUTATED if mutant is None else mutant.edit.subject,
         expected="" if mutant is None else mutant.caught_by,
         caught_by=_judged(built, cache) if isinstance(built, _Bootable) else built,
     )

@@ -2,17 +2,20 @@
 """patch: from a pristine source and a series to a patched tree of its own."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.digest import sha256_text
+from harness.encoding import encode
 from harness.errors import StageError, UserError
 from harness.host import git, source_tree
 from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.few_files import FileState, copy_out, put_back, state_of
 from harness.host.files import sha256_file
+from harness.texts.build.edit import Edit, parse_edit
 from harness.texts.build.series import parse_series, prefix
 from harness.texts.build.tree import parse_makefile
 from harness.values import KernelSource, PatchedTree
@@ -29,14 +32,14 @@ def series_directory(source: KernelSource) -> Path:
     return asset("patches") / f"linux-{line}"
 
 
-def discarded_design(source: KernelSource, name: str) -> Path:
+def design(name: str) -> Edit:
     """Return a change to the series that was tried and discarded; UserError if there is none."""
-    place = asset("patches") / "discarded" / series_directory(source).name
-    path = place / f"{name}.patch"
+    place = asset("patches") / "designs"
+    path = place / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in place.glob("*.patch"))) or "none"
+        known = ", ".join(sorted(each.stem for each in place.glob("*.toml"))) or "none"
         raise UserError(f"{place} has no design {name}; there are: {known}")
-    return path
+    return parse_edit(path.name, path.read_bytes())
 
 
 def read_series(directory: Path) -> tuple[str, ...]:
@@ -60,29 +63,35 @@ def patch(
     *,
     upto: str | None = None,
     directory: Path | None = None,
-    extra: Sequence[Path] = (),
+    edit: Edit | None = None,
 ) -> PatchedTree:
-    """Apply the series (up to `upto`; "0" for none of it) and `extra` to a clone of `source`.
+    """Apply the series (up to `upto`; "0" for none of it) and `edit` to a clone of `source`.
 
     Raises UserError for a patch that git cannot read, StageError naming the patch and hunk
     that does not apply.
     """
     directory = directory or series_directory(source)
     chosen = prefix(read_series(directory), upto)
-    files = {name: directory / name for name in chosen} | {path.name: path for path in extra}
-    digests = [part for name, path in files.items() for part in (name, sha256_file(path))]
-    asked = sha256_text("patch", RECIPE_VERSION, source.digest, *digests)
+    files = {name: directory / name for name in chosen}
+    names = (*files, edit.name) if edit else tuple(files)
+    asked = sha256_text(
+        "patch",
+        RECIPE_VERSION,
+        source.digest,
+        *(part for name, path in files.items() for part in (name, sha256_file(path))),
+        encode(edit).decode(),
+    )
     # The key is not made of the mails: a message that is written anew builds no other kernel.
     if (key := cache.recall(asked)) and (known := cache.load("trees", key, PatchedTree)):
         return known
     with cache.building(f"patch-{asked[:8]}") as scratch:
-        made = _applied(source, files, scratch)
-        key = sha256_text("tree", source.digest, made.digest, *files)
+        made = _applied(source, files, edit, scratch)
+        key = sha256_text("tree", source.digest, made.digest, *names)
         tree = PatchedTree(
             source=source,
             series_name=directory.name,
             series_digest=made.digest,
-            patches=tuple(files),
+            patches=names,
             touched=made.touched,
             key=key,
             tree=cache.entry("trees", key) / "tree",
@@ -118,25 +127,35 @@ def _published(tree: PatchedTree, made: _Made, entry: Path, cache: Cache) -> Pat
     return tree
 
 
-def _applied(source: KernelSource, files: Mapping[str, Path], scratch: Path) -> _Made:
-    """Apply patches one after the other to copies of what they touch."""
+def _applied(
+    source: KernelSource, files: Mapping[str, Path], edit: Edit | None, scratch: Path
+) -> _Made:
+    """Apply patches one after the other, then the edit, to copies of what they touch."""
     few = scratch / "few"
     few.mkdir()
     states: dict[str, FileState] = {}
     parts: list[str] = []
+
+    def applied(names: Iterable[str], step: Callable[[], None]) -> bool:
+        """Take a step, keep what it makes of `names`, and tell whether that is another thing."""
+        copy_out(source.tree, names, few, known=states)
+        before = {each: state_of(few / each) for each in sorted(names)}
+        step()
+        after = {each: state_of(few / each) for each in before}
+        states.update(after)
+        for each, state in after.items():
+            parts.extend((each, state.kind, state.digest))
+        return after != before
+
     for name, path in files.items():
         change = scratch / "change"
         change.write_bytes(git.read_mail(path, scratch).change)
         touched = git.touched(name, change)
-        copy_out(source.tree, touched.names, few, known=states)
-        before = {each: state_of(few / each) for each in sorted(touched.names)}
-        _apply(few, name, change)
-        after = {each: state_of(few / each) for each in before}
-        if after == before and touched.writes:
+        changed = applied(touched.names, partial(_apply, few, name, change))
+        if touched.writes and not changed:
             raise StageError("patch", f"git took {name} and changed nothing; export it again")
-        states |= after
-        for each, state in after.items():
-            parts += [each, state.kind, state.digest]
+    if edit is not None:
+        applied(edit.touched, partial(_edit, few, edit))
     return _Made(few=few, touched=tuple(sorted(states)), digest=sha256_text(*parts))
 
 
@@ -151,3 +170,22 @@ def _apply(tree: Path, name: str, change: Path) -> None:
         else git.line_ends_hint(name, change) or "rebase the series on this source"
     )
     raise StageError("patch", f"{name} does not apply; {hint}\n{done.output.rstrip()}")
+
+
+def require_fit(edit: Edit, tree: PatchedTree) -> None:
+    """Raise StageError if `edit` cannot be made to `tree`."""
+    for file in sorted(edit.touched):
+        _edited(tree.tree, edit, file)
+
+
+def _edit(tree: Path, edit: Edit) -> None:
+    for file in sorted(edit.touched):
+        content = _edited(tree, edit, file)
+        (tree / file).write_bytes(content)
+
+
+def _edited(tree: Path, edit: Edit, file: str) -> bytes:
+    state = state_of(tree / file)
+    if not state.is_file:
+        raise StageError("patch", f"{edit.name}: there is no file {file} to edit")
+    return edit.applied(file, state.content)

@@ -10,7 +10,7 @@ from harness.host.cache import Cache
 from harness.jobs.mutants import IDENTITY, read_mutants
 from harness.jobs.review_builds import page_alloc_object
 from harness.stages.fetch import fetch
-from harness.stages.patch import patch, series_directory
+from harness.stages.patch import patch
 from harness.texts.build.objects import differences
 from harness.values import KernelSource
 
@@ -48,12 +48,11 @@ def test_page_alloc_is_the_same_code_with_the_option_off(
 def test_code_leaking_past_the_option_is_found(
     source: KernelSource, cache: Cache, unpatched: bytes
 ) -> None:
-    mutants = read_mutants(MUTANTS / series_directory(source).name, ())
+    mutants = read_mutants(MUTANTS, ())
     leaks = [mutant for mutant in mutants if mutant.caught_by == IDENTITY]
     assert leaks
 
     for leak in leaks:
-        file = MUTANTS / series_directory(source).name / leak.name
-        leaking = page_alloc_object(patch(source, cache, extra=(file,)), cache)
+        leaking = page_alloc_object(patch(source, cache, edit=leak.edit), cache)
         found = differences(unpatched, leaking)
-        assert any(line.startswith("section .text: ") for line in found), (leak.subject, found)
+        assert any(line.startswith("section .text: ") for line in found), (leak.edit.subject, found)

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=Path("tests/mutants"),
         metavar="DIR",
-        help="holds linux-*/*.patch (default: tests/mutants)",
+        help="holds *.toml (default: tests/mutants)",
     )
     parser.add_argument(
         "--only", metavar="NAME,...", default="", help="mutants whose names begin so"

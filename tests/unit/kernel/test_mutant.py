@@ -1,56 +1,71 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mutants say what they are and who must catch them; trials say whether that happened."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.checks.registry import CHECKS
-from harness.errors import UserError
-from harness.jobs.mutants import IDENTITY, Trial, read_mutants
-from harness.texts.build.mutant import parse_mutant
+from harness.compare.plan import DISCARDED
+from harness.errors import StageError, UserError
+from harness.host.assets import asset
+from harness.host.cache import Cache
+from harness.jobs import mutants as mutants_job
+from harness.jobs.mutants import IDENTITY, Trial, mutants, read_mutants
+from harness.stages.fetch import fetch
+from harness.stages.patch import design, patch
+from harness.texts.build.edit import parse_mutant
 from harness.values import Counters
 
-TEXT = """Subject: the request is counted twice
-Caught-by: req-is-success-plus-fail
+TEXT = """subject = "the request is counted twice"
+caught_by = "req-is-success-plus-fail"
 
---- a/mm/page_alloc.c
-+++ b/mm/page_alloc.c
-@@ -1,2 +1,3 @@
- one
-+one
- two
+[[replace]]
+file = "mm/page_alloc.c"
+old = '''
+one
+'''
+new = '''
+one
+one
+'''
 """
 
 MUTANTS = Path(__file__).parents[2] / "mutants"
-LINES = ("linux-5.15", "linux-6.1")
+DESIGNS = asset("patches") / "designs"
 
 
-def test_headers_and_diff_are_read() -> None:
-    mutant = parse_mutant("twice.patch", TEXT.encode())
+def test_what_it_is_and_who_must_notice_are_read() -> None:
+    mutant = parse_mutant("twice.toml", TEXT.encode())
 
-    assert mutant.subject == "the request is counted twice"
+    assert mutant.edit.subject == "the request is counted twice"
     assert mutant.caught_by == "req-is-success-plus-fail"
     assert mutant.counters is None
+    assert mutant.edit.touched == {"mm/page_alloc.c"}
 
 
 def test_a_mutant_may_belong_to_one_variant() -> None:
-    text = TEXT.replace("Caught-by", "Counters: percpu\nCaught-by")
+    text = TEXT.replace("caught_by", 'counters = "percpu"\ncaught_by')
 
-    assert parse_mutant("twice.patch", text.encode()).counters is Counters.PERCPU
+    assert parse_mutant("twice.toml", text.encode()).counters is Counters.PERCPU
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        TEXT.replace("Caught-by: req-is-success-plus-fail\n", ""),
-        TEXT.replace("Subject: the request is counted twice\n", ""),
-        TEXT.replace("Caught-by", "Counters: fast\nCaught-by"),
+        TEXT.replace('caught_by = "req-is-success-plus-fail"\n', ""),
+        TEXT.replace("req-is-success-plus-fail", ""),
+        TEXT.replace('subject = "the request is counted twice"\n', ""),
+        TEXT.replace("caught_by", 'counters = "fast"\ncaught_by'),
+        TEXT.replace("caught_by", 'counters = "none"\ncaught_by'),
+        TEXT.replace("caught_by", 'caught-by = "x"\ncaught_by'),
     ],
 )
 def test_a_mutant_without_its_lines_is_refused(text: str) -> None:
-    with pytest.raises(UserError):
-        parse_mutant("twice.patch", text.encode())
+    with pytest.raises(UserError, match="twice.toml"):
+        parse_mutant("twice.toml", text.encode())
 
 
 @pytest.mark.parametrize(
@@ -70,11 +85,44 @@ def test_only_the_named_check_counts(expected: str, caught_by: tuple[str, ...], 
     assert ("MISSED" in str(trial)) is (bool(expected) and not held)
 
 
-def test_both_lines_have_the_same_mutants_and_name_checks_that_exist() -> None:
-    said = [
-        [(each.name, each.subject, each.caught_by) for each in read_mutants(MUTANTS / line, ())]
-        for line in LINES
-    ]
+def test_ours_name_checks_that_exist_and_differ_from_each_other() -> None:
+    ours = read_mutants(MUTANTS, ())
 
-    assert said[0] == said[1]
-    assert {caught_by for *_rest, caught_by in said[0]} <= {IDENTITY} | {c.name for c in CHECKS}
+    assert len({mutant.edit.replacements for mutant in ours}) == len(ours) > 0
+    assert len({mutant.edit.subject for mutant in ours}) == len(ours)
+    assert {mutant.caught_by for mutant in ours} <= {IDENTITY} | {check.name for check in CHECKS}
+
+
+def test_every_design_has_an_arm() -> None:
+    plans = [path.read_text() for path in (asset("vm") / "plans").glob("*.toml")]
+    names = [path.stem for path in DESIGNS.glob("*.toml")]
+
+    assert names
+    for name in names:
+        assert design(name).subject
+        assert any(f'"{DISCARDED}{name}"' in plan for plan in plans)
+
+
+def test_mutant_that_does_not_fit_is_refused_before_any_is_built(
+    cache: Cache,
+    fake_kernel: Path,
+    tmp_path: Path,
+    write_series: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory = write_series(("int one;", "int two;", "int TWO;", "int three;"))
+    monkeypatch.setattr(mutants_job, "patch", partial(patch, directory=directory))
+    good = TEXT.replace("\none\n'", "\nint one;\n'")
+    (tmp_path / "01-good.toml").write_text(good)
+    (tmp_path / "02-bad.toml").write_text(TEXT.replace("one\n", "int two;\n"))
+
+    with pytest.raises(StageError, match="02-bad.toml: mm/page_alloc.c has no line 'int two;'"):
+        next(
+            mutants(
+                fetch(str(fake_kernel), cache),
+                cache,
+                directory=tmp_path,
+                counters=Counters.PERCPU,
+            )
+        )
+    assert not (cache.root / "kernels").exists()

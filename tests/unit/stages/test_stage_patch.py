@@ -12,7 +12,8 @@ from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.git import read_mail
 from harness.stages.fetch import fetch
-from harness.stages.patch import discarded_design, patch, read_series
+from harness.stages.patch import design, patch, read_series, require_fit
+from harness.texts.build.edit import Edit, Replacement
 from harness.texts.build.series import trailers
 from harness.values import KernelSource
 
@@ -119,13 +120,53 @@ def test_our_series_are_whole_and_unsigned(name: str, tmp_path: Path) -> None:
     assert all(mail.subject.startswith("mm") for mail in mails)
 
 
-def test_discarded_design_is_found_by_name_and_changes_what_the_series_makes(
-    source: KernelSource,
-) -> None:
-    path = discarded_design(source, "sweep")
-    assert path == asset("patches") / "discarded/linux-5.15/sweep.patch"
+def test_design_is_found_by_name() -> None:
+    assert design("sweep").touched == {"mm/compaction.c"}
     with pytest.raises(UserError, match="no design sweeping; there are: .*sweep"):
-        discarded_design(source, "sweeping")
+        design("sweeping")
+
+
+def test_edit_is_made_on_top_of_the_series_and_makes_another_tree(
+    source: KernelSource, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    directory = write_series(ONE, TWO)
+    edits = [
+        Edit(
+            name="wrong.toml",
+            subject="wrong",
+            replacements=(
+                Replacement(file="mm/page_alloc.c", old="int TWO;\n", new=new),
+                Replacement(file="usr/gen_init_cpio", old="set -eu\n", new=""),
+            ),
+        )
+        for new in ("int Two;\n", "int 2;\n")
+    ]
+    trees = [patch(source, cache, directory=directory, edit=edit) for edit in (None, *edits)]
+
+    assert len({tree.key for tree in trees}) == 3
+    text = (trees[1].tree / "mm/page_alloc.c").read_text()
+    assert "int Two;" in text
+    assert "int FOUR;" in text
+    assert "set -eu" not in (trees[1].tree / "usr/gen_init_cpio").read_text()
+    assert "set -eu" in (source.tree / "usr/gen_init_cpio").read_text()
+    assert trees[1].patches == (*trees[0].patches, "wrong.toml")
+    assert trees[1].touched == ("mm/page_alloc.c", "usr/gen_init_cpio")
+
+
+def test_edit_of_a_file_that_is_not_there(
+    source: KernelSource, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    absent = Edit(
+        name="x.toml",
+        subject="x",
+        replacements=(Replacement(file="mm/absent.c", old="a\n", new=""),),
+    )
+    tree = patch(source, cache, directory=write_series(ONE))
+
+    with pytest.raises(StageError, match="x.toml: there is no file mm/absent.c to edit"):
+        require_fit(absent, tree)
+    with pytest.raises(StageError, match="x.toml: there is no file mm/absent.c to edit"):
+        patch(source, cache, directory=write_series(ONE), edit=absent)
 
 
 def test_series_and_directory_must_agree(write_series: Callable[..., Path]) -> None:
