@@ -4,6 +4,7 @@
 from pathlib import Path
 from typing import Any
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 
@@ -18,6 +19,23 @@ def module_info(module: Path) -> dict[str, str]:
             raise HarnessError(f"{module} has no .modinfo; it is no kernel module")
         pairs = (item.decode().partition("=") for item in section.data().split(b"\0") if item)
         return {key: value for key, _, value in pairs}
+
+
+def functions(image: Path) -> tuple[tuple[int, int, str], ...]:
+    """Return address, size and name of a kernel image's functions; none if it has no symbols."""
+    try:
+        with image.open("rb") as file:
+            table = ELFFile(file).get_section_by_name(".symtab")
+            symbols = table.iter_symbols() if table else ()
+            found = [
+                (one.entry.st_value, one.entry.st_size, one.name)
+                for one in symbols
+                # Entry points written in assembly often have no type.
+                if one.entry.st_info["type"] in {"STT_FUNC", "STT_NOTYPE"} and one.name
+            ]
+    except (ELFError, OSError):
+        return ()
+    return tuple(sorted(found))
 
 
 def asked_of(program: Path, library: Path) -> dict[str, str]:

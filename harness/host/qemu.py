@@ -5,18 +5,21 @@ Serial ports of a guest: ttyS0 its console, ttyS1 results (a tar stream), ttyS2 
 """
 
 import contextlib
+import socket  # noqa: TID251 - the monitor's, handed to QEMU as a descriptor
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from harness.host import command, status_channel
+from harness.host import command, qmp, status_channel
 from harness.host.emulator import Emulator
+from harness.host.standstill import Standstill
 from harness.values import Accelerator, RunMode
 
 # vm/guest/init knows both.
 FREEZE_PORT = 0x505
 STOP_PORT = 0x506
+_LOOK_LIMIT_S = 5.0
 
 _COMMAND_LINE = (
     # A panic ends QEMU at once (-no-reboot turns the reset into an exit), an oops is a panic.
@@ -174,14 +177,23 @@ def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Gues
     for stale in (ports.console, ports.results, ports.status, log_path):
         # The `done` of an earlier guest must not be read before QEMU empties the file.
         stale.unlink(missing_ok=True)
-    with command.started(qemu_argv(spec), log_path=log_path) as process:
-        yield status_channel.Guest(
-            exit_status=process.poll,
-            console=spec.ports.console,
-            results=spec.ports.results,
-            emulator_log=log_path,
-            reader=status_channel.StatusReader(spec.ports.status),
-        )
+    # A monitor of its own, that nobody else can reach, for the case that the guest hangs. Until
+    # then it is silent: neither the guest nor its saved state knows of it.
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        argv = (*qemu_argv(spec), *qmp.arguments(theirs.fileno()))
+        with command.started(argv, log_path=log_path, pass_fds=(theirs.fileno(),)) as process:
+            theirs.close()
+            yield status_channel.Guest(
+                exit_status=process.poll,
+                console=spec.ports.console,
+                results=spec.ports.results,
+                emulator_log=log_path,
+                reader=status_channel.StatusReader(spec.ports.status),
+                emulator=spec.emulator.version,
+                execution=" ".join(_execution(spec)),
+                standing=Standstill(ours, spec.kernel, _LOOK_LIMIT_S),
+            )
 
 
 def _machine(spec: GuestSpec) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from harness.errors import GuestLostError
 from harness.host.deadline import Deadline
 
 _Answer = TypeVar("_Answer")
+Place = Path | socket.socket  # where QEMU's monitor is: its socket's name, or a connected end
 
 # It logs each failed attempt as an error; here they are expected, or raised.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -28,6 +29,7 @@ logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 _POLL_S = 0.005
 # Memory that is a file of both QEMUs stays out of the stream.
 _SHARED_MEMORY = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
+_REGISTERS = {"command-line": "info registers -a"}
 _PAUSED = "guest-panicked"  # what QEMU calls a guest that wrote to pvpanic's port
 _MAX_READ_BYTES = 1 << 20
 _CLOSE_S = 5.0
@@ -89,6 +91,14 @@ class Monitor:
         """Let the guest go on."""
         self._command("cont")
 
+    def stop(self) -> None:
+        """Hold the guest between two instructions."""
+        self._command("stop")
+
+    def registers(self) -> str:
+        """Return what QEMU says of all CPUs' registers, in its own words."""
+        return str(self._command("human-monitor-command", **_REGISTERS))
+
     def _wait_for_stream(self, deadline: Deadline) -> None:
         while True:
             answer = self._command("query-migrate")
@@ -124,7 +134,7 @@ def arguments(descriptor: int) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def connected(
-    place: Path | socket.socket,
+    place: Place,
     deadline: Deadline,
     *,
     starting: Callable[[], int | None] | None = None,
@@ -144,7 +154,7 @@ def connected(
 
 
 def _connect(
-    place: Path | socket.socket,
+    place: Place,
     loop: asyncio.Runner,
     deadline: Deadline,
     starting: Callable[[], int | None] | None,

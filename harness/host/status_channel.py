@@ -20,6 +20,7 @@ _POLL_S = 0.02
 # The serial port is slow and the console small; anything beyond is a guest gone mad.
 _MAX_STATUS_BYTES = 1 << 20
 _CONSOLE_TAIL_BYTES = 64 << 10
+_BOOTING = "before it was ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,9 @@ class Guest:
     results: Path
     emulator_log: Path  # what QEMU itself had to say
     reader: StatusReader
+    emulator: str = "of unknown version"
+    execution: str = ""  # QEMU's arguments that say how the guest is executed
+    standing: Callable[[], str] = str  # where a guest that hangs stands; empty: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +205,7 @@ class _Watch:
         self._sizes: tuple[int, ...] = ()
         self._stage: Deadline | None = None
         self._silence = self._fresh_silence()
-        self.doing = "before it was ready"
+        self.doing = _BOOTING
 
     def note(self, event: Event) -> None:
         """Take in where the guest is."""
@@ -229,16 +233,36 @@ class _Watch:
             self._silence = self._fresh_silence()
         if self._limits.whole.expired:
             limit_s = self._limits.whole.limit_s
-            raise lost(self._guest, "deadline", f"not done within {limit_s:.0f} s, {self.doing}")
+            raise self._hung("deadline", f"not done within {limit_s:.0f} s, {self.doing}")
         if self._stage is not None:  # a workload may be silent as long as its stage may last
             if self._stage.expired:
                 limit_s = self._stage.limit_s
-                message = f"{self._stage.what} not over within {limit_s:.0f} s"
-                raise lost(self._guest, "deadline", message)
+                raise self._hung("deadline", f"{self._stage.what} not over within {limit_s:.0f} s")
         elif self._silence.expired:
             limit_s = self._silence.limit_s
-            message = f"no sign of life for {limit_s:.0f} s, {self.doing}"
-            raise lost(self._guest, "hang", message)
+            raise self._hung("hang", f"no sign of life for {limit_s:.0f} s, {self.doing}")
+
+    def _hung(self, reason: str, message: str) -> GuestLostError:
+        """Describe a guest that is still there: where it stands.
+
+        Before it was ready also what it was started with and what else to try.
+        """
+        tail = console_tail(self._guest.console)
+        if classify(tail) is not None:  # the kernel itself says why
+            return lost(self._guest, reason, message)
+        if standing := self._guest.standing():
+            message = f"{message}; {standing}"
+        if self.doing != _BOOTING:
+            return lost(self._guest, reason, message)
+        said = tail.strip().splitlines()
+        return lost(
+            self._guest,
+            reason,
+            f"{message}; its console {f'ends with {said[-1]!r}' if said else 'is empty'}; it was "
+            f"tried with QEMU {self._guest.emulator}: {self._guest.execution}; try another QEMU "
+            "(--qemu PATH or SUITE) and the kernel without the series (--upto 0): "
+            "which of them goes on tells what is at fault",
+        )
 
     def _fresh_silence(self) -> Deadline:
         return Deadline.after(self._limits.silence_s, "a sign of life")
@@ -257,8 +281,8 @@ def lost_by_exit(guest: Guest, status: int, doing: str) -> GuestLostError | Host
     last = said.splitlines()[-1] if said else ""
     if status > 0 and last and _size(guest.console) == 0:
         return HostError(
-            f"QEMU did not start (exit {status}): {last}; "
-            "`buddylab doctor` tells what this host lacks"
+            f"QEMU {guest.emulator} did not start (exit {status}): {last}; "
+            "`buddylab doctor` tells what this host lacks, --qemu names another QEMU"
         )
     why = f" ({last})" if last else ""
     return lost(guest, "exit", f"QEMU ended with status {status} {doing}{why}")

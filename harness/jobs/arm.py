@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.outcome import STOPPED
-from harness.errors import HostError, RecordError, StageError
+from harness.errors import GuestLostError, HostError, RecordError, StageError
 from harness.host import qemu, qmp, status_channel
 from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
@@ -94,7 +94,7 @@ def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]
         whole = Deadline.after(limit_s + boot.READY_LIMIT_S * lab.speed.slowdown, "the preparation")
         with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
             guest = _stoppable(launched, lab)
-            with qmp.connected(folder / _MONITOR, whole, starting=guest.exit_status) as monitor:
+            with _monitor(guest, folder, whole) as monitor:
                 end = status_channel.follow(
                     guest,
                     _limits(lab, state_stage, whole),
@@ -124,7 +124,7 @@ def run_arm(ready: Prepared, stage: StagePlan, folder: Path) -> dict[str, bytes]
     whole = Deadline.after(limit_s + _RESUME_LIMIT_S * lab.speed.slowdown, "the arm")
     with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
         guest = _stoppable(launched, lab)
-        with qmp.connected(folder / _MONITOR, whole, starting=guest.exit_status) as monitor:
+        with _monitor(guest, folder, whole) as monitor:
             monitor.load(ready.folder / STATE, whole)
             monitor.resume()
             end = status_channel.follow(
@@ -132,6 +132,20 @@ def run_arm(ready: Prepared, stage: StagePlan, folder: Path) -> dict[str, bytes]
             )
         _require_success(end, guest, stage)
     return {**_collected(folder, stage), STOPPED: ready.dump}
+
+
+@contextlib.contextmanager
+def _monitor(
+    guest: status_channel.Guest, folder: Path, deadline: Deadline
+) -> Iterator[qmp.Monitor]:
+    """Connect to a QEMU that was just started; if it ended instead, say what it said."""
+    with contextlib.ExitStack() as stack:
+        connection = qmp.connected(folder / _MONITOR, deadline, starting=guest.exit_status)
+        try:
+            monitor = stack.enter_context(connection)
+        except GuestLostError as error:
+            raise boot.explained(guest, error) from error
+        yield monitor
 
 
 def _dump(monitor: qmp.Monitor, files: dict[str, bytes], folder: Path) -> bytes:

@@ -13,6 +13,7 @@ import signal
 import socket  # noqa: TID251 - the monitor's
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,11 @@ PANIC = """[    1.0] BUG: unable to handle page fault for address: 0000000000001
 
 # As 7.2 has it: max knows fsrm and does not turn it on.
 CPU = '{"rdrand": true, "rdseed": false, "erms": true, "fsrm": false, "la57": true}'
+REGISTERS = """
+CPU#0
+RAX=0000000000000000 RBX=0000000000000000 RCX=0000000000000000 RDX=0000000000000000
+RIP=ffffffff81000010 RFL=00000046 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=0
+"""
 GREETING = {"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}}, "capabilities": []}}
 
 
@@ -65,6 +71,11 @@ def expand_cpu(connection: socket.socket, properties: object) -> int:
 
 def serve(connection: socket.socket, answer: Callable[[dict[str, Any]], object]) -> None:
     """Speak QMP until hung up on. Commands end where their JSON ends: no line break follows."""
+    with contextlib.suppress(OSError):
+        _serve(connection, answer)
+
+
+def _serve(connection: socket.socket, answer: Callable[[dict[str, Any]], object]) -> None:
     connection.sendall(json.dumps(GREETING).encode() + b"\r\n")
     text = ""
     while received := connection.recv(4096):
@@ -86,6 +97,9 @@ class Guest:
             Path(self._option(f"id={name}")).open("wb", buffering=0)  # noqa: SIM115
             for name in ("console", "results", "status")
         )
+        self.monitor = monitor_of(argv)
+        if not os.environ["FAKE_QEMU"].endswith("deaf"):
+            threading.Thread(target=serve, args=(self.monitor, self.answer), daemon=True).start()
         plan = [item for item in argv if item.startswith("name=opt/buddylab/plan,file=")]
         self.plan = Path(plan[0].partition("file=")[2]).read_text() if plan else ""
 
@@ -93,6 +107,10 @@ class Guest:
         option = next(item for item in self.argv if marker in item.split(","))
         values = dict(part.partition("=")[::2] for part in option.split(","))
         return values.get("logfile") or values["path"]
+
+    def answer(self, command: dict[str, Any]) -> object:
+        """Obey the monitor."""
+        return REGISTERS if command["execute"] == "human-monitor-command" else {}
 
     def play(self, scenario: str) -> int:
         """Do what `scenario` says."""
@@ -169,6 +187,10 @@ class Guest:
 
     def play_silent(self) -> int:
         """Nothing at all, as with a KVM that opens and never boots."""
+        return forever()
+
+    def play_silent_and_deaf(self) -> int:
+        """Nothing at all, not even from QEMU itself."""
         return forever()
 
     def play_hang(self) -> int:

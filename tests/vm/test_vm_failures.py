@@ -161,7 +161,7 @@ def test_kernel_that_is_none(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "vmlinux").write_bytes(bytes(4096))
     build = replace(machine.build, directory=tmp_path)
 
-    with pytest.raises(HostError, match="QEMU did not start") as caught:
+    with pytest.raises(HostError, match=r"QEMU .* did not start") as caught:
         go(replace(machine, build=build), tmp_path / "run", stage("true"))
     assert "`buddylab doctor`" in str(caught.value)
     assert emulators(tmp_path) == []

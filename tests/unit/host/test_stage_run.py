@@ -18,7 +18,7 @@ import pytest
 from fake_guest import Bench, FakeQemu
 
 from harness.errors import GuestLostError, HostError, RecordError, StageError
-from harness.host import results
+from harness.host import qemu, results
 from harness.stages import boot
 from harness.stages import run as run_stage
 from harness.stages.key import replay_digest
@@ -338,3 +338,31 @@ def test_a_file_without_a_sum_is_an_error(tmp_path: Path) -> None:
             ).getvalue(),
             tmp_path,
         )
+
+
+def test_a_guest_that_hangs_at_boot_is_told_with_where_it_stands_and_what_to_try(
+    start: Start,
+) -> None:
+    bench, fake = start("silent")
+    with pytest.raises(GuestLostError) as error:
+        go(bench)
+    said = str(error.value)
+    for text in (
+        "no sign of life for 1 s, before it was ready",
+        "CPU 0 was at 0xffffffff81000010, no function of the kernel each of 3 times",
+        "its console is empty",
+        "it was tried with QEMU 7.2.22 (Fake 1:7.2): -accel tcg,thread=single",
+        "-cpu max,rdrand=off,rdseed=off,erms=off; ",
+        "try another QEMU (--qemu PATH or SUITE) and the kernel without the series (--upto 0)",
+    ):
+        assert text in said
+    assert fake.survivors() == []
+
+
+def test_a_qemu_whose_monitor_does_not_answer_is_no_second_hang(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qemu, "_LOOK_LIMIT_S", 0.3)
+    bench, _ = start("silent-and-deaf")
+    with pytest.raises(GuestLostError, match=r"where it stands is not known \(no QEMU answers"):
+        go(bench)

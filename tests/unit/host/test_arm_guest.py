@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison's guest whose QEMU does not come up: what QEMU said is told."""
+
+from pathlib import Path
+
+import fake_guest
+import pytest
+
+from harness.errors import GuestLostError, HostError
+from harness.host.accelerator import Speed
+from harness.jobs import arm
+from harness.values import Accelerator
+
+
+def lab(tmp_path: Path) -> arm.Lab:
+    bench = fake_guest.make_bench(tmp_path)
+    speed = Speed(emulator=fake_guest.EMULATOR, accelerator=Accelerator.TCG, boot_s=1.0, why="")
+    return arm.Lab(
+        build=bench.build,
+        image=bench.image,
+        settings=fake_guest.make_settings(),
+        speed=speed,
+        check_stop=lambda: None,
+    )
+
+
+def prepare(tmp_path: Path) -> None:
+    (stage,) = fake_guest.make_plan("state")
+    arm.prepared(lab(tmp_path), stage, tmp_path / "work").__enter__()
+
+
+def test_what_qemu_refuses_is_the_hosts_matter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "refuses")
+    with pytest.raises(
+        HostError, match=r"QEMU 7\.2\.22 .* did not start \(exit 1\): .*guest memory; .*--qemu"
+    ):
+        prepare(tmp_path)
+
+
+def test_a_qemu_that_ends_is_told_with_its_console(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "exit")
+    with pytest.raises(GuestLostError, match=r"(?s)QEMU ended with status 3 .*Linux version"):
+        prepare(tmp_path)
