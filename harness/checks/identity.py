@@ -10,7 +10,7 @@ from harness.texts.text import shown
 
 _BUGS_SHOWN = 5
 # What vm/guest/scripts/run_stage.sh reports for a command it had to end.
-_DEADLINE_PASSED = 124
+DEADLINE_PASSED = 124
 
 
 def _right_release(run: RunRecord) -> Iterator[Comparison]:
@@ -33,7 +33,7 @@ def _commands_ended_well(run: RunRecord) -> Iterator[Comparison]:
         yield Comparison(
             holds=stage.exit_status == 0,
             text=f"{stage.name}: exit status {stage.exit_status}"
-            f"{' (its deadline passed)' if stage.exit_status == _DEADLINE_PASSED else ''} of "
+            f"{' (its deadline passed)' if stage.exit_status == DEADLINE_PASSED else ''} of "
             f"{shown(stage.command)}",
         )
 

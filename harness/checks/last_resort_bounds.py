@@ -23,7 +23,7 @@ from harness.texts.proc.sysctl import PolicyMode
 # mm/buddy_monitor.c BUDDY_CLEAR_BATCH, in pages
 _BATCH = 8 << (MAX_ORDER - 1)
 # vm/guest/scripts/run_torture.sh: ranges of this order get a page that stays.
-_PLUGGED_ORDER = 8
+PLUGGED_ORDER = 8
 # Only part of what is free is in the largest zone, and a part of that is reserved.
 _ENOUGH = 4
 
@@ -55,7 +55,7 @@ def _in_torture(stage: StageRecord) -> Iterator[Comparison]:
     yield from compared(
         stage.name,
         "ranges emptied, each of which holds a page that cannot be moved, and none",
-        (Pair(order, _rise(stage, "ranges", order), 0) for order in ORDERS[_PLUGGED_ORDER:]),
+        (Pair(order, _rise(stage, "ranges", order), 0) for order in ORDERS[PLUGGED_ORDER:]),
     )
 
 

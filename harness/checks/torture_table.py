@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from harness.items import Item
+from harness.limits import HAMMER_IRQ_PAIRS, HAMMER_IRQ_SHOTS, HAMMER_PAIRS, HAMMER_THREADS
 from harness.texts.guest.torture import CaseResult, Torture
 
 _ATTEMPTS = frozenset(item for item in Item if item.startswith("compact"))
-# 2 threads for each CPU with 4000 pairs each (HAMMER_PER_CPU, HAMMER_PAIRS); 40000 pairs of
-# a task and 4000 of its interrupts (kmod/torture_hammer.c).
-_HAMMER_FOR_EACH_CPU = 8000
-_HAMMER_IRQ = 44000
+_HAMMER_FOR_EACH_CPU = HAMMER_THREADS * HAMMER_PAIRS
+_HAMMER_IRQ = HAMMER_IRQ_PAIRS + HAMMER_IRQ_SHOTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

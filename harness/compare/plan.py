@@ -18,13 +18,20 @@ import msgspec
 from harness.compare.claims import Claim
 from harness.compare.claims import faults as claim_faults
 from harness.errors import UserError
+from harness.limits import (
+    DEADLINE_S_MAX,
+    ICOUNT_SHIFT_MAX,
+    MEMORY_MIB_MIN,
+    REQUESTS_MAX,
+    SEED_MAX,
+)
+from harness.model.state import GfpClass
 from harness.texts.pages import MAX_ORDER
 from harness.texts.proc.sysctl import MODE_WORDS, Knob, mode_of
 from harness.values import StagePlan
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 _SYSCTL = re.compile(r"[a-z_]+\.[a-z_0-9]+")
-_GFP = re.compile(r"[a-z_]+")
 _PAGES_PER_MIB = 256
 STATE_STAGE = "state"
 ARM_STAGE = "arm"
@@ -184,12 +191,19 @@ def _faults(plan: Plan) -> Iterator[str]:
         ("arm", [arm.name for arm in plan.arms]),
     ):
         yield from _name_faults(kind, names)
-    if not plan.seeds or len(set(plan.seeds)) != len(plan.seeds) or min(plan.seeds) < 0:
-        yield f"seeds {list(plan.seeds)[:5]} are none, negative or given twice"
+    if not _NAME.fullmatch(plan.name):
+        yield f"the name {plan.name!r} is not of a-z, 0-9, _ and -"
+    if not plan.seeds or len(set(plan.seeds)) != len(plan.seeds):
+        yield f"seeds {list(plan.seeds)[:5]} are none, or given twice"
+    if wrong := [seed for seed in plan.seeds if not 0 <= seed <= SEED_MAX]:
+        yield f"seed {wrong[0]} is outside 0..{SEED_MAX}"
     if plan.baseline not in {arm.name for arm in plan.arms}:
         yield f"the baseline {plan.baseline!r} is no arm"
-    if plan.memory_mib < _PAGES_PER_MIB:
-        yield f"memory_mib = {plan.memory_mib} is less than the 256 a guest boots with"
+    if plan.memory_mib < MEMORY_MIB_MIN:
+        yield f"memory_mib = {plan.memory_mib} is less than the {MEMORY_MIB_MIN} a guest boots with"
+    if not 0 <= plan.icount_shift <= ICOUNT_SHIFT_MAX:
+        yield f"icount_shift = {plan.icount_shift} is outside 0..{ICOUNT_SHIFT_MAX}"
+    yield from _state_faults(plan)
     yield from _burst_faults(plan)
     for arm in plan.arms:
         yield from _arm_faults(plan, arm)
@@ -203,10 +217,31 @@ def _faults(plan: Plan) -> Iterator[str]:
         )
 
 
+def _outside(what: str, value: int, least: int, most: int) -> str:
+    return f"{what} = {value} is outside {least}..{most}"
+
+
+def _state_faults(plan: Plan) -> Iterator[str]:
+    for state in plan.states:
+        if not 0 < state.deadline_s <= DEADLINE_S_MAX:
+            yield _outside(f"state {state.name}: deadline_s", state.deadline_s, 1, DEADLINE_S_MAX)
+        if not state.prepare.strip() or any(ord(each) < ord(" ") for each in state.prepare):
+            yield f"state {state.name}: prepare {state.prepare!r} is no command of one line"
+
+
 def _burst_faults(plan: Plan) -> Iterator[str]:
     for burst in plan.bursts:
         if not 0 <= burst.order < MAX_ORDER:
             yield f"burst {burst.name}: order {burst.order} is outside 0..{MAX_ORDER - 1}"
+        if not 0 <= burst.requests <= REQUESTS_MAX:
+            yield _outside(f"burst {burst.name}: requests", burst.requests, 0, REQUESTS_MAX)
+        if not 0 < burst.deadline_s <= DEADLINE_S_MAX:
+            yield _outside(f"burst {burst.name}: deadline_s", burst.deadline_s, 1, DEADLINE_S_MAX)
+        elif not 0 <= plan.settle_s < burst.deadline_s:
+            yield (
+                f"settle_s = {plan.settle_s} is outside 0..{burst.deadline_s - 1}, what burst "
+                f"{burst.name} has time for"
+            )
 
 
 def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
@@ -220,12 +255,13 @@ def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
     if arm.knobs and arm.knobs.mode not in MODE_WORDS:
         yield f"arm {arm.name}: policy {arm.knobs.mode!r} is none of {', '.join(MODE_WORDS)}"
         return
-    if own := sorted(set(arm.sysctls) & set(Knob)):
-        yield f"arm {arm.name}: {own[0]} is a knob of the policy; say it as policy = ..."
-    words = [name for name in arm.sysctls if not _SYSCTL.fullmatch(name)]
-    words += [] if _GFP.fullmatch(arm.gfp) else [arm.gfp]
-    if words:
-        yield f"arm {arm.name}: {words[0]!r} is no sysctl or no class of gfp"
+    if arm.knobs and (twice := sorted(set(arm.sysctls) & set(arm.knobs.sysctls))):
+        yield f"arm {arm.name}: {twice[0]} is said twice, by policy and in sysctls"
+    for name, value in arm.sysctls.items():
+        if not _SYSCTL.fullmatch(name) or value < 0:
+            yield f"arm {arm.name}: {name} = {value} is no sysctl of a number from 0"
+    if arm.gfp not in set(GfpClass):
+        yield f"arm {arm.name}: gfp {arm.gfp!r} is none of {', '.join(GfpClass)}"
     if any(len(arm_command(plan, arm, burst)) > ARM_TEXT_BYTES // 2 for burst in plan.bursts):
         yield f"arm {arm.name}: its settings are too long"
 

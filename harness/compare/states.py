@@ -43,7 +43,7 @@ OTHERS_MEMORY = PageCount(3072)
 OTHERS_PAGEBLOCKS = 12
 _LARGE_BLOCKS = 2
 # What scripts/make_state.sh holds beside the pins in these states (victims, cached_mib).
-_HELD = {
+HELD = {
     "tight": (PageCount(16 << 10), PageCount(0)),
     "cached": (PageCount(16 << 10), PageCount(8 << 10)),
 }
@@ -178,7 +178,7 @@ def _free_blocks(report: StateReport, free: BuddyInfo, waiting: PageCount) -> It
 
 def _held(report: StateReport) -> tuple[PageCount, PageCount]:
     """Return anonymous pages and page cache that the state's name promises."""
-    return _HELD.get(report.name.partition("_")[0], (PageCount(0), PageCount(0)))
+    return HELD.get(report.name.partition("_")[0], (PageCount(0), PageCount(0)))
 
 
 def _between(report: StateReport, stat: VmStat) -> Iterator[Quantity]:

@@ -16,9 +16,8 @@ from typing import Self
 
 from harness.errors import GuestLostError
 from harness.host.deadline import Deadline
+from harness.limits import FILLER_BYTES
 
-# What follows the text, in zeros: FILLER_BYTES in kmod/cross_check_free.c.
-FILLER_BYTES = 16384
 _PIPE_BYTES = 4096  # one page, the least that Linux gives a pipe
 _MOST_TEXT_BYTES = 1 << 20
 _POLL_S = 0.001

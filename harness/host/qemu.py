@@ -14,11 +14,9 @@ from pathlib import Path
 from harness.host import command, qmp, status_channel
 from harness.host.emulator import Emulator
 from harness.host.standstill import Standstill
+from harness.limits import FREEZE_PORT, STATUS_PORT, STOP_PORT
 from harness.values import Accelerator, RunMode
 
-# vm/guest/init knows both.
-FREEZE_PORT = 0x505
-STOP_PORT = 0x506
 _LOOK_LIMIT_S = 5.0
 
 _COMMAND_LINE = (
@@ -270,7 +268,7 @@ def _serial(ports: Ports) -> tuple[str, ...]:
         *("-chardev", f"file,id=status,path={_escaped(ports.status)}"),
         # By default ttyS2 shares ttyS0's edge-triggered interrupt: one port's interrupt could
         # hide the other's. The kernel learns of line 5 from the ACPI tables.
-        *("-device", "isa-serial,chardev=status,index=2,iobase=0x3e8,irq=5"),
+        *("-device", f"isa-serial,chardev=status,index=2,iobase={STATUS_PORT:#x},irq=5"),
     )
 
 

@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from harness.limits import COMB_RESERVE_MIB, REQUESTS_MAX
 from harness.texts.proc.sysctl import Knob
 from harness.values import BurstPlan, StagePlan
 
@@ -78,8 +79,6 @@ _STIR = (
 )
 _THRESHOLD = Knob.THRESHOLD_PCT.path
 _QUIET_GFP = "kernel_nokswapd"
-_COMB_RESERVE_MIB = 16  # kmod/unmovable_comb.c
-_MOST_REQUESTS = 65536  # kmod/high_order_test.c
 _MIB_SHIFT = 20
 # What a shape of memory may be: touched so much of it, and kept one page in so many.
 _HELD_PCT = (10, 45)
@@ -245,7 +244,7 @@ def easy_stage(order: int) -> StagePlan:
 
 def edge_stage(order: int, memory_mib: int) -> StagePlan:
     """Return a burst that takes all memory, past the first slowpath entry to the first failure."""
-    blocks = min(memory_mib << _MIB_SHIFT >> _PAGE_SHIFT >> order, _MOST_REQUESTS)
+    blocks = min(memory_mib << _MIB_SHIFT >> _PAGE_SHIFT >> order, REQUESTS_MAX)
     burst = BurstPlan(
         order=order,
         requests=blocks,
@@ -265,7 +264,7 @@ def edge_stage(order: int, memory_mib: int) -> StagePlan:
 def hopeless_stage(order: int) -> StagePlan:
     """Return a burst in memory where no block of `order` is free or can be made."""
     # More than what the comb leaves whole can serve: it takes no memory below its reserve.
-    requests = 24 + (_COMB_RESERVE_MIB << _MIB_SHIFT >> _PAGE_SHIFT >> order)
+    requests = 24 + (COMB_RESERVE_MIB << _MIB_SHIFT >> _PAGE_SHIFT >> order)
     burst = BurstPlan(
         order=order,
         requests=requests,

@@ -16,7 +16,7 @@ from harness.texts.pages import Order, order_of
 from harness.texts.text import damaged, key_values, natural, required, shown, whole_lines
 
 _WHAT = "records"
-_FORMAT_LINE = "high_order_test 2"
+FORMAT_LINE = "high_order_test 2"
 _HEADER_LINES = 4
 # The worker still runs in any other state, and the records are not final.
 FINAL_STATES = ("holding", "done")
@@ -60,8 +60,8 @@ class ModuleRecords:
 def parse_module_records(text: str) -> ModuleRecords:
     """Parse the whole file; RecordError unless all declared records are there, in order."""
     lines = whole_lines(text, _WHAT)
-    if lines[0] != _FORMAT_LINE:
-        raise damaged(_WHAT, f"the first line is {shown(lines[0])}, not {_FORMAT_LINE!r}")
+    if lines[0] != FORMAT_LINE:
+        raise damaged(_WHAT, f"the first line is {shown(lines[0])}, not {FORMAT_LINE!r}")
     if len(lines) <= _HEADER_LINES:
         raise damaged(_WHAT, f"cut short after {len(lines)} lines")
     declared = _declared(lines[3], "records=")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Plans: read strictly, and turned into the texts that guests get."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -150,13 +151,39 @@ def test_a_policy_s_words_are_what_the_guest_writes(said: str, written: str) -> 
     assert written in plans.arm_command(plan, plan.arms[-1], plan.bursts[0])
 
 
+def test_a_policy_that_there_is_not_is_refused() -> None:
+    said = 'policy = "strict"'
+    with pytest.raises(UserError, match="off, late, early, light, last, clear"):
+        parse_plan(f'{SMALL}[[arms]]\nname = "new"\n{said}\n', "a plan")
+
+
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("old", "new", "told"),
     [
-        ('policy = "strict"', "off, late, early, light, last, clear"),
-        ('sysctls = { "vm.adaptive_compaction_mode" = 5 }', "policy = "),
+        ('name = "small"', 'name = "a\\u0000b"', "name"),
+        ("seeds = [7, 3]", "seeds = [99999999999999999999999]", "seed 99999999999999999999999"),
+        ("seeds = [7, 3]", "seeds = [-1]", "seed -1"),
+        ("seeds = [7, 3]", "seeds = []", "none"),
+        ('baseline = "off"', 'baseline = "off"\nicount_shift = 99', "icount_shift = 99"),
+        ('baseline = "off"', 'baseline = "off"\nicount_shift = -1', "icount_shift = -1"),
+        ('baseline = "off"', 'baseline = "off"\nsettle_s = -5', "settle_s = -5"),
+        ('baseline = "off"', 'baseline = "off"\nsettle_s = 600', "settle_s = 600"),
+        ("order = 10", "order = 10\nrequests = -5", "requests = -5"),
+        ("order = 10", "order = 10\nrequests = 65537", "requests = 65537"),
+        ("order = 10", "order = 10\ndeadline_s = 0", "deadline_s = 0"),
+        ('prepare = "make"', 'prepare = "make"\ndeadline_s = -1', "deadline_s = -1"),
+        ('prepare = "make"', 'prepare = " "', "no command"),
+        ('prepare = "make"', 'prepare = "a\\nb"', "no command"),
+        ('gfp = "retry_mayfail"', 'gfp = "bogus"', "gfp 'bogus'"),
+        ('"vm.a" = 1', '"vm.a" = -1', "vm.a = -1"),
+        (
+            'gfp = "retry_mayfail"',
+            'policy = "off"\nsysctls = { "vm.adaptive_compaction_mode" = 5 }',
+            "said twice",
+        ),
     ],
 )
-def test_a_policy_is_said_in_its_own_words(said: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
-        parse_plan(f'{SMALL}[[arms]]\nname = "new"\n{said}\n', "a plan")
+def test_a_value_that_no_guest_takes_is_refused(old: str, new: str, told: str) -> None:
+    assert old in SMALL
+    with pytest.raises(UserError, match=re.escape(told)):
+        parse_plan(SMALL.replace(old, new, 1), "a plan")

@@ -10,7 +10,8 @@ import pytest
 
 from harness.errors import GuestLostError
 from harness.host.deadline import Deadline
-from harness.host.freeze import FILLER_BYTES, FreezePipe
+from harness.host.freeze import FreezePipe
+from harness.limits import FILLER_BYTES
 
 TEXT = b"cross_check free 1\n" + b"x" * 9000 + b"\nend\n"
 

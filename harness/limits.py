@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the guest's modules and scripts, QEMU and the harness must agree on, each once in Python.
+
+The same numbers stand in C and shell, where they are enforced; tests/unit/test_shared_facts.py
+compares them. What they rule out is refused here before anything is built.
+"""
+
+# kmod/high_order_test.c, HIGH_ORDER_*
+REQUESTS_MAX = 65536
+PAUSE_MS_MAX = 3_600_000
+# vm/guest/scripts/run_stage.sh: a stage's deadline, in guest seconds.
+DEADLINE_S_MAX = 999_999
+# QEMU's -seed, and the guest's programs' (vm/guest/comb.h).
+SEED_MAX = 2**32 - 1
+# QEMU's -icount shift=N (accel/tcg/icount-common.c, MAX_ICOUNT_SHIFT).
+ICOUNT_SHIFT_MAX = 10
+# The least memory that a guest boots with, in MiB.
+MEMORY_MIB_MIN = 256
+
+# kmod/unmovable_comb.c: taking ends while so much is free, in MiB.
+COMB_RESERVE_MIB = 16
+
+# kmod/torture_hammer.c: pairs of allocation and release, of a CPU's threads and of a task with
+# its interrupts.
+HAMMER_THREADS = 2
+HAMMER_PAIRS = 4000
+HAMMER_IRQ_PAIRS = 40000
+HAMMER_IRQ_SHOTS = 4000
+
+# I/O ports by which a guest holds itself (a debug console) and stops itself (pvpanic), and the
+# third serial line, of its status.
+FREEZE_PORT = 0x505
+STOP_PORT = 0x506
+STATUS_PORT = 0x3E8
+# kmod/cross_check_free.c: zeros behind the text of a guest that holds itself.
+FILLER_BYTES = 16384
