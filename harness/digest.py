@@ -6,7 +6,8 @@ import hashlib
 
 def sha256_text(*parts: str) -> str:
     """Digest a sequence of strings; the split between them counts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    # A path of this host may be no UTF-8; Python has such bytes as surrogates.
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
 def sha256_bytes(content: bytes) -> str:

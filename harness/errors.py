@@ -18,6 +18,7 @@ class Exit(IntEnum):
     HOST = 3
     STAGE = 4
     GUEST_LOST = 5
+    BUG = 70  # a fault of buddylab's own; EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130
 
 

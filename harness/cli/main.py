@@ -11,13 +11,16 @@ from types import FrameType
 from typing import NoReturn
 
 from harness import __version__
+from harness.cli import net
 from harness.cli.verbs import Verb, verbs
-from harness.errors import Exit, HarnessError
+from harness.errors import Exit
+from harness.host import streams
 
 logger = logging.getLogger("buddylab")
 
 EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
-4 a stage failed, 5 the guest was lost. The cache is $BUDDYLAB_CACHE, else the platform's; QEMU is
+4 a stage failed, 5 the guest was lost, 70 a fault of buddylab itself (it names the file that
+reports it), 130 interrupted. The cache is $BUDDYLAB_CACHE, else the platform's; QEMU is
 $BUDDYLAB_QEMU, else the one on PATH."""
 
 
@@ -39,51 +42,39 @@ def parser(known: Mapping[str, Verb]) -> argparse.ArgumentParser:
 
 def entry() -> NoReturn:
     """Be the `buddylab` process: once the answer is known, a late signal changes nothing."""
+    streams.prepare()
     try:
         status = main()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED
+    streams.give_up_answer()
     sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and return its exit code; expected failures are one message, no traceback."""
+    """Run one verb and return its exit code; what goes wrong is one message, no traceback."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        return _run_verb(words)
+    except KeyboardInterrupt:
+        return net.interrupted()
+    except Exception as error:  # noqa: BLE001 - the net
+        return net.status_of(error, words)
+
+
+def _run_verb(words: Sequence[str]) -> int:
     known = verbs()
-    arguments = parser(known).parse_args(argv)
+    arguments = parser(known).parse_args(words)
     _configure_logging(verbose=arguments.verbose)
     # A killed harness cleans up as an interrupted one does: no QEMU stays behind.
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        _choose_emulator(arguments)
-        return known[arguments.verb].act(arguments)
-    except HarnessError as error:
-        logger.error("%s", error)  # noqa: TRY400 - the message is the whole story
-        return error.exit_code
-    except KeyboardInterrupt:
-        logger.error("interrupted; what was complete is kept")  # noqa: TRY400
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        return Exit.STAGE
-    except OSError as error:
-        return _refused_by_host(error)
-
-
-def _refused_by_host(error: OSError) -> int:
-    from harness.host.cache import CACHE_ELSEWHERE, Cache
-    from harness.host.disk import disk_full, is_disk_full
-
-    logger.debug("raised here", exc_info=error)
-    if is_disk_full(error):
-        logger.error("%s", disk_full(Cache.default().root, CACHE_ELSEWHERE))
-    else:
-        logger.error(
-            "this host refused: %s; change that, or %s (--verbose shows where it happened)",
-            error,
-            CACHE_ELSEWHERE,
-        )
-    return Exit.HOST
+    net.require_text(words)
+    _choose_emulator(arguments)
+    status = known[arguments.verb].act(arguments)
+    sys.stdout.flush()  # what it does not take is told, which Python would not do as it ends
+    return status
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

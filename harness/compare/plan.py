@@ -167,7 +167,7 @@ class ArmRun:
 def read_plan(path: Path) -> Plan:
     """Read a plan's file; UserError says which word of it is wrong."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}); name a plan, see vm/plans") from error
     return parse_plan(text, str(path))
@@ -177,7 +177,7 @@ def parse_plan(text: str, what: str) -> Plan:
     """Parse and check a plan; `what` names it in messages."""
     try:
         plan = msgspec.convert(tomllib.loads(text), type=Plan)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise UserError(f"{what}: {error}; correct the plan") from error
     for fact in _faults(plan):
         raise UserError(f"{what}: {fact}; correct the plan")
@@ -235,6 +235,8 @@ def _burst_faults(plan: Plan) -> Iterator[str]:
             yield f"burst {burst.name}: order {burst.order} is outside 0..{MAX_ORDER - 1}"
         if not 0 <= burst.requests <= REQUESTS_MAX:
             yield _outside(f"burst {burst.name}: requests", burst.requests, 0, REQUESTS_MAX)
+        if not 0 <= burst.bystander <= REQUESTS_MAX:
+            yield _outside(f"burst {burst.name}: bystander", burst.bystander, 0, REQUESTS_MAX)
         if not 0 < burst.deadline_s <= DEADLINE_S_MAX:
             yield _outside(f"burst {burst.name}: deadline_s", burst.deadline_s, 1, DEADLINE_S_MAX)
         elif not 0 <= plan.settle_s < burst.deadline_s:

@@ -175,7 +175,7 @@ def unpacked(data: bytes, what: str) -> dict[str, bytes]:
         with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as archive:
             members = [(member.name, archive.extractfile(member)) for member in archive]
             return {name: content.read() for name, content in members if content}
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError) as error:
         raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
 
 

@@ -26,7 +26,7 @@ import msgspec
 import platformdirs
 
 from harness.encoding import encode
-from harness.errors import HostError
+from harness.errors import HostError, UserError
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write, remove_tree
 from harness.host.scratch import scratch, sweep
@@ -48,9 +48,15 @@ class Cache:
 
     @classmethod
     def default(cls) -> "Cache":
-        """Use $BUDDYLAB_CACHE, else the platform's cache directory."""
+        """Use $BUDDYLAB_CACHE, else the platform's cache directory; UserError if it is no text."""
         configured = os.environ.get("BUDDYLAB_CACHE")
         root = Path(configured) if configured else platformdirs.user_cache_path("buddylab")
+        try:
+            str(root).encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                f"the cache's path {str(root)!a} is not UTF-8; {CACHE_ELSEWHERE}"
+            ) from None
         return cls(root.absolute())
 
     def entry(self, kind: str, key: str) -> Path:

@@ -5,22 +5,28 @@ import contextlib
 import errno
 import http.client
 import logging
+import re
 import shutil
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import HostError
+from harness.errors import HostError, UserError
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
 from harness.host.progress import progress
+from harness.texts.text import shown, without_credentials
 
 logger = logging.getLogger("fetch")
 
 CONNECT_TIMEOUT_S = 15.0
 CHUNK_BYTES = 1 << 18
 ATTEMPTS_MAX = 5
+_SCHEMES = frozenset({"http", "https", "ftp"})
+_ADDRESS = re.compile(r"[!-~]+")  # visible ASCII, as requests are made of
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class UnreachableError(HostError):
@@ -29,6 +35,23 @@ class UnreachableError(HostError):
 
 class DigestError(HostError):
     """What came is not what was promised."""
+
+
+def require_address(address: str, what: str) -> None:
+    """Refuse what is no address of a server before it is asked; `what` told us it."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+        # Asking for the port checks it.
+        is_served = bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_served = False
+    else:
+        is_served = is_served and parts.scheme in _SCHEMES
+    if not is_served or not _ADDRESS.fullmatch(address):
+        raise UserError(
+            f"{what} is {shown(without_credentials(address))}, which is no address of a server; "
+            "give one that begins with http:// or https://"
+        )
 
 
 def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path:
@@ -40,6 +63,7 @@ def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
+    told = without_credentials(url)
     for attempt in range(1, ATTEMPTS_MAX + 1):
         before = _size(part)
         try:
@@ -51,20 +75,20 @@ def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path
             progressed = _size(part) > before
             if not progressed or attempt == ATTEMPTS_MAX or deadline.expired:
                 raise UnreachableError(
-                    f"{url} cannot be had ({_reason(error)}); {_size(part)} bytes are kept and "
+                    f"{told} cannot be had ({_reason(error)}); {_size(part)} bytes are kept and "
                     "the next try continues there; check the network, or name a local source "
                     "with --kernel PATH"
                 ) from error
             logger.info("torn off at %d bytes (%s); continuing", _size(part), _reason(error))
-    return _accept(url, part, target, sha256)
+    return _accept(told, part, target, sha256)
 
 
-def _accept(url: str, part: Path, target: Path, sha256: str) -> Path:
+def _accept(told: str, part: Path, target: Path, sha256: str) -> Path:
     actual = sha256_file(part)
     if actual != sha256:
         part.unlink()
         raise DigestError(
-            f"{url} has sha256 {actual}, expected {sha256}; the file was removed; "
+            f"{told} has sha256 {actual}, expected {sha256}; the file was removed; "
             "a proxy or a mirror may have altered it: try again, or use --kernel PATH"
         )
     part.replace(target)
@@ -78,8 +102,8 @@ def _continue(url: str, part: Path, deadline: Deadline) -> None:
     with _opened(request) as response:
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         start = have if resumed else 0
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length else None
+        length = _announced(response.headers.get("Content-Length"))
+        total = None if length is None else start + length
         with (
             part.open("ab" if resumed else "wb") as file,
             progress("fetch", total=total, unit="bytes") as advance,
@@ -93,10 +117,20 @@ def _continue(url: str, part: Path, deadline: Deadline) -> None:
                 raise ConnectionError(f"{file.tell()} of {total} bytes came")
 
 
+def _announced(length: str | None) -> int | None:
+    if not length:
+        return None
+    if not _LENGTH.fullmatch(length.strip()):
+        raise ConnectionError(f"the server announces a Content-Length of {shown(length)}")
+    return int(length)
+
+
 @contextlib.contextmanager
 def _opened(request: urllib.request.Request) -> Iterator[http.client.HTTPResponse]:
     try:
         response = urllib.request.urlopen(request, timeout=CONNECT_TIMEOUT_S)  # noqa: S310
+    except ValueError as error:  # the address was checked: it is one that the server leads to
+        raise ConnectionError(f"the server leads to no address: {error}") from error
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise

@@ -17,6 +17,8 @@ _MAX_FILE_BYTES = 128 << 20
 _MAX_STREAM_BYTES = 1 << 30
 _MAX_FILES = 10_000
 _MAX_DEPTH = 4
+# tarfile raises the latter two over some headers that are damaged.
+_DAMAGED = (tarfile.TarError, ValueError, OverflowError)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
 
@@ -42,7 +44,7 @@ def unpack(stream: BinaryIO, stages: Sequence[str], target: Path) -> None:
                 if count >= _MAX_FILES:
                     raise RecordError(f"the guest sent more than {_MAX_FILES} files")
                 _unpack_member(archive, member, stages, target)
-    except tarfile.TarError as error:
+    except _DAMAGED as error:
         raise RecordError(
             f"the guest's results are cut short or damaged ({error}); "
             "the stream is kept beside the console log; run again"
@@ -88,12 +90,12 @@ def members_below(stream: BinaryIO, folder: str) -> dict[str, bytes]:
                     continue
                 path = member.name.removeprefix(f"{stage}/")
                 content = archive.extractfile(member)
-                if path in found or member.size > _MAX_FILE_BYTES or content is None:
+                if path in found or not 0 <= member.size <= _MAX_FILE_BYTES or content is None:
                     raise RecordError(
                         f"the guest sent {member.name!r} twice, or too large; refused"
                     )
                 found[path] = content.read()
-    except tarfile.TarError as error:
+    except _DAMAGED as error:
         raise RecordError(
             f"what the guest sent in advance in {folder} is damaged ({error}); run again"
         ) from error

@@ -52,7 +52,11 @@ def _judge(archive: Path) -> str:
                 total += member.size
                 if count > MEMBERS_MAX or total > BYTES_MAX:
                     raise UserError(f"{archive} unpacks to too much for a kernel source")
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
+    # tarfile raises ValueError and OverflowError over some headers that are damaged.
+    except (
+        *(tarfile.TarError, lzma.LZMAError, zlib.error),
+        *(EOFError, OSError, ValueError, OverflowError),
+    ) as error:
         raise UserError(f"{archive} is torn or no archive ({error}); download it again") from error
     tops.discard("pax_global_header")
     if len(tops) != 1:

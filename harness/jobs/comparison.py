@@ -46,9 +46,9 @@ def claim(folder: Path, plan: Plan, plan_text: str, identities: Identities) -> N
     """
     if folder.exists() and any(folder.iterdir()):
         try:
-            text = (folder / PLAN).read_text()
+            text = (folder / PLAN).read_text(encoding="utf-8")
             known = msgspec.json.decode((folder / IDENTITIES).read_bytes(), type=Identities)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
             raise UserError(
                 f"{folder} is not empty and holds no comparison ({error}); "
                 "name a new folder with --output"

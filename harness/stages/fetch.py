@@ -13,7 +13,7 @@ from harness.host.apt import Apt
 from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
-from harness.host.download import UnreachableError, download
+from harness.host.download import UnreachableError, download, require_address
 from harness.host.files import sha256_file
 from harness.host.unpack import unpack
 from harness.texts.build.tree import is_upstream, parse_makefile
@@ -27,6 +27,7 @@ DEBIAN_PACKAGE = "linux-source-6.1"
 ARCHIVE_SHA256 = {
     "5.15.180": "a4713a2bcb229722756ea54a80866b98bf4416bc3db6b72a5afb15a0c1105f0c",
 }
+MIRROR = "BUDDYLAB_KERNEL_MIRROR"
 KERNEL_ORG = "https://cdn.kernel.org/pub/linux/kernel"
 DOWNLOAD_LIMIT_S = 3600.0
 
@@ -89,7 +90,8 @@ def _release(release: str, cache: Cache) -> KernelSource:
     cached = cache.load("sources", ARCHIVE_SHA256[release], KernelSource)
     if cached:
         return cached
-    base = os.environ.get("BUDDYLAB_KERNEL_MIRROR", KERNEL_ORG)
+    base = os.environ.get(MIRROR) or KERNEL_ORG
+    require_address(base, f"${MIRROR}")
     name = f"linux-{release}.tar.gz"
     url = f"{base}/v{release.partition('.')[0]}.x/{name}"
     with cache.locked(f"download-{release}"):

@@ -14,12 +14,18 @@ NEXT_STEP = "the saved text is damaged: repeat the run"
 # 20 digits hold every unsigned 64-bit value; int() alone also takes "1_0" and Arabic digits.
 _NATURAL = re.compile(r"[0-9]{1,20}")
 _SHOWN_CHARACTERS = 60
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def shown(text: str) -> str:
     """Return `text` as it may stand in a one-line message."""
     short = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
     return ascii(short)
+
+
+def without_credentials(text: str) -> str:
+    """Return `text` with what stands before the host's name of an address taken out."""
+    return _CREDENTIALS.sub("***@", text)
 
 
 def damaged(what: str, fact: str) -> RecordError:

@@ -67,7 +67,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     request = kernel_request(arguments)
     job = Job(
         plan=plan,
-        text=arguments.plan.read_text(),
+        text=arguments.plan.read_text(encoding="utf-8"),
         folder=folder,
         jobs=arguments.jobs or os.cpu_count() or 1,
     )

@@ -104,6 +104,9 @@ def test_all_arm_texts_are_equally_long() -> None:
         ('name = "two"', 'name = "../two"', "not of a-z"),
         ("memory_mib = 512", "memory_mib = 100", "less than"),
         ("memory_mib = 512", "memory_mib = ", "correct the plan"),
+        ("memory_mib = 512", "memory_mib = 512\nicount_shift = -1", "outside 0..10"),
+        ("order = 10", "order = 10\nbystander = -1", "burst ten: bystander = -1 is outside 0.."),
+        ("seeds = [7, 3]", f"seeds = {'[' * 5000}", "correct the plan"),
     ],
 )
 def test_a_wrong_plan_is_refused(old: str, new: str, said: str) -> None:
@@ -117,6 +120,13 @@ def test_settings_that_do_not_fit_are_refused() -> None:
     many = ", ".join(f'"vm.knob_{number}" = {number}' for number in range(60))
     with pytest.raises(UserError, match="too long"):
         parse_plan(SMALL.replace('"vm.b" = 0, "vm.a" = 1', many), "small")
+
+
+def test_a_plan_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_bytes(SMALL.replace("one", "\xf6ne").encode("latin-1"))
+    with pytest.raises(UserError, match="plan.toml cannot be read"):
+        read_plan(path)
 
 
 def test_an_absent_plan_is_named() -> None:
