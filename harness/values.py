@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The frozen values that stages hand to each other, and the replay key.
+"""The frozen values that stages hand to each other.
 
     fetch -> KernelSource -> patch -> PatchedTree -> configure -> KernelConfig
-    -> build -> KernelBuild -> guest -> GuestImage -> boot/run -> RunFolder
+    -> build -> KernelBuild -> guest -> GuestImage -> boot/run -> RunIdentity
 
 Each is also the JSON manifest of its stage's directory (harness.host.cache).
 Digests are sha256 in hex. Paths never enter a digest.
@@ -13,8 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.arch.x86_64 import X86_64
-
-RUN_SCHEMA_VERSION = 1
 
 # The origin of a source that has no name elsewhere.
 LOCAL = "local"
@@ -145,40 +143,3 @@ class StagePlan:
     def predict(self) -> bool:
         """Whether the guest waits for a prediction before its first request."""
         return self.burst is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayKey:
-    """All that a repeatable run's bytes depend on."""
-
-    schema: int
-    harness_version: str
-    kernel_release: str
-    kernel_origin: str
-    source_digest: str
-    page_alloc_blob: str
-    page_alloc_upstream: bool | None
-    series_name: str
-    series_digest: str
-    patches: tuple[str, ...]
-    counters: Counters
-    config_digest: str
-    compiler: str
-    vmlinux_digest: str
-    module_digest: str
-    module_srcversion: str
-    guest_digest: str
-    guest_size_bytes: int
-    mode: RunMode
-    accelerator: Accelerator
-    qemu_version: str
-    firmware_digest: str
-    machine: str  # QEMU arguments that shape the guest, without paths
-    memory_mib: int
-    cpus: int
-    icount_shift: int | None
-    scale: str
-    seed: int
-    kernel_command_line: str
-    stages: tuple[StagePlan, ...]
-    digest: str  # of all of the above

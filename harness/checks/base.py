@@ -77,6 +77,6 @@ def unmonitored(run: RunRecord) -> NotApplicable | None:
     """Return why checks of the monitor do not apply; RecordError if it should be there."""
     if run.monitored:
         return None
-    if run.key.patches:
+    if run.provenance.patches:
         raise RecordError("buddy_monitor is absent from a patched kernel; repeat the run")
     return NotApplicable("the kernel is unpatched: it has no /proc/buddy_monitor")

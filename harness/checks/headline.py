@@ -208,7 +208,7 @@ def _headline_holds(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
     if HEADLINE_STAGE not in [stage.name for stage in run.stages]:
         return NotApplicable(f"this run has no stage {HEADLINE_STAGE}")
     stage = run.stage(HEADLINE_STAGE)
-    floor = FLOOR_PAPER if run.key.scale == PAPER_SCALE else FLOOR_SMALL
+    floor = FLOOR_PAPER if run.scale == PAPER_SCALE else FLOOR_SMALL
     return _compare(stage, explain_headline(stage), floor)
 
 

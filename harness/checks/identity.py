@@ -15,16 +15,16 @@ DEADLINE_PASSED = 124
 
 def _right_release(run: RunRecord) -> Iterator[Comparison]:
     yield Comparison(
-        holds=run.guest.uname_r == run.key.kernel_release,
-        text=f"uname -r says {run.guest.uname_r}, built was {run.key.kernel_release}",
+        holds=run.guest.uname_r == run.provenance.kernel_release,
+        text=f"uname -r says {run.guest.uname_r}, built was {run.provenance.kernel_release}",
     )
 
 
 def _right_module(run: RunRecord) -> Iterator[Comparison]:
     yield Comparison(
-        holds=run.guest.module_srcversion == run.key.module_srcversion,
+        holds=run.guest.module_srcversion == run.provenance.module_srcversion,
         text=f"the loaded module has srcversion {run.guest.module_srcversion}, built was "
-        f"{run.key.module_srcversion}",
+        f"{run.provenance.module_srcversion}",
     )
 
 

@@ -77,7 +77,7 @@ def _judged(run: RunRecord, *, policy: bool) -> NotApplicable | Iterable[Compari
     torture = _torture(run)
     if isinstance(torture, NotApplicable):
         return torture
-    if not any(READABLE in patch for patch in run.key.patches):
+    if not any(READABLE in patch for patch in run.provenance.patches):
         return NotApplicable("of this series, no patch applied lets a module read the counters")
     if policy and not torture.policy:
         return NotApplicable("this kernel has no knobs of the policy")

@@ -18,7 +18,7 @@ def report_text(results: Results) -> str:
 
 def report_markdown(results: Results) -> str:
     """Print a whole report: what ran, how to read it, all tables."""
-    plan, found = results.plan, results.identities
+    plan, found = results.plan, results.kernels.kernels
     lines = [
         f"# Comparison: {plan.name}",
         "",
@@ -26,16 +26,16 @@ def report_markdown(results: Results) -> str:
         "",
         (
             f"Guests of {plan.memory_mib} MiB and one CPU, {len(plan.seeds)} seeds; baseline "
-            f"`{plan.baseline}`. QEMU {found.qemu_version}. One instruction is "
+            f"`{plan.baseline}`. QEMU {found[0].key.qemu_version}. One instruction is "
             f"{1 << plan.icount_shift} ns of the guest's clock."
         ),
         "",
     ]
     lines += [
-        f"- kernel `{kernel.variant}`: {kernel.release} ({kernel.origin}), "
-        f"{len(kernel.patches)} patches, counters {kernel.counters}, vmlinux "
-        f"`{short(kernel.vmlinux_digest)}`"
-        for kernel in found.kernels
+        f"- kernel `{kernel.variant}`: {kernel.provenance.kernel_release} "
+        f"({kernel.provenance.kernel_origin}), {len(kernel.provenance.patches)} patches, "
+        f"counters {kernel.provenance.counters}, vmlinux `{short(kernel.key.vmlinux_digest)}`"
+        for kernel in found
     ]
     lines += [
         "",

@@ -2,7 +2,7 @@
 """A comparison's results as they are kept: who ran, what came out, and the raw texts.
 
 DIR/plan.toml          the plan, as it was given
-DIR/kernels.json       Identities: what ran
+DIR/kernels.json       KernelsFile: what ran
 DIR/states/STATE/seed-N/VARIANT.json     StateResult: what the memory was held to
 DIR/states/STATE/seed-N/VARIANT.tar.gz   the preparing guest's texts
 DIR/arms/STATE/BURST/seed-N/ARM.json     ArmResult; written last, so it stands for the arm
@@ -21,15 +21,16 @@ from itertools import zip_longest
 
 import msgspec
 
+from harness.compare.old_results import OLD_SCHEMA, upgraded_kernels, upgraded_results
 from harness.compare.outcome import Outcome
 from harness.compare.plan import ArmRun, Plan, Variant, groups, runs
 from harness.compare.state_invariants import StateResult
 from harness.errors import RecordError
-from harness.values import Counters, ReplayKey
+from harness.record import schema
+from harness.record.key import Provenance, ReplayKey
 
-SCHEMA = 2
 PLAN = "plan.toml"
-IDENTITIES = "kernels.json"
+KERNELS = "kernels.json"
 RESULTS = "results.json.gz"
 REPORT = "report.md"
 ARMS = "arms"
@@ -38,31 +39,21 @@ _KEY_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """One kernel and its guest image."""
+class KernelFacts:
+    """One kernel and its guest image: what executed, and where that came from."""
 
     variant: Variant
-    origin: str
-    release: str
-    source_digest: str
-    series_digest: str
-    patches: tuple[str, ...]
-    counters: Counters
-    config_digest: str
-    compiler: str
-    vmlinux_digest: str
-    guest_digest: str
+    key: ReplayKey  # of the plan's first state and seed, before any arm
+    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identities:
-    """All that arms of one folder have in common."""
+class KernelsFile:
+    """What all arms of one folder ran on."""
 
     schema: int
-    harness_version: str
-    qemu_version: str
-    firmware_digest: str
-    kernels: tuple[Identity, ...]
+    key_schema: int  # of the arms' keys: where it is another, no key can be compared
+    kernels: tuple[KernelFacts, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +74,7 @@ class Results:
     """A whole comparison."""
 
     schema: int
-    identities: Identities
+    kernels: KernelsFile
     plan: Plan
     states: tuple[StateResult, ...]
     arms: tuple[ArmResult, ...]
@@ -106,23 +97,6 @@ class _Dated:
     schema: int
 
 
-def identity(variant: Variant, key: ReplayKey) -> Identity:
-    """Say what ran, from a key of any of its arms."""
-    return Identity(
-        variant=variant,
-        origin=key.kernel_origin,
-        release=key.kernel_release,
-        source_digest=key.source_digest,
-        series_digest=key.series_digest,
-        patches=key.patches,
-        counters=key.counters,
-        config_digest=key.config_digest,
-        compiler=key.compiler,
-        vmlinux_digest=key.vmlinux_digest,
-        guest_digest=key.guest_digest,
-    )
-
-
 def short(key: str) -> str:
     """Shorten a key to what tables show and `replay` takes."""
     return key[:_KEY_LENGTH]
@@ -134,22 +108,29 @@ def zipped(results: Results) -> bytes:
 
 
 def parse_results(data: bytes, what: str) -> Results:
-    """Parse the content of RESULTS; RecordError if it is damaged or of another schema."""
+    """Parse the content of RESULTS; RecordError if it is damaged or of an unknown schema."""
     try:
         text = gzip.decompress(data)
-        require_schema(msgspec.json.decode(text, type=_Dated).schema, what)
+        found = msgspec.json.decode(text, type=_Dated).schema
+        if found == OLD_SCHEMA:
+            return msgspec.convert(upgraded_results(msgspec.json.decode(text)), type=Results)
+        schema.COMPARISON.require(found, what)
         return msgspec.json.decode(text, type=Results)
-    except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, LookupError) as error:
         raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
 
 
-def require_schema(schema: int, what: str) -> None:
-    """Refuse what another version wrote; RecordError."""
-    if schema != SCHEMA:
-        raise RecordError(
-            f"{what} has schema {schema}, this harness reads {SCHEMA}; "
-            "use the harness that wrote it, or run the comparison again"
-        )
+def parse_kernels(data: bytes, plan: Plan, what: str) -> KernelsFile:
+    """Parse the content of KERNELS; RecordError if it is damaged or of an unknown schema."""
+    try:
+        found = msgspec.json.decode(data, type=_Dated).schema
+        if found == OLD_SCHEMA:
+            raw = upgraded_kernels(msgspec.json.decode(data), msgspec.to_builtins(plan))
+            return msgspec.convert(raw, type=KernelsFile)
+        schema.COMPARISON.require(found, what)
+        return msgspec.json.decode(data, type=KernelsFile)
+    except (ValueError, LookupError) as error:
+        raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
 
 
 def differing_fields(ours: object, theirs: object, prefix: str = "") -> tuple[str, ...]:

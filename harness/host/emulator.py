@@ -43,6 +43,7 @@ class Emulator:
     program: Path
     folders: tuple[Path, ...]  # where its firmware lies, if it does not find it itself (-L)
     version: str  # what it calls itself, with the distribution's package version
+    digest: str  # of the program, without the libraries that it loads
     firmware_digest: str  # of the files that it loads into the guest, by name and content
     cpu: str  # -cpu of a repeatable guest
     arch: Architecture = X86_64
@@ -58,15 +59,32 @@ def find(cache: Cache, arch: Architecture = X86_64) -> Emulator:
     program = _program(os.environ.get(CHOICE, ""), cache, arch)
     folders = _beside(program)
     argv = _argv(program, folders)
-    version = _version(argv, arch)
+    version, digest = _version(argv, arch), sha256_file(program)
     return Emulator(
         program=program,
         folders=folders,
         version=version,
+        digest=digest,
         firmware_digest=_firmware_digest(argv, arch),
-        cpu=repeatable_cpu(arch, _cpu_properties(argv, version, cache, arch)),
+        cpu=repeatable_cpu(arch, _cpu_properties(argv, version, digest, cache, arch)),
         arch=arch,
     )
+
+
+def require_unaltered(used: Emulator) -> None:
+    """Digest program and firmware again, as they are about to be used; HostError if they changed.
+
+    A comparison of hours may see the package upgraded, and its key would name the old one.
+    """
+    for what, before, now in (
+        ("program", used.digest, sha256_file(used.program)),
+        ("firmware", used.firmware_digest, _firmware_digest(used.argv, used.arch)),
+    ):
+        if now != before:
+            raise HostError(
+                f"the {what} of {used.program} was replaced while it was in use: sha256 "
+                f"{now[:16]}, was {before[:16]}; give the same command again"
+            )
 
 
 def repeatable_cpu(arch: Architecture, properties: Mapping[str, object]) -> str:
@@ -138,10 +156,10 @@ def _elsewhere(arch: Architecture) -> str:
 
 
 def _cpu_properties(
-    argv: tuple[str, ...], version: str, cache: Cache, arch: Architecture
+    argv: tuple[str, ...], version: str, digest: str, cache: Cache, arch: Architecture
 ) -> Mapping[str, object]:
     """Return the CPU model's properties under TCG; asked once of each program."""
-    key = sha256_text(sha256_file(Path(argv[0])), version, arch.cpu)
+    key = sha256_text(digest, version, arch.cpu)
     memory = cache.root / MEMORY_FILE
     known = _recall(memory)
     if key not in known:

@@ -19,7 +19,7 @@ from pathlib import Path
 from harness.compare import plan as plans
 from harness.compare.outcome import STOPPED
 from harness.errors import GuestLostError, HostError, RecordError, StageError
-from harness.host import qemu, qmp, status_channel
+from harness.host import emulator, qemu, qmp, status_channel
 from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
 from harness.host.machine_state import with_settled_clock
@@ -27,9 +27,10 @@ from harness.host.results import check_complete, unpack
 from harness.host.scratch import scratch, sweep
 from harness.stages import boot
 from harness.stages.boot import RunSettings
+from harness.stages.boot_files import BootFiles, require_unaltered
 from harness.stages.run import plan_text
 from harness.texts.text import damaged, shown
-from harness.values import RAW, GuestImage, KernelBuild, StagePlan
+from harness.values import RAW, StagePlan
 
 MEMORY = "memory"
 STATE = "state"
@@ -47,8 +48,7 @@ _BACKSTOP_FACTOR = 2.0
 class Lab:
     """What all guests of one kernel share."""
 
-    build: KernelBuild
-    image: GuestImage
+    what: BootFiles
     settings: RunSettings
     speed: Speed
     check_stop: Callable[[], None]  # raises when the whole comparison is to end
@@ -67,7 +67,7 @@ class Prepared:
 
 def spec_of(lab: Lab, folder: Path, shared: Path) -> qemu.GuestSpec:
     """Describe the preparing guest; `shared` holds the memory, `folder` all else."""
-    spec = boot.spec_of(lab.build, lab.image, lab.settings, lab.speed, folder)
+    spec = boot.spec_of(lab.what, lab.settings, lab.speed, folder)
     return replace(
         spec,
         mode=qemu.GuestMode.COMPARE,
@@ -84,6 +84,8 @@ def spec_of(lab: Lab, folder: Path, shared: Path) -> qemu.GuestSpec:
 @contextlib.contextmanager
 def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]:
     """Boot, prepare, stop and save; on leaving, memory and state are gone."""
+    require_unaltered(lab.what)
+    emulator.require_unaltered(lab.speed.emulator)
     with _room(lab.settings.memory_mib, work) as shared:
         folder = work / "prepare"
         folder.mkdir(parents=True)

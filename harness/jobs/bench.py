@@ -25,6 +25,7 @@ from harness.jobs.figure import Figure, duration, rate, timed
 from harness.model.speed import measure
 from harness.stages import boot
 from harness.stages.boot import RunSettings
+from harness.stages.boot_files import boot_files
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
@@ -111,8 +112,8 @@ def _live_boots(
     built: KernelBuild, image: GuestImage, cache: Cache, scratch: Path, boots: int
 ) -> Figure:
     """Boot live guests under TCG until a stage could start over ssh; count those that do not."""
-    settings = _settings(RunMode.LIVE, Scale.SMALL)
-    speed = boot.measured_speed(built, image, settings, cache)
+    settings, what = _settings(RunMode.LIVE, Scale.SMALL), boot_files(built, image)
+    speed = boot.measured_speed(what, settings, cache)
     times_s, lost = [], 0
     with progress("bench", total=boots, unit="boots") as advance:
         for number in range(1, boots + 1):
@@ -121,7 +122,7 @@ def _live_boots(
             folder.mkdir()
             start_s = time.monotonic()
             try:
-                with boot.live_guest(built, image, settings, speed, folder) as live:
+                with boot.live_guest(what, settings, speed, folder) as live:
                     deadline = Deadline.after(BOOT_LIMIT_S, "ssh")
                     with ssh.connected(live.address, deadline):
                         times_s.append(time.monotonic() - start_s)

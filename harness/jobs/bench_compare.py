@@ -14,6 +14,7 @@ from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.jobs.compare import Job, compare, lab_of
 from harness.jobs.figure import Figure, duration, rate, timed
+from harness.stages.boot_files import boot_files
 from harness.stages.build import build
 from harness.stages.guest import guest
 from harness.stages.patch import patch
@@ -30,7 +31,8 @@ _HOUR_S = 3600
 def arms_an_hour(kernel: KernelBuild, image: GuestImage, cache: Cache, scratch: Path) -> Figure:
     """Run a small plan whole: boots, preparations, the arms run twice and the report count."""
     job = _job(_text(ARMS_PLAN), scratch / "compare-arms")
-    lab_of((kernel, image), job.plan, cache)  # boots once to see how fast: once for each kernel
+    # Boots once to see how fast: once for each kernel.
+    lab_of(boot_files(kernel, image), job.plan, cache)
     results, seconds = timed(lambda: _compared(job, kernel, image, cache))
     return arms_rate(results, seconds, job.jobs)
 

@@ -14,12 +14,11 @@ from harness.compare.outcome import read_outcome
 from harness.compare.plan import ArmRun, Group, Plan, Variant
 from harness.compare.report import report_markdown
 from harness.compare.results import (
-    SCHEMA,
     ArmResult,
-    Identities,
+    KernelFacts,
+    KernelsFile,
     Results,
     first_difference,
-    identity,
     packed,
     short,
 )
@@ -42,10 +41,13 @@ from harness.jobs.comparison import (
     result_path,
     write,
 )
+from harness.record import schema
+from harness.record.key import ReplayKey, plan_lines
 from harness.stages import boot
 from harness.stages.boot import RunSettings
-from harness.stages.key import replay_digest, replay_key
-from harness.values import GuestImage, KernelBuild, ReplayKey, RunMode
+from harness.stages.boot_files import BootFiles, boot_files
+from harness.stages.key import provenance, replay_key
+from harness.values import GuestImage, KernelBuild, RunMode
 
 logger = logging.getLogger("compare")
 
@@ -106,13 +108,12 @@ class _Watch:
 
 
 def lab_of(
-    kernel: tuple[KernelBuild, GuestImage],
+    what: BootFiles,
     plan: Plan,
     cache: Cache,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Lab:
     """Make ready to boot a kernel; the seed is set for each group."""
-    build, image = kernel
     settings = RunSettings(
         mode=RunMode.REPEATABLE,
         memory_mib=plan.memory_mib,
@@ -122,8 +123,8 @@ def lab_of(
         icount_shift=plan.icount_shift,
         accelerator=AcceleratorChoice.TCG,
     )
-    speed = boot.measured_speed(build, image, settings, cache)
-    return Lab(build=build, image=image, settings=settings, speed=speed, check_stop=check_stop)
+    speed = boot.measured_speed(what, settings, cache)
+    return Lab(what=what, settings=settings, speed=speed, check_stop=check_stop)
 
 
 def seeded(lab: Lab, seed: int) -> Lab:
@@ -136,13 +137,18 @@ def base_key(lab: Lab, plan: Plan, group: Group) -> ReplayKey:
     nowhere = Path("NOWHERE")
     state = plans.state_stage(plan, group)
     spec = spec_of(lab, nowhere, nowhere)
-    return replay_key(lab.build, lab.image, (state,), lab.settings, spec)
+    return replay_key(lab.what, (state,), spec)
 
 
 def arm_key(base: ReplayKey, plan: Plan, run: ArmRun) -> str:
-    """Return an arm's key."""
-    key = replace(base, stages=(*base.stages, plans.arm_stage(plan, run)), digest="")
-    return replay_digest(key)
+    """Return the digest of an arm's key."""
+    (line,) = plan_lines((plans.arm_stage(plan, run),))
+    return replace(base, arm=line).digest
+
+
+def first_group(plan: Plan, variant: Variant) -> Group:
+    """Name the boot whose key stands for all of a kernel's in kernels.json."""
+    return Group(variant=variant, state=plan.states[0], seed=plan.seeds[0])
 
 
 def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
@@ -156,16 +162,17 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
             raise _StoppedError
 
     labs = {
-        variant: lab_of(kernel, job.plan, cache, check_stop) for variant, kernel in kernels.items()
+        variant: lab_of(boot_files(*kernel), job.plan, cache, check_stop)
+        for variant, kernel in kernels.items()
     }
     with (
         cache.locked(f"compare-{sha256_text(str(job.folder.absolute()))[:16]}"),
         disk_full_told(job.folder, "name a folder elsewhere with --output"),
     ):
-        identities = _identities(labs, job.plan)
-        claim(job.folder, job.plan, job.text, identities)
+        facts = _kernel_facts(labs, kernels, job.plan)
+        facts = claim(job.folder, job.plan, job.text, facts)
         failures = _run_all(job, labs, cache, stop)
-        results = gathered(job.folder, job.plan, identities)
+        results = gathered(job.folder, job.plan, facts)
         write(job.folder, results, report_markdown(results))
     if failures:
         logger.error(
@@ -177,20 +184,18 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
     return results
 
 
-def _identities(labs: Mapping[Variant, Lab], plan: Plan) -> Identities:
-    keys = {
-        variant: base_key(
-            lab, plan, Group(variant=variant, state=plan.states[0], seed=plan.seeds[0])
-        )
-        for variant, lab in labs.items()
-    }
-    one = next(iter(keys.values()))
-    return Identities(
-        schema=SCHEMA,
-        harness_version=one.harness_version,
-        qemu_version=one.qemu_version,
-        firmware_digest=one.firmware_digest,
-        kernels=tuple(identity(variant, key) for variant, key in keys.items()),
+def _kernel_facts(labs: Mapping[Variant, Lab], kernels: Kernels, plan: Plan) -> KernelsFile:
+    return KernelsFile(
+        schema=schema.COMPARISON.number,
+        key_schema=schema.KEY.number,
+        kernels=tuple(
+            KernelFacts(
+                variant=variant,
+                key=base_key(lab, plan, first_group(plan, variant)),
+                provenance=provenance(*kernels[variant]),
+            )
+            for variant, lab in labs.items()
+        ),
     )
 
 

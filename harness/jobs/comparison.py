@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A comparison's folder: whose it is, where things are in it, what it holds."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,21 +13,20 @@ from harness.compare import plan as plans
 from harness.compare.plan import ArmRun, Group, Plan, parse_plan, read_plan
 from harness.compare.results import (
     ARMS,
-    IDENTITIES,
+    KERNELS,
     PLAN,
     REPORT,
     RESULTS,
-    SCHEMA,
     STATES,
     ArmResult,
-    Identities,
+    KernelsFile,
     Results,
     differing_fields,
     first_difference,
     packed,
+    parse_kernels,
     parse_results,
     placed,
-    require_schema,
     unpacked,
     zipped,
 )
@@ -34,26 +34,31 @@ from harness.compare.state_invariants import StateResult
 from harness.encoding import encode
 from harness.errors import RecordError, UserError
 from harness.host.files import atomic_write
+from harness.record import schema
+from harness.record.key import key_differences, provenance_differences
+
+logger = logging.getLogger("compare")
 
 _Kept = TypeVar("_Kept")
 
 
-def claim(folder: Path, plan: Plan, plan_text: str, identities: Identities) -> None:
-    """Take the folder, or go on in it if it is of the same experiment and kernels.
+def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> KernelsFile:
+    """Take the folder, or go on in it if the same experiment executed in it; return what ran.
 
-    What a plan foretells, and why it is made, may change: no arm depends on them. Where
-    results.json.gz is all that is left of the arms, they are laid out again, without their texts.
+    What a plan foretells, and why it is made, may change: no arm depends on them. So may where
+    the kernels came from. Where results.json.gz is all that is left of the arms, they are laid
+    out again, without their texts.
     """
     if folder.exists() and any(folder.iterdir()):
         try:
             text = (folder / PLAN).read_text(encoding="utf-8")
-            known = msgspec.json.decode((folder / IDENTITIES).read_bytes(), type=Identities)
-        except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+            known = parse_kernels((folder / KERNELS).read_bytes(), plan, str(folder / KERNELS))
+        except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{folder} is not empty and holds no comparison ({error}); "
                 "name a new folder with --output"
             ) from error
-        what = ", ".join(differing_fields(identities, known))
+        what = ", ".join(_differing_kernels(known, kernels))
         if not what and text != plan_text:
             what = _differing(plan, parse_plan(text, str(folder / PLAN)))
         if what:
@@ -64,8 +69,28 @@ def claim(folder: Path, plan: Plan, plan_text: str, identities: Identities) -> N
         _lay_out(folder)
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        atomic_write(folder / IDENTITIES, encode(identities))
+        atomic_write(folder / KERNELS, encode(kernels))
+        known = kernels
     atomic_write(folder / PLAN, plan_text)
+    return known
+
+
+def _differing_kernels(known: KernelsFile, ours: KernelsFile) -> Iterator[str]:
+    if known.key_schema != ours.key_schema:
+        yield f"the schema of its keys ({known.key_schema}, now {ours.key_schema})"
+        return
+    theirs = {kernel.variant: kernel for kernel in known.kernels}
+    for kernel in ours.kernels:
+        if kernel.variant not in theirs:
+            yield f"its kernels, which lack {kernel.variant}"
+            continue
+        before = theirs.pop(kernel.variant)
+        for difference in key_differences(before.key, kernel.key):
+            yield f"kernel {kernel.variant}'s {difference}"
+        for difference in provenance_differences(before.provenance, kernel.provenance):
+            logger.info("kernel %s came from elsewhere: %s", kernel.variant, difference)
+    if theirs:
+        yield f"its kernels, which have {', '.join(theirs)} more"
 
 
 def _lay_out(folder: Path) -> None:
@@ -126,13 +151,13 @@ def kept_state(folder: Path, group: Group) -> StateResult | None:
     return _decoded(path, StateResult) if path.exists() else None
 
 
-def gathered(folder: Path, plan: Plan, identities: Identities) -> Results:
+def gathered(folder: Path, plan: Plan, kernels: KernelsFile) -> Results:
     """Collect all that was kept, in the plan's order."""
     groups = plans.groups(plan)
     states = (kept_state(folder, group) for group in groups)
     return Results(
-        schema=SCHEMA,
-        identities=identities,
+        schema=schema.COMPARISON.number,
+        kernels=kernels,
         plan=plan,
         states=tuple(state for state in states if state),
         arms=tuple(
@@ -151,11 +176,10 @@ def saved(folder: Path, plan: Plan) -> Results:
     results.json.gz alone suffices. UserError if the folder holds neither, or another experiment.
     """
     path = folder / RESULTS
-    if (folder / ARMS).is_dir() and (folder / IDENTITIES).exists():
-        identities = _decoded(folder / IDENTITIES, Identities)
-        require_schema(identities.schema, str(folder / IDENTITIES))
+    if (folder / ARMS).is_dir() and (folder / KERNELS).exists():
         theirs = read_plan(folder / PLAN)
-        results = gathered(folder, theirs, identities)
+        kernels = parse_kernels((folder / KERNELS).read_bytes(), theirs, str(folder / KERNELS))
+        results = gathered(folder, theirs, kernels)
     elif path.exists():
         results = parse_results(path.read_bytes(), str(path))
     else:
@@ -167,8 +191,13 @@ def saved(folder: Path, plan: Plan) -> Results:
 
 
 def write(folder: Path, results: Results, report: str) -> None:
-    """Write the results as one file and as the report."""
-    atomic_write(folder / RESULTS, zipped(results))
+    """Write the results as one file and as the report.
+
+    A file that says the same is left alone: one of an earlier schema stays what it was.
+    """
+    path = folder / RESULTS
+    if not path.exists() or parse_results(path.read_bytes(), str(path)) != results:
+        atomic_write(path, zipped(results))
     if results.arms:
         atomic_write(folder / REPORT, report)
 

@@ -15,6 +15,7 @@ from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.host.progress import progress
 from harness.stages.boot import RunSettings, measured_speed
+from harness.stages.boot_files import boot_files
 from harness.stages.check import read, save_key
 from harness.stages.run import run
 from harness.values import GuestImage, KernelBuild, RunMode
@@ -54,7 +55,7 @@ def predictions(
     """Run the predicted stages for each memory and seed, each in a run folder of its own."""
     jobs = list(itertools.product(memories_mib, range(1, seeds + 1)))
     # Measured once, by one: what the runs then find in the cache.
-    measured_speed(kernel, image, _settings(*jobs[0]), cache)
+    measured_speed(boot_files(kernel, image), _settings(*jobs[0]), cache)
 
     def trial(job: tuple[int, int]) -> Forecasts:
         return _trial(kernel, image, cache, _settings(*job), folder)

@@ -2,20 +2,19 @@
 """replay: run one arm of a saved comparison again and hold it to the bytes it gave."""
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.plan import ArmRun, Plan
 from harness.compare.results import (
-    PLAN,
+    KERNELS,
     RESULTS,
     ArmResult,
-    Identities,
-    Identity,
-    differing_fields,
+    KernelFacts,
+    KernelsFile,
     first_difference,
-    identity,
     parse_results,
     placed,
     short,
@@ -24,9 +23,10 @@ from harness.compare.results import (
 from harness.errors import RecordError, UserError
 from harness.host.cache import Cache
 from harness.jobs.arm import Lab, prepared, run_arm, sweep_memory
-from harness.jobs.compare import arm_key, arm_result, base_key, seeded
+from harness.jobs.compare import arm_key, arm_result, base_key, first_group, seeded
 from harness.jobs.comparison import raw_path
-from harness.values import ReplayKey
+from harness.record import schema
+from harness.record.key import ReplayKey, key_differences
 
 logger = logging.getLogger("replay")
 
@@ -40,16 +40,16 @@ class Saved:
     """An arm of a saved comparison."""
 
     folder: Path
-    identities: Identities
+    kernels: KernelsFile
     plan: Plan
     run: ArmRun
     result: ArmResult
 
     @property
-    def kernel(self) -> Identity:
+    def kernel(self) -> KernelFacts:
         """What it ran on."""
         variant = self.run.arm.kernel
-        return next(one for one in self.identities.kernels if one.variant == variant)
+        return next(one for one in self.kernels.kernels if one.variant == variant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def _matching(path: Path, key: str) -> list[Saved]:
     return [
         Saved(
             folder=path.parent,
-            identities=results.identities,
+            kernels=results.kernels,
             plan=results.plan,
             run=run,
             result=one,
@@ -109,15 +109,37 @@ def _matching(path: Path, key: str) -> list[Saved]:
     ]
 
 
+def require_comparable(saved: Saved) -> None:
+    """Refuse an arm whose key no key of today can be compared with; RecordError says who can."""
+    if saved.kernels.key_schema != schema.KEY.number:
+        raise RecordError(
+            f"{saved.folder} was made when keys were digests of more than what executes; "
+            f"{_who_replays(saved.folder)}, or run the comparison again"
+        )
+
+
+def _who_replays(folder: Path) -> str:
+    """Name the commit that made a folder's results, as the page beside them tells it."""
+    page = folder.absolute().parent / "README.md"
+    try:
+        row = re.search(
+            rf"^\| \[{re.escape(folder.absolute().name)}\].* ([0-9a-f]{{7,40}}) \|$",
+            page.read_text(),
+            re.MULTILINE,
+        )
+    except OSError:
+        row = None
+    made = f"commit {row[1]}" if row else "the commit that made it"
+    return f"{made} of this project replays it"
+
+
 def replay(saved: Saved, lab: Lab, cache: Cache) -> Replayed:
     """Run the arm again; RecordError says what of this machine makes that impossible."""
     sweep_memory()
     plan, run = saved.plan, saved.run
+    _require_same(saved, base_key(lab, plan, first_group(plan, run.arm.kernel)))
     lab = seeded(lab, run.group.seed)
-    base = base_key(lab, plan, run.group)
-    key = arm_key(base, plan, run)
-    if key != saved.result.key:
-        raise RecordError(_why_not(saved, base, key))
+    key = arm_key(base_key(lab, plan, run.group), plan, run)
     with (
         cache.building(f"replay-{short(key)}") as scratch,
         prepared(lab, plans.state_stage(plan, run.group), scratch) as ready,
@@ -136,21 +158,11 @@ def _difference(saved: Saved, result: ArmResult, files: dict[str, bytes]) -> str
     return f"{raw} is not here, so no line can be told; compare anew to have the texts"
 
 
-def _why_not(saved: Saved, base: ReplayKey, key: str) -> str:
-    mine = Identities(
-        schema=saved.identities.schema,
-        harness_version=base.harness_version,
-        qemu_version=base.qemu_version,
-        firmware_digest=base.firmware_digest,
-        kernels=saved.identities.kernels,
-    )
-    differs = (
-        *differing_fields(mine, saved.identities),
-        *differing_fields(identity(saved.run.arm.kernel, base), saved.kernel, "kernel's "),
-    )
-    what = ", ".join(differs) or "the guest's machine or kernel command line"
-    return (
-        f"this would not be the same arm: {what} differ (key {short(key)}, saved "
-        f"{short(saved.result.key)}); use the kernel, QEMU and compiler that "
-        f"{saved.folder / PLAN} was run with, or compare anew"
-    )
+def _require_same(saved: Saved, mine: ReplayKey) -> None:
+    differences = key_differences(saved.kernel.key, mine)
+    if differences:
+        raise RecordError(
+            f"this would not be the same arm ({short(saved.result.key)}); use the kernel and QEMU "
+            f"that {saved.folder / KERNELS} names, or compare anew\n  "
+            + "\n  ".join(map(str, differences))
+        )

@@ -25,6 +25,7 @@ from harness.jobs.review_builds import (
     turned_slot,
 )
 from harness.stages import boot
+from harness.stages.boot_files import boot_files
 from harness.stages.build import build
 from harness.stages.configure import BASE_FLAVOUR, MONITOR_OPTION, configure, fragment_for
 from harness.stages.guest import guest
@@ -214,7 +215,8 @@ def _build_mm(series: Series, tree: PatchedTree) -> tuple[Complaint, ...]:
 def _boot(series: Series, tree: PatchedTree) -> None:
     logger.info("prefixes: building and booting %s", called(tree))
     kernel = build(tree, series.cache)
-    boot.measured_speed(kernel, guest(kernel, series.cache), _BOOT_SETTINGS, series.cache)
+    what = boot_files(kernel, guest(kernel, series.cache))
+    boot.measured_speed(what, _BOOT_SETTINGS, series.cache)
 
 
 def _touched_objects(series: Series, tree: PatchedTree) -> list[str]:

@@ -11,6 +11,7 @@ from harness.host.cache import Cache
 from harness.host.deadline import Deadline
 from harness.stages import boot
 from harness.stages.boot import RunSettings
+from harness.stages.boot_files import boot_files, require_unaltered
 from harness.values import GuestImage, KernelBuild
 
 _CONNECT_LIMIT_S = 10.0
@@ -19,10 +20,12 @@ _CONNECT_LIMIT_S = 10.0
 def shell(build: KernelBuild, image: GuestImage, settings: RunSettings, cache: Cache) -> None:
     """Open a live guest and join it with the terminal; it ends when the person leaves."""
     console.require_terminal()
-    speed = boot.measured_speed(build, image, settings, cache)
+    what = boot_files(build, image)
+    require_unaltered(what)
+    speed = boot.measured_speed(what, settings, cache)
     with (
         tempfile.TemporaryDirectory(prefix="buddylab-shell-") as scratch,
-        boot.live_guest(build, image, settings, speed, Path(scratch)) as live,
+        boot.live_guest(what, settings, speed, Path(scratch)) as live,
     ):
         line = ssh.command_line(live.address, Path(scratch, "known_hosts"))
         sys.stdout.write(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.errors import RecordError
 from harness.forecast.stored import StoredPrediction
+from harness.record.key import Provenance, ReplayKey, RunIdentity
 from harness.texts.guest.cross_check import CrossChecks
 from harness.texts.guest.guest_report import GuestReport
 from harness.texts.guest.module_records import ModuleRecords
@@ -21,7 +22,6 @@ from harness.texts.proc.pagetypeinfo import PageTypeInfo
 from harness.texts.proc.sysctl import Sysctls
 from harness.texts.proc.vmstat import VmStat
 from harness.texts.proc.zoneinfo import ZoneInfo
-from harness.values import ReplayKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +81,27 @@ class StageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """A whole run: every stage of the key, in the key's order."""
+    """A whole run: every stage that its identity names, in that order."""
 
-    key: ReplayKey
+    identity: RunIdentity
     guest: GuestReport
     stages: tuple[StageRecord, ...]
     console: KernelLog | None  # None: no console was given to judge
+
+    @property
+    def key(self) -> ReplayKey:
+        """What executed."""
+        return self.identity.key
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where that came from."""
+        return self.identity.provenance
+
+    @property
+    def scale(self) -> str:
+        """How large the experiments were."""
+        return self.identity.scale
 
     @property
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -103,4 +118,4 @@ class RunRecord:
         for stage in self.stages:
             if stage.name == name:
                 return stage
-        raise RecordError(f"{name}: no such stage in this run; its key names the stages it has")
+        raise RecordError(f"{name}: no such stage in this run; key.json names the stages it has")

@@ -11,13 +11,14 @@ from itertools import pairwise
 
 from harness.errors import RecordError
 from harness.forecast.stored import FREE, StoredPrediction, parse_prediction
+from harness.record.key import RunIdentity
 from harness.record.run import RunRecord, Snapshot, StageRecord
 from harness.record.saved_stage import lossy, parse_stage
 from harness.texts.guest.guest_report import GuestReport, parse_guest_report
 from harness.texts.proc.kernel_log import parse_console
 from harness.texts.proc.monitor_details import LAST_RESORT_FILE, OrderTable
 from harness.texts.text import damaged, shown
-from harness.values import ReplayKey, StagePlan
+from harness.values import StagePlan
 
 VERIFY_STAGE = "verify"
 # So many patches has a series whose kernel shows all of debugfs buddy_monitor/.
@@ -28,7 +29,7 @@ _CLEARING_SERIES = 12
 
 def parse_run(
     stages: Mapping[str, Mapping[str, bytes]],
-    key: ReplayKey,
+    identity: RunIdentity,
     *,
     console: bytes | None = None,
     predictions: Mapping[str, bytes] | None = None,
@@ -39,7 +40,7 @@ def parse_run(
     does not name, a command is not the planned one, or the monitor is absent from a
     patched kernel, or a planned prediction is absent or not made of the stage's own texts.
     """
-    planned = [plan.name for plan in key.stages]
+    planned = [plan.name for plan in identity.stages]
     if not planned or len(set(planned)) != len(planned):
         raise RecordError(f"the replay key names stages {planned}; name each once, at least one")
     for name in planned:
@@ -54,14 +55,14 @@ def parse_run(
             parse_stage(stages[plan.name], name=plan.name),
             prediction=_prediction(plan, stages[plan.name], foretold),
         )
-        for plan in key.stages
+        for plan in identity.stages
     )
-    for plan, record in zip(key.stages, records, strict=True):
+    for plan, record in zip(identity.stages, records, strict=True):
         _check_command(record, plan.command)
         if plan.prepare and "prepare" not in stages[plan.name]:
             raise damaged(plan.name, "the output of its preparation is absent")
     run = RunRecord(
-        key=key,
+        identity=identity,
         guest=_guest_report(records),
         stages=records,
         console=None if console is None else parse_console(lossy(console)),
@@ -100,7 +101,7 @@ def _check_command(record: StageRecord, planned: str) -> None:
 
 def _check_monitor(run: RunRecord) -> None:
     absent = [snapshot.label for snapshot in run.snapshots if snapshot.monitor is None]
-    if absent and (run.key.patches or len(absent) != len(run.snapshots)):
+    if absent and (run.provenance.patches or len(absent) != len(run.snapshots)):
         raise RecordError(
             f"{absent[0]}: buddy_monitor is absent although the kernel has it; repeat the run"
         )
@@ -118,9 +119,9 @@ def _check_details(run: RunRecord) -> None:
             label = run.snapshots[absent.index(True)].label
             raise RecordError(f"{label}: {name} is absent, other snapshots have it; repeat the run")
     first = run.snapshots[0]
-    if run.monitored and len(run.key.patches) >= _WHOLE_SERIES and first.details is None:
+    if run.monitored and len(run.provenance.patches) >= _WHOLE_SERIES and first.details is None:
         raise damaged(first.label, "monitor_* are absent, the series was whole")
-    clears = run.monitored and len(run.key.patches) >= _CLEARING_SERIES
+    clears = run.monitored and len(run.provenance.patches) >= _CLEARING_SERIES
     if clears and _last_resort(first) is None:
         raise damaged(first.label, f"{LAST_RESORT_FILE} is absent, the series was whole")
 

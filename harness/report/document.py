@@ -13,11 +13,12 @@ import msgspec
 from harness.checks.base import CheckResult
 from harness.checks.headline import Headline
 from harness.errors import RecordError
+from harness.record import schema
+from harness.record.key import Provenance, ReplayKey
 from harness.texts.pages import Order
 from harness.texts.proc.buddy_monitor import MonitorDelta, MonitorRow
 from harness.texts.proc.buddyinfo import FreeArea
 from harness.texts.proc.sysctl import Policy
-from harness.values import RUN_SCHEMA_VERSION, ReplayKey
 
 
 class Verdict(StrEnum):
@@ -154,6 +155,9 @@ class Run:
     verdict: Verdict
     raw_digest: str  # of all stages
     key: ReplayKey
+    key_digest: str
+    provenance: Provenance
+    scale: str
     uname_r: str
     module_srcversion: str
     clocksource: str
@@ -182,12 +186,7 @@ def encode_run(run: Run) -> str:
 def decode_run(text: str) -> Run:
     """Read run.json; RecordError if it is cut short, of another schema or not what it claims."""
     try:
-        schema = msgspec.json.decode(text, type=_Header).schema
-        if schema != RUN_SCHEMA_VERSION:
-            raise RecordError(
-                f"run.json: schema {schema}, this program reads {RUN_SCHEMA_VERSION}; "
-                "judge the run folder again with `buddylab check`"
-            )
+        schema.RUN.require(msgspec.json.decode(text, type=_Header).schema, "run.json")
         return msgspec.json.decode(text, type=Run)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise RecordError(

@@ -17,32 +17,33 @@ def kernel_warnings(run: Run) -> tuple[str, ...]:
 
 def kernel_sentence(run: Run) -> str:
     """Return in one sentence which kernel ran and where its source came from."""
+    origin = run.provenance
     state = {
         True: "is upstream's own file",
         False: "is NOT upstream's own file",
         None: "cannot be compared, no upstream file is known for this release",
-    }[run.key.page_alloc_upstream]
+    }[origin.page_alloc_upstream]
     return (
-        f"Linux {run.uname_r} from {run.key.kernel_origin}; before patching, its mm/page_alloc.c "
-        f"(blob {run.key.page_alloc_blob}) {state}."
+        f"Linux {run.uname_r} from {origin.kernel_origin}; before patching, its mm/page_alloc.c "
+        f"(blob {origin.page_alloc_blob}) {state}."
     )
 
 
 def _warnings(run: Run) -> Iterator[str]:
     if not _PAPER_RELEASE.match(run.uname_r):
         yield (
-            f"this ran on Linux {run.uname_r} ({run.key.kernel_origin}), not on the paper's "
+            f"this ran on Linux {run.uname_r} ({run.provenance.kernel_origin}), not on the paper's "
             f"{PAPER_RELEASE}: its numbers are of another kernel."
         )
-    if run.key.page_alloc_upstream is False:
+    if run.provenance.page_alloc_upstream is False:
         yield (
             "mm/page_alloc.c was changed before our patches were applied: the allocator is not "
-            f"upstream's (blob {run.key.page_alloc_blob})."
+            f"upstream's (blob {run.provenance.page_alloc_blob})."
         )
-    elif run.key.page_alloc_upstream is None:
+    elif run.provenance.page_alloc_upstream is None:
         yield (
             "whether mm/page_alloc.c is upstream's own is not known for this release (blob "
-            f"{run.key.page_alloc_blob})."
+            f"{run.provenance.page_alloc_blob})."
         )
     if not run.clocksource_is_fine:
         yield (

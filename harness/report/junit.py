@@ -16,7 +16,7 @@ def junit(run: Run) -> str:
     counts = {status: sum(check.status is status for check in run.checks) for status in Status}
     suite = ET.Element(
         "testsuite",
-        name=f"buddylab {run.key.mode} {run.key.scale}",
+        name=f"buddylab {run.key.mode} {run.scale}",
         tests=str(len(run.checks)),
         failures=str(counts[Status.FAILED]),
         errors="0",
@@ -25,7 +25,7 @@ def junit(run: Run) -> str:
     properties = ET.SubElement(suite, "properties")
     for name, value in (
         ("kernel", run.uname_r),
-        ("replay_key", run.key.digest),
+        ("replay_key", run.key_digest),
         ("raw_digest", run.raw_digest),
     ):
         ET.SubElement(properties, "property", name=name, value=_clean(value))

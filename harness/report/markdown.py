@@ -39,6 +39,7 @@ class ReportView:
     sections: tuple[Section, ...]
     checks: tuple[CheckView, ...]
     replay_key: Table
+    provenance: Table
     raw_digests: Table
 
 
@@ -60,6 +61,7 @@ def report_view(run: Run) -> ReportView:
             for check in run.checks
         ),
         replay_key=table(("part of the key", "value"), _key_rows(run)),
+        provenance=table(("part", "value"), _provenance_rows(run)),
         raw_digests=table(
             ("stage", "sha256 of its raw texts"),
             (
@@ -78,19 +80,21 @@ def _verdict(run: Run) -> str:
 
 
 def _facts(run: Run) -> Table:
-    key = run.key
-    footprint = key.guest_size_bytes / _BYTES_PER_MIB
+    key, origin = run.key, run.provenance
+    footprint = origin.initramfs_bytes / _BYTES_PER_MIB
     return table(
         ("what", "value"),
         (
             ("kernel really used", kernel_sentence(run)),
             (
                 "patches",
-                f"{len(key.patches)} of series {key.series_name}" if key.patches else "none",
+                f"{len(origin.patches)} of series {origin.series_name}"
+                if origin.patches
+                else "none",
             ),
-            ("compiler", key.compiler),
+            ("compiler", origin.compiler),
             ("how it ran", f"{key.mode}, {key.accelerator}, QEMU {key.qemu_version}"),
-            ("guest", f"{key.memory_mib} MiB, {key.cpus} CPU(s), scale {key.scale}"),
+            ("guest", f"{key.memory_mib} MiB, {key.cpus} CPU(s), scale {run.scale}"),
             ("memory the kernel manages", f"{run.memory_total_kib} KiB"),
             (
                 "guest image",
@@ -260,22 +264,32 @@ def _latency_notes(run: Run) -> Iterator[str]:
 
 def _key_rows(run: Run) -> Iterator[tuple[str, str]]:
     key = run.key
-    yield "digest of all", key.digest
-    yield "buddylab", key.harness_version
-    yield "kernel", f"{key.kernel_release} from {key.kernel_origin}, source {key.source_digest}"
-    yield "series", f"{key.series_name} {key.series_digest}"
-    yield "patches", ", ".join(key.patches) or "none"
-    yield "configuration", f"{key.config_digest}, counters {key.counters}"
-    yield "compiler", key.compiler
+    yield "digest of all", run.key_digest
     yield "vmlinux", key.vmlinux_digest
-    yield "module", f"{key.module_digest}, srcversion {key.module_srcversion}"
-    yield "guest image", f"{key.guest_digest}, {key.guest_size_bytes} bytes"
+    yield "guest image", key.initramfs_digest
     yield "mode", f"{key.mode}, {key.accelerator}, icount shift {_or_none(key.icount_shift)}"
-    yield "QEMU and firmware", f"{key.qemu_version}, {key.firmware_digest}"
+    yield "QEMU", f"{key.qemu_version}, {key.qemu_digest}"
+    yield "firmware", key.firmware_digest
     yield "machine", f"`{key.machine}`"
     yield "kernel command line", f"`{key.kernel_command_line}`"
     yield "memory and CPUs", f"{key.memory_mib} MiB, {key.cpus}"
-    yield "scale and seed", f"{key.scale}, {key.seed}"
+    yield "seed", str(key.seed)
+    yield "stages", f"{len(key.plan)}, as listed above with what they ran"
+
+
+def _provenance_rows(run: Run) -> Iterator[tuple[str, str]]:
+    origin = run.provenance
+    yield "buddylab", f"{origin.project_version}, commit {origin.project_commit}"
+    yield "kernel", f"{origin.kernel_release} from {origin.kernel_origin}"
+    yield "source", origin.source_digest
+    yield "series", f"{origin.series_name} {origin.series_digest}"
+    yield "patches", ", ".join(origin.patches) or "none"
+    yield "configuration", f"{origin.config_digest}, counters {origin.counters}"
+    yield "compiler", origin.compiler
+    yield "module", f"{origin.module_digest}, srcversion {origin.module_srcversion}"
+    yield "packages", ", ".join(origin.packages) or "none"
+    yield "guest image", f"{origin.initramfs_bytes} bytes"
+    yield "scale", run.scale
 
 
 def _or_none(value: int | None) -> str:

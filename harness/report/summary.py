@@ -7,6 +7,7 @@ from harness.checks.base import CheckResult
 from harness.checks.forecast import foretold
 from harness.checks.headline import HEADLINE_STAGE, Headline, explain_headline
 from harness.checks.registry import all_hold
+from harness.record import schema
 from harness.record.run import RunRecord, Snapshot, StageRecord
 from harness.report.document import (
     Burst,
@@ -22,7 +23,7 @@ from harness.report.reconciliation import reconciliation
 from harness.texts.guest.module_records import ModuleRecords
 from harness.texts.metrics import frag_pct
 from harness.texts.pages import Order
-from harness.values import RUN_SCHEMA_VERSION, StagePlan
+from harness.values import StagePlan
 
 # The paper's cutoff, for a kernel that has no knob to read it from.
 _DEFAULT_CUTOFF = Order(3)
@@ -33,14 +34,17 @@ def summarise(run: RunRecord, checks: tuple[CheckResult, ...]) -> Run:
     """Return the document; RecordError if data it needs is absent."""
     last = run.snapshots[-1]
     clocks = {snapshot.clock.clocksource for snapshot in run.snapshots}
-    plans = {plan.name: plan for plan in run.key.stages}
+    plans = {plan.name: plan for plan in run.identity.stages}
     return Run(
-        schema=RUN_SCHEMA_VERSION,
+        schema=schema.RUN.number,
         verdict=Verdict.ALL_HOLD if all_hold(checks) else Verdict.FAILED,
         raw_digest=sha256(
             "".join(f"{stage.digest}  {stage.name}\n" for stage in run.stages).encode()
         ).hexdigest(),
         key=run.key,
+        key_digest=run.identity.digest,
+        provenance=run.provenance,
+        scale=run.scale,
         uname_r=run.guest.uname_r,
         module_srcversion=run.guest.module_srcversion,
         clocksource=" and ".join(sorted(clocks)),

@@ -25,9 +25,9 @@ def _lines(run: Run) -> Iterator[str]:
     for warning in kernel_warnings(run):
         yield from _wrap(f"WARNING: {warning}", indent="  ")
     yield from _wrap(
-        f"kernel {run.uname_r} ({run.key.kernel_origin}), {run.key.mode} with "
+        f"kernel {run.uname_r} ({run.provenance.kernel_origin}), {run.key.mode} with "
         f"{run.key.accelerator}, {run.key.cpus} CPU(s), {run.key.memory_mib} MiB, "
-        f"scale {run.key.scale}, seed {run.key.seed}"
+        f"scale {run.scale}, seed {run.key.seed}"
     )
     yield ""
     yield _row(("stage", "guest s", "slowpath", "compact", "adaptive")) + "  of order >= 3"
@@ -40,7 +40,7 @@ def _lines(run: Run) -> Iterator[str]:
     yield ""
     yield from _check_lines(run)
     yield ""
-    yield from _wrap(f"replay key {run.key.digest}")
+    yield from _wrap(f"replay key {run.key_digest}")
     yield from _wrap(f"raw texts  {run.raw_digest}")
     counts = {status: sum(check.status is status for check in run.checks) for status in Status}
     yield (

@@ -15,8 +15,9 @@ from harness.host import accelerator, console, emulator, qemu, ssh, status_chann
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
+from harness.stages.boot_files import BootFiles
 from harness.texts.proc.sysctl import Knob, PolicyMode
-from harness.values import CONSOLE_LOG, GuestImage, KernelBuild, RunMode
+from harness.values import CONSOLE_LOG, RunMode
 
 logger = logging.getLogger("run")
 
@@ -70,24 +71,20 @@ class LiveGuest:
     address: ssh.Address
 
 
-def measured_speed(
-    build: KernelBuild, image: GuestImage, settings: RunSettings, cache: Cache
-) -> Speed:
+def measured_speed(what: BootFiles, settings: RunSettings, cache: Cache) -> Speed:
     """Find the accelerator for this run, and how fast it boots."""
     subject = Subject(
         emulator=emulator.find(cache),
-        kernel=build.image,
-        kernel_key=f"{build.key} {image.digest}",
-        initrd=image.path,
+        kernel=what.kernel,
+        kernel_key=what.name,
+        initrd=what.initrd,
     )
     return accelerator.measure(
         subject, cache, choice=settings.accelerator, mode=settings.mode, seed=settings.seed
     )
 
 
-def spec_of(
-    build: KernelBuild, image: GuestImage, settings: RunSettings, speed: Speed, folder: Path
-) -> qemu.GuestSpec:
+def spec_of(what: BootFiles, settings: RunSettings, speed: Speed, folder: Path) -> qemu.GuestSpec:
     """Describe the guest whose console and status are kept in `folder`."""
     is_repeatable = settings.mode is RunMode.REPEATABLE
     return qemu.GuestSpec(
@@ -97,8 +94,8 @@ def spec_of(
         memory_mib=settings.memory_mib,
         cpus=1 if is_repeatable else settings.cpus,
         icount_shift=settings.icount_shift if is_repeatable else None,
-        kernel=build.image.absolute(),
-        initrd=image.path.absolute(),
+        kernel=what.kernel,
+        initrd=what.initrd,
         seed=settings.seed,
         cross_checks=settings.cross_checks,
         page_owner=settings.page_owner,
@@ -140,7 +137,7 @@ def wait_for_power_off(guest: status_channel.Guest, speed: Speed) -> bool:
 
 @contextlib.contextmanager
 def live_guest(
-    build: KernelBuild, image: GuestImage, settings: RunSettings, speed: Speed, folder: Path
+    what: BootFiles, settings: RunSettings, speed: Speed, folder: Path
 ) -> Iterator[LiveGuest]:
     """Run a live guest with its ssh server started; on leaving its QEMU is gone."""
     require_memory(settings.memory_mib)
@@ -150,7 +147,7 @@ def live_guest(
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="buddylab-")))
         private_key = ssh.make_key(private)
         dialogue = private / "console.sock"
-        spec = _with_dialogue(spec_of(build, image, settings, speed, folder), dialogue, private_key)
+        spec = _with_dialogue(spec_of(what, settings, speed, folder), dialogue, private_key)
         spec, guest = stack.enter_context(_ready_guest(spec, speed, folder / QEMU_LOG))
         try:
             host_key = _prepare(dialogue, speed)

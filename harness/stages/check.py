@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """check: a run folder's raw texts, judged. Needs no kernel, no guest and no cache."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -9,23 +10,32 @@ from harness.checks.registry import judge
 from harness.encoding import encode
 from harness.errors import RecordError, UserError
 from harness.host.files import atomic_write, sha256_file
+from harness.record import schema
+from harness.record.key import RunIdentity
 from harness.record.run import RunRecord
 from harness.record.saved_run import parse_run
 from harness.report.document import Run, decode_run
 from harness.report.summary import summarise
 from harness.stages.report import RUN_DOCUMENT
-from harness.values import CONSOLE_LOG, PREDICTIONS, RAW, SUMS, ReplayKey
+from harness.values import CONSOLE_LOG, PREDICTIONS, RAW, SUMS
 
 KEY = "key.json"
 
 
-def save_key(folder: Path, key: ReplayKey) -> None:
-    """Keep the replay key beside the raw texts: what any later judging starts from.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dated:
+    """The one field that every schema has."""
+
+    schema: int
+
+
+def save_key(folder: Path, identity: RunIdentity) -> None:
+    """Keep which run it was beside the raw texts: what any later judging starts from.
 
     The console's digest is kept with the key's: a console cut short may lack the line that
     a check looks for. (Each stage has digests of its own, made in the guest.)
     """
-    atomic_write(folder / KEY, encode(key))
+    atomic_write(folder / KEY, encode(identity))
     sums = "".join(f"{sha256_file(folder / name)}  {name}\n" for name in (CONSOLE_LOG, KEY))
     atomic_write(folder / SUMS, sums)
 
@@ -48,13 +58,13 @@ def read(folder: Path, *, strict: bool = True) -> RunRecord:
     console = folder / CONSOLE_LOG
     if not console.exists():
         raise RecordError(f"{folder} has no {CONSOLE_LOG}; the folder is cut short: repeat the run")
-    key = _key(folder)
+    identity = read_identity(folder)
     _check_sums(folder)
     if strict:
         _check_document(folder / RUN_DOCUMENT)
     return parse_run(
         _stages(folder / RAW),
-        key,
+        identity,
         console=console.read_bytes(),
         predictions={
             path.name: path.read_bytes() for path in sorted((folder / PREDICTIONS).glob("*.*"))
@@ -62,17 +72,18 @@ def read(folder: Path, *, strict: bool = True) -> RunRecord:
     )
 
 
-def _key(folder: Path) -> ReplayKey:
+def read_identity(folder: Path) -> RunIdentity:
+    """Read key.json alone; RecordError if it is absent, damaged or of another schema."""
     try:
-        return msgspec.json.decode((folder / KEY).read_bytes(), type=ReplayKey)
+        content = (folder / KEY).read_bytes()
+        schema.RUN.require(msgspec.json.decode(content, type=_Dated).schema, str(folder / KEY))
+        return msgspec.json.decode(content, type=RunIdentity)
     except FileNotFoundError:
         raise RecordError(
             f"{folder} has no {KEY}: the run did not reach its end; repeat it"
         ) from None
     except msgspec.MsgspecError as error:
-        raise RecordError(
-            f"{folder / KEY} is damaged or of another version ({error}); repeat the run"
-        ) from error
+        raise RecordError(f"{folder / KEY} is damaged ({error}); repeat the run") from error
 
 
 def _check_sums(folder: Path) -> None:

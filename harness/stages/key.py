@@ -1,30 +1,49 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The replay key: all that a repeatable run's bytes depend on."""
-
-import hashlib
-import json
-from dataclasses import replace
-
-import msgspec
+"""The replay key of a guest that is about to be launched, and where that guest came from."""
 
 import harness
-from harness.host import qemu
-from harness.stages.boot import RunSettings
-from harness.values import RUN_SCHEMA_VERSION, GuestImage, KernelBuild, ReplayKey, StagePlan
+from harness.host import project, qemu
+from harness.record.key import Provenance, ReplayKey, plan_lines
+from harness.stages.boot_files import BootFiles
+from harness.values import GuestImage, KernelBuild, RunMode, StagePlan
 
 
 def replay_key(
-    build: KernelBuild,
-    image: GuestImage,
+    subject: BootFiles,
     plan: tuple[StagePlan, ...],
-    settings: RunSettings,
     spec: qemu.GuestSpec,
+    *,
+    arm: StagePlan | None = None,
 ) -> ReplayKey:
-    """Name all that the run's bytes depend on."""
+    """Name all that executes in a guest of `spec`, whose files are what `subject` says."""
+    return ReplayKey(
+        vmlinux_digest=subject.vmlinux_digest,
+        initramfs_digest=subject.initramfs_digest,
+        qemu_version=spec.emulator.version,
+        qemu_digest=spec.emulator.digest,
+        firmware_digest=spec.emulator.firmware_digest,
+        mode=RunMode.REPEATABLE if spec.mode.is_repeatable else RunMode.LIVE,
+        accelerator=spec.accelerator,
+        memory_mib=spec.memory_mib,
+        cpus=spec.cpus,
+        icount_shift=spec.icount_shift,
+        seed=spec.seed,
+        cross_checks=spec.cross_checks,
+        page_owner=spec.page_owner,
+        sysctls=spec.sysctls,
+        machine=qemu.machine_text(spec),
+        kernel_command_line=qemu.kernel_command_line(spec),
+        plan=plan_lines(plan),
+        arm="" if arm is None else plan_lines((arm,))[0],
+    )
+
+
+def provenance(build: KernelBuild, image: GuestImage) -> Provenance:
+    """Say where a kernel and its initramfs came from."""
     source = build.tree.source
-    key = ReplayKey(
-        schema=RUN_SCHEMA_VERSION,
-        harness_version=harness.__version__,
+    return Provenance(
+        project_version=harness.__version__,
+        project_commit=project.commit(),
         kernel_release=build.release,
         kernel_origin=source.origin,
         source_digest=source.digest,
@@ -36,31 +55,8 @@ def replay_key(
         counters=build.counters,
         config_digest=build.config_digest,
         compiler=build.compiler,
-        vmlinux_digest=build.vmlinux_digest,
         module_digest=build.module_digest,
         module_srcversion=build.module_srcversion,
-        guest_digest=image.digest,
-        guest_size_bytes=image.size_bytes,
-        mode=settings.mode,
-        accelerator=spec.accelerator,
-        qemu_version=spec.emulator.version,
-        firmware_digest=spec.emulator.firmware_digest,
-        machine=qemu.machine_text(spec),
-        memory_mib=spec.memory_mib,
-        cpus=spec.cpus,
-        icount_shift=spec.icount_shift,
-        scale=settings.scale,
-        seed=settings.seed,
-        kernel_command_line=qemu.kernel_command_line(spec),
-        stages=plan,
-        digest="",
+        packages=image.packages,
+        initramfs_bytes=image.size_bytes,
     )
-    return replace(key, digest=replay_digest(key))
-
-
-def replay_digest(key: ReplayKey) -> str:
-    """Digest all fields of a key but the digest itself, in canonical JSON."""
-    fields = msgspec.to_builtins(key)
-    del fields["digest"]
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()

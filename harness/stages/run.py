@@ -5,7 +5,6 @@ import contextlib
 import datetime as dt
 import io
 import logging
-import re
 import shlex
 import tempfile
 import time
@@ -22,16 +21,17 @@ from harness.host.deadline import Deadline
 from harness.host.files import atomic_write
 from harness.host.freeze import FreezePipe
 from harness.host.results import check_complete, unpack
+from harness.record.key import ReplayKey, RunIdentity, plan_lines, run_identity
 from harness.stages import boot
 from harness.stages.boot import RunSettings
+from harness.stages.boot_files import BootFiles, boot_files, require_unaltered
 from harness.stages.forecast import Oracle, predictable
-from harness.stages.key import replay_key
+from harness.stages.key import provenance, replay_key
 from harness.values import (
     CONSOLE_LOG,
     RAW,
     GuestImage,
     KernelBuild,
-    ReplayKey,
     RunMode,
     StagePlan,
 )
@@ -46,8 +46,6 @@ HOST_FACTS = "host.json"
 _BACKSTOP_FACTOR = 2.0
 _COLLECT_S = 120.0
 _CONNECT_LIMIT_S = 30.0
-
-_STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(slots=True)
@@ -73,12 +71,28 @@ def run(
     folder: Path,
     cache: Cache,
     progress: Progress = lambda _name, _index, _count: None,
-) -> ReplayKey:
+) -> RunIdentity:
     """Boot, run all stages, and leave folder/raw/<stage>/ complete and checked."""
     plan = predictable(plan, settings)
+    what = boot_files(build, image)
+    key = run_guest(what, plan, settings, folder=folder, cache=cache, progress=progress)
+    return run_identity(key, provenance(build, image), plan, scale=settings.scale)
+
+
+def run_guest(
+    what: BootFiles,
+    plan: tuple[StagePlan, ...],
+    settings: RunSettings,
+    *,
+    folder: Path,
+    cache: Cache,
+    progress: Progress = lambda _name, _index, _count: None,
+) -> ReplayKey:
+    """Run all stages in a guest of two files, wherever they came from; return what executed."""
     text = plan_text(plan)
+    require_unaltered(what)
     folder.mkdir(parents=True, exist_ok=True)
-    speed = boot.measured_speed(build, image, settings, cache)
+    speed = boot.measured_speed(what, settings, cache)
     facts = HostFacts(
         started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         accelerator_why=speed.why,
@@ -86,7 +100,7 @@ def run(
         slowdown=speed.slowdown,
         stage_limit_s={stage.name: _limit_s(stage, speed) for stage in plan},
     )
-    job = _Job(build, image, plan, settings, folder, speed, facts, _Clock(plan, facts, progress))
+    job = _Job(what, plan, settings, folder, speed, facts, _Clock(plan, facts, progress))
     try:
         is_repeatable = settings.mode is RunMode.REPEATABLE
         spec = _run_repeatable(job, text) if is_repeatable else _run_live(job)
@@ -94,35 +108,17 @@ def run(
         facts.total_s = job.clock.elapsed_s
         atomic_write(folder / HOST_FACTS, encode(facts))
         _remove_if_empty(folder / boot.QEMU_LOG)
-    return replay_key(build, image, plan, settings, spec)
+    return replay_key(what, plan, spec)
 
 
 def plan_text(plan: Sequence[StagePlan]) -> str:
-    """Write the plan as the guest reads it: one line per stage, fields between tabs."""
-    lines = []
-    for stage in plan:
-        if not _STAGE_NAME.fullmatch(stage.name):
-            raise StageError("run", f"stage name {stage.name!r} is not letters, digits, _ and -")
-        fields = (
-            stage.name,
-            stage.prepare or "-",  # the guest's shell takes two tabs for one
-            stage.cleanup or "-",
-            str(stage.deadline_s),
-            str(int(stage.predict)),
-            stage.command,
-        )
-        if not stage.command or any("\t" in part or "\n" in part for part in fields):
-            raise StageError(
-                "run", f"stage {stage.name}: an empty command, a tab or a line break in {fields!r}"
-            )
-        lines.append("\t".join(fields) + "\n")
-    return "".join(lines)
+    """Write the plan as the guest reads it."""
+    return "".join(f"{line}\n" for line in plan_lines(plan))
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    build: KernelBuild
-    image: GuestImage
+    what: BootFiles
     plan: tuple[StagePlan, ...]
     settings: RunSettings
     folder: Path
@@ -183,7 +179,7 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
         plan_path = Path(private, "plan")
         plan_path.write_text(plan)
         spec = replace(
-            boot.spec_of(job.build, job.image, job.settings, job.speed, job.folder),
+            boot.spec_of(job.what, job.settings, job.speed, job.folder),
             plan=plan_path,
         )
         pipe = stack.enter_context(FreezePipe(Path(private, "freeze")))
@@ -224,7 +220,7 @@ def _stage_failed(job: _Job, stage: str, fact: str) -> StageError:
 
 def _run_live(job: _Job) -> qemu.GuestSpec:
     job.clock.restart()
-    with boot.live_guest(job.build, job.image, job.settings, job.speed, job.folder) as live:
+    with boot.live_guest(job.what, job.settings, job.speed, job.folder) as live:
         job.clock.note(status_channel.Ready(0.0))
         connect = Deadline.after(_CONNECT_LIMIT_S * job.speed.slowdown, "ssh")
         try:

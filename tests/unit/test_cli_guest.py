@@ -28,7 +28,7 @@ def qemu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache) -> FakeQ
     """The pretender, its probe done, with all waits short; the kernel is a file."""
     bench = fake_guest.make_bench(tmp_path)
     fake = fake_guest.install(monkeypatch, tmp_path, "good")
-    boot.measured_speed(bench.build, bench.image, fake_guest.make_settings(), cache)
+    boot.measured_speed(bench.what, fake_guest.make_settings(), cache)
     fake.log.unlink()
 
     def bootable(*_: object) -> tuple[KernelBuild, GuestImage]:

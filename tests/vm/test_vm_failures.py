@@ -18,10 +18,12 @@ from harness.errors import Exit, GuestLostError, HostError, StageError
 from harness.host.accelerator import Speed
 from harness.host.cache import Cache
 from harness.host.folder import claimed
+from harness.record.key import RunIdentity
 from harness.stages import boot
 from harness.stages import run as run_stage
 from harness.stages.boot import RunSettings
-from harness.values import GuestImage, KernelBuild, ReplayKey, RunMode, StagePlan
+from harness.stages.boot_files import boot_files
+from harness.values import GuestImage, KernelBuild, RunMode, StagePlan
 
 pytestmark = pytest.mark.vm
 
@@ -50,7 +52,9 @@ def machine() -> Machine:
     kernel = os.environ.get("BUDDYLAB_TEST_KERNEL") or None
     build, image = pipeline.bootable(pipeline.KernelRequest(kernel=kernel), cache)
     # The probe is done here, once: each test meets its own guest, not a probe's.
-    return Machine(build, image, cache, boot.measured_speed(build, image, settings(), cache))
+    return Machine(
+        build, image, cache, boot.measured_speed(boot_files(build, image), settings(), cache)
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +82,7 @@ def stage(command: str, *, prepare: str = "", deadline_s: int = 4) -> StagePlan:
 
 def go(
     machine: Machine, folder: Path, plan: StagePlan, image: GuestImage | None = None
-) -> ReplayKey:
+) -> RunIdentity:
     return run_stage.run(
         machine.build,
         image or machine.image,

@@ -18,6 +18,7 @@ from harness.host.deadline import Deadline
 from harness.report.document import Run, Verdict
 from harness.stages import boot
 from harness.stages.boot import LiveGuest, RunSettings
+from harness.stages.boot_files import boot_files
 from harness.stages.check import check, save_key
 from harness.stages.run import run
 from harness.values import Accelerator, GuestImage, KernelBuild, RunMode
@@ -69,10 +70,10 @@ def listeners(pid: int) -> set[tuple[str, int]]:
 def guest(
     bootable: tuple[KernelBuild, GuestImage], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[LiveGuest, Path]]:
-    build, image = bootable
+    what = boot_files(*bootable)
     folder = tmp_path_factory.mktemp("live")
-    speed = boot.measured_speed(build, image, settings(256), Cache.default())
-    with boot.live_guest(build, image, settings(256), speed, folder) as live:
+    speed = boot.measured_speed(what, settings(256), Cache.default())
+    with boot.live_guest(what, settings(256), speed, folder) as live:
         yield live, folder
         assert boot.power_off(live)
     assert emulators(folder) == []
@@ -159,7 +160,7 @@ def test_every_check_holds(bootable: tuple[KernelBuild, GuestImage], tmp_path: P
         (pid,) = emulators(tmp_path)
         seen.append((name, {address for address, _ in listeners(pid)}))
 
-    key = run(
+    identity = run(
         build,
         image,
         plan,
@@ -168,12 +169,16 @@ def test_every_check_holds(bootable: tuple[KernelBuild, GuestImage], tmp_path: P
         cache=Cache.default(),
         progress=look,
     )
-    save_key(tmp_path, key)
+    save_key(tmp_path, identity)
     judged: Run = check(tmp_path)
 
     assert [(item.name, item.details) for item in judged.checks if item.status == "failed"] == []
     assert judged.verdict is Verdict.ALL_HOLD
     assert seen == [(stage.name, {LOOPBACK}) for stage in plan]
     assert emulators(tmp_path) == []
-    assert key.accelerator in set(Accelerator)
-    assert (key.mode, key.cpus, key.icount_shift) == (RunMode.LIVE, 2, None)
+    assert identity.key.accelerator in set(Accelerator)
+    assert (identity.key.mode, identity.key.cpus, identity.key.icount_shift) == (
+        RunMode.LIVE,
+        2,
+        None,
+    )

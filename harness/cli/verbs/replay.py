@@ -32,16 +32,20 @@ def act(arguments: argparse.Namespace) -> int:
     from harness import pipeline
     from harness.host import emulator
     from harness.jobs.compare import lab_of
-    from harness.jobs.replay import PLACES, find, replay
+    from harness.jobs.replay import PLACES, find, replay, require_comparable
+    from harness.stages.boot_files import boot_files
     from harness.stages.fetch import name_of
 
     arm = find(arguments.key, tuple(arguments.results or ()) or PLACES)
+    require_comparable(arm)
     cache = pipeline.open_cache()
     emulator.find(cache)
     # A kernel from a directory has no name: the default may be the same, and is compared.
+    origin = arm.kernel.provenance
     request = pipeline.KernelRequest(
-        kernel=arguments.kernel or name_of(arm.kernel.origin), counters=arm.kernel.counters
+        kernel=arguments.kernel or name_of(origin.kernel_origin), counters=origin.counters
     ).varied(arm.run.arm.kernel)
-    answer = replay(arm, lab_of(pipeline.bootable(request, cache), arm.plan, cache), cache)
+    what = boot_files(*pipeline.bootable(request, cache))
+    answer = replay(arm, lab_of(what, arm.plan, cache), cache)
     print(answer)
     return Exit.CHECK_FAILED if answer.difference else Exit.OK

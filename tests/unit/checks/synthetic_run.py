@@ -15,16 +15,21 @@ from collections.abc import Mapping
 import synthetic_cross_checks
 
 from harness.checks.registry import judge
+from harness.record.key import (
+    Provenance,
+    ReplayKey,
+    RunIdentity,
+    plan_lines,
+    run_identity,
+)
 from harness.record.run import RunRecord
 from harness.record.saved_run import parse_run
 from harness.report.document import encode_run
 from harness.report.summary import summarise
 from harness.texts.proc.buddyinfo import FreeArea
 from harness.values import (
-    RUN_SCHEMA_VERSION,
     Accelerator,
     Counters,
-    ReplayKey,
     RunMode,
     StagePlan,
 )
@@ -239,10 +244,32 @@ def broken(name: str, path: str, pattern: str, replacement: str) -> dict[str, Fi
     return run
 
 
-def key(patches: tuple[str, ...] = PATCHES, scale: str = "small") -> ReplayKey:
+def key() -> ReplayKey:
     return ReplayKey(
-        schema=RUN_SCHEMA_VERSION,
-        harness_version="0.1.0",
+        vmlinux_digest="e" * 64,
+        initramfs_digest="0" * 64,
+        qemu_version="7.2.0",
+        qemu_digest="3" * 64,
+        firmware_digest="1" * 64,
+        mode=RunMode.REPEATABLE,
+        accelerator=Accelerator.TCG,
+        memory_mib=1024,
+        cpus=1,
+        icount_shift=3,
+        seed=1,
+        cross_checks=True,
+        page_owner=False,
+        sysctls=(),
+        machine="q35 -icount shift=3,sleep=off",
+        kernel_command_line="nokaslr norandmaps panic=-1",
+        plan=plan_lines(planned()),
+    )
+
+
+def provenance(patches: tuple[str, ...] = PATCHES) -> Provenance:
+    return Provenance(
+        project_version="0.1.0",
+        project_commit="4" * 40,
         kernel_release=RELEASE,
         kernel_origin="5.15.180",
         source_digest="a" * 64,
@@ -254,39 +281,33 @@ def key(patches: tuple[str, ...] = PATCHES, scale: str = "small") -> ReplayKey:
         counters=Counters.PERCPU,
         config_digest="d" * 64,
         compiler="gcc (Debian 12.2.0-14) 12.2.0",
-        vmlinux_digest="e" * 64,
         module_digest="f" * 64,
         module_srcversion=SRCVERSION,
-        guest_digest="0" * 64,
-        guest_size_bytes=31457280,
-        mode=RunMode.REPEATABLE,
-        accelerator=Accelerator.TCG,
-        qemu_version="7.2.0",
-        firmware_digest="1" * 64,
-        machine="q35 -icount shift=3,sleep=off",
-        memory_mib=1024,
-        cpus=1,
-        icount_shift=3,
-        scale=scale,
-        seed=1,
-        kernel_command_line="nokaslr norandmaps panic=-1",
-        stages=tuple(
-            StagePlan(
-                name=name,
-                command=command,
-                prepare="fragment 700" if name == "high_order_final" else "",
-                cleanup="",
-                deadline_s=60,
-                note="why",
-            )
-            for name, command in STAGES
-        ),
-        digest="2" * 64,
+        packages=("bash=5.2", "busybox-static=1.35"),
+        initramfs_bytes=31457280,
     )
 
 
+def planned() -> tuple[StagePlan, ...]:
+    return tuple(
+        StagePlan(
+            name=name,
+            command=command,
+            prepare="fragment 700" if name == "high_order_final" else "",
+            cleanup="",
+            deadline_s=60,
+            note="why",
+        )
+        for name, command in STAGES
+    )
+
+
+def identity(patches: tuple[str, ...] = PATCHES, scale: str = "small") -> RunIdentity:
+    return run_identity(key(), provenance(patches), planned(), scale=scale)
+
+
 def parsed(run: Mapping[str, Mapping[str, bytes]] | None = None) -> RunRecord:
-    return parse_run(whole_run() if run is None else run, key())
+    return parse_run(whole_run() if run is None else run, identity())
 
 
 def document() -> str:

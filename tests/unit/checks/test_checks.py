@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from reconcile_mutants import RECONCILE_MUTANTS
-from synthetic_run import broken, document, key, parsed, whole_run, with_sums
+from synthetic_run import broken, document, identity, parsed, whole_run, with_sums
 
 from harness.checks.base import Check, Comparison, Status
 from harness.checks.counters import in_flight_bound
@@ -215,7 +215,7 @@ def test_requests_in_flight_are_allowed_below_order_4_up_to_the_bound() -> None:
 
 def test_a_bug_on_the_console_fails_the_log_check() -> None:
     console = b"[    0.100000] Linux version 5.15.180\r\n[    9.100000] BUG: soft lockup\r\n"
-    run = parse_run(whole_run(), key(), console=console)
+    run = parse_run(whole_run(), identity(), console=console)
 
     result = next(each for each in judge(run) if each.name == "kernel-log-is-clean")
     assert result.status is Status.FAILED
@@ -240,7 +240,7 @@ def test_an_unpatched_kernel_is_judged_without_the_monitor() -> None:
         for name, files in whole_run().items()
     }
 
-    run = parse_run(stages, key(patches=()))
+    run = parse_run(stages, identity(patches=()))
     results = judge(run)
 
     assert all_hold(results)
@@ -320,7 +320,7 @@ def test_the_paper_scale_asks_for_more() -> None:
     run = broken("high_order_final", "after/buddy_monitor", "40 40 38 71", "40 40 5 71")
 
     def headline_status(scale: str) -> Status:
-        return judge(parse_run(run, key(scale=scale)))[-1].status
+        return judge(parse_run(run, identity(scale=scale)))[-1].status
 
     assert headline_status("small") is Status.HELD
     assert headline_status("paper") is Status.FAILED

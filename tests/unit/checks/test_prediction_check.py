@@ -65,11 +65,12 @@ def files(prediction: StoredPrediction) -> dict[str, bytes]:
 
 
 def parsed(predictions: dict[str, bytes] | None) -> RunRecord:
-    key = synthetic_run.key()
+    identity = synthetic_run.identity()
     plan = tuple(
-        replace(stage, burst=BURST) if stage.name == STAGE else stage for stage in key.stages
+        replace(stage, burst=BURST) if stage.name == STAGE else stage for stage in identity.stages
     )
-    return parse_run(synthetic_run.whole_run(), replace(key, stages=plan), predictions=predictions)
+    identity = replace(identity, stages=plan)
+    return parse_run(synthetic_run.whole_run(), identity, predictions=predictions)
 
 
 def test_a_true_prediction_holds_and_is_in_the_document() -> None:
@@ -168,7 +169,7 @@ def test_only_a_guest_that_can_be_paused_is_predicted(
     change: dict[str, object],
 ) -> None:
     settings = RunSettings(mode=RunMode.REPEATABLE, memory_mib=1024, cpus=1, seed=1, scale="small")
-    key = synthetic_run.key()
-    plan = tuple(replace(stage, burst=BURST) for stage in key.stages)
+    bare = synthetic_run.planned()
+    plan = tuple(replace(stage, burst=BURST) for stage in bare)
     assert predictable(plan, settings) == plan
-    assert predictable(plan, replace(settings, **change)) == key.stages  # type: ignore[arg-type]
+    assert predictable(plan, replace(settings, **change)) == bare  # type: ignore[arg-type]

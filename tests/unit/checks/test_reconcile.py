@@ -2,7 +2,7 @@
 """The reconciling checks: where they apply, what slack they leave, and what they refuse."""
 
 import pytest
-from synthetic_run import PATCHES, broken, key, parsed, whole_run, with_sums, without
+from synthetic_run import PATCHES, broken, identity, parsed, whole_run, with_sums, without
 
 from harness.checks.base import Status
 from harness.checks.compaction import CHECKS as COMPACTION
@@ -32,7 +32,7 @@ def statuses(run: RunRecord) -> dict[str, Status]:
 
 
 def test_a_prefix_of_the_series_has_no_details_to_judge() -> None:
-    run = parse_run(without("monitor_"), key(patches=PATCHES[:6]))
+    run = parse_run(without("monitor_"), identity(patches=PATCHES[:6]))
 
     results = {result.name: result for result in judge(run)}
     assert all_hold(tuple(results.values()))
@@ -40,7 +40,7 @@ def test_a_prefix_of_the_series_has_no_details_to_judge() -> None:
 
 
 def test_a_prefix_that_has_some_details_has_none_to_judge() -> None:
-    run = parse_run(without("monitor_slowpath", "monitor_frag"), key(patches=PATCHES[:7]))
+    run = parse_run(without("monitor_slowpath", "monitor_frag"), identity(patches=PATCHES[:7]))
 
     assert all(snapshot.details is None for snapshot in run.snapshots)
 
@@ -62,7 +62,7 @@ def test_a_series_before_the_last_resort_is_judged_without_it() -> None:
         for name, files in whole_run().items()
     }
 
-    found = statuses(parse_run(older, key(patches=PATCHES[:10])))
+    found = statuses(parse_run(older, identity(patches=PATCHES[:10])))
     assert found["last-resort-serves-what-it-made"] is Status.NOT_APPLICABLE
     assert {found[name] for name in NAMES - {"last-resort-serves-what-it-made"}} == {Status.HELD}
     with pytest.raises(RecordError, match="monitor_last_resort is absent"):
@@ -84,7 +84,7 @@ def test_a_last_resort_that_one_snapshot_lacks_is_an_error() -> None:
     run["baseline"] = without("monitor_last_resort")["baseline"]
 
     with pytest.raises(RecordError, match="baseline/before: monitor_last_resort"):
-        parse_run(run, key(patches=PATCHES[:11]))
+        parse_run(run, identity(patches=PATCHES[:11]))
 
 
 def test_details_that_one_snapshot_lacks_are_an_error() -> None:
@@ -92,7 +92,7 @@ def test_details_that_one_snapshot_lacks_are_an_error() -> None:
     run["baseline"] = without("monitor_")["baseline"]
 
     with pytest.raises(RecordError, match="baseline/before: monitor"):
-        parse_run(run, key(patches=PATCHES[:7]))
+        parse_run(run, identity(patches=PATCHES[:7]))
 
 
 def test_without_cross_checkses_the_texts_are_judged() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import synthetic_run
-from synthetic_run import broken, key, stage, whole_run, with_sums
+from synthetic_run import broken, identity, stage, whole_run, with_sums
 
 from harness.errors import RecordError
 from harness.record.saved_run import parse_run
@@ -120,9 +120,9 @@ def test_a_key_without_verify_is_an_error() -> None:
         note="",
     )
     with pytest.raises(RecordError, match="verify"):
-        parse_run({"baseline": stage("baseline")}, replace(key(), stages=(plan,)))
+        parse_run({"baseline": stage("baseline")}, replace(identity(), stages=(plan,)))
     with pytest.raises(RecordError, match="name each once"):
-        parse_run({}, replace(key(), stages=()))
+        parse_run({}, replace(identity(), stages=()))
 
 
 @pytest.mark.parametrize("name", ["high_order_early", "high_order_final"])
@@ -160,12 +160,12 @@ def without_monitor(*names: str) -> dict[str, synthetic_run.Files]:
 
 
 def test_a_kernel_without_monitor_is_read_only_if_unpatched() -> None:
-    run = parse_run(without_monitor(), key(patches=()))
+    run = parse_run(without_monitor(), identity(patches=()))
 
     assert not run.monitored
     with pytest.raises(RecordError, match="CONFIG_BUDDY_MONITOR"):
         assert run.stages[0].deltas
     with pytest.raises(RecordError, match="buddy_monitor is absent"):
-        parse_run(without_monitor(), key())
+        parse_run(without_monitor(), identity())
     with pytest.raises(RecordError, match="buddy_monitor is absent"):
-        parse_run(without_monitor("baseline"), key(patches=()))
+        parse_run(without_monitor("baseline"), identity(patches=()))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_run import parsed
+from synthetic_run import identity, parsed
 
 from harness.checks.base import CheckResult, Status
 from harness.checks.torture import CHECKS, STAGE
@@ -40,7 +40,7 @@ def fewer(text: str, cases: int) -> str:
 def run_with(text: str, *, patches: tuple[str, ...] = PATCHES, exit_status: int = 0) -> RunRecord:
     run = parsed()
     stage = replace(run.stages[0], name=STAGE, output=text, exit_status=exit_status)
-    return replace(run, stages=(*run.stages, stage), key=replace(run.key, patches=patches))
+    return replace(run, stages=(*run.stages, stage), identity=identity(patches))
 
 
 EARLIER = without_later(TEXT)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.compare.outcome import Outcome, read_outcome
 from harness.compare.plan import Plan, parse_plan
-from harness.compare.results import SCHEMA, ArmResult, Identities, Results, unpacked
+from harness.compare.results import ArmResult, KernelsFile, Results, unpacked
+from harness.record import schema
 
 _OFF = Path("tests/data/compare/off.tar.gz")
 BASE = read_outcome(unpacked(_OFF.read_bytes(), "off"), icount_shift=3)[1]
@@ -65,7 +66,6 @@ def results_of(plan: Plan, cells: Mapping[str, Mapping[str, Sequence[Outcome]]])
         for arm, outcomes in ours.items()
         for seed, one in enumerate(outcomes, 1)
     )
-    identities = Identities(
-        schema=SCHEMA, harness_version="0", qemu_version="7", firmware_digest="f", kernels=()
-    )
-    return Results(schema=SCHEMA, identities=identities, plan=plan, states=(), arms=arms)
+    number = schema.COMPARISON.number
+    kernels = KernelsFile(schema=number, key_schema=schema.KEY.number, kernels=())
+    return Results(schema=number, kernels=kernels, plan=plan, states=(), arms=arms)

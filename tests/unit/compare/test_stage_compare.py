@@ -5,11 +5,15 @@ import contextlib
 import gzip
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "checks"))
+import synthetic_run
 
 from harness.cli.main import main
 from harness.compare.plan import parse_plan
@@ -21,8 +25,9 @@ from harness.jobs import compare as stage
 from harness.jobs import replay as replay_arm
 from harness.jobs.arm import Lab, Prepared
 from harness.jobs.compare import Job
+from harness.record.key import ReplayKey
 from harness.stages.boot import RunSettings
-from harness.values import Accelerator, Counters, ReplayKey, RunMode, StagePlan
+from harness.values import RunMode, StagePlan
 
 TEXT = """
 name = "small"
@@ -87,39 +92,7 @@ class Guests:
 
 
 def key_of(lab: Lab, *_: object) -> ReplayKey:
-    return ReplayKey(
-        schema=1,
-        harness_version="0",
-        kernel_release="5.15.180",
-        kernel_origin="local",
-        source_digest="s",
-        page_alloc_blob="b",
-        page_alloc_upstream=None,
-        series_name="linux-5.15",
-        series_digest="d",
-        patches=("1",),
-        counters=Counters.PERCPU,
-        config_digest="c",
-        compiler="gcc",
-        vmlinux_digest="v",
-        module_digest="m",
-        module_srcversion="r",
-        guest_digest="g",
-        guest_size_bytes=1,
-        mode=RunMode.REPEATABLE,
-        accelerator=Accelerator.TCG,
-        qemu_version="7.2",
-        firmware_digest="f",
-        machine="q35",
-        memory_mib=512,
-        cpus=1,
-        icount_shift=3,
-        scale="small",
-        seed=lab.settings.seed,
-        kernel_command_line="",
-        stages=(),
-        digest="",
-    )
+    return replace(synthetic_run.key(), seed=lab.settings.seed, plan=())
 
 
 @pytest.fixture
@@ -130,6 +103,8 @@ def guests(monkeypatch: pytest.MonkeyPatch) -> Guests:
         monkeypatch.setattr(module, "run_arm", fake.run_arm)
         monkeypatch.setattr(module, "base_key", key_of)
     monkeypatch.setattr(stage, "lab_of", fake_lab)
+    monkeypatch.setattr(stage, "boot_files", lambda *_: None)
+    monkeypatch.setattr(stage, "provenance", lambda *_: synthetic_run.provenance())
     return fake
 
 
@@ -137,8 +112,7 @@ def fake_lab(*_: object) -> Lab:
     settings = RunSettings(mode=RunMode.REPEATABLE, memory_mib=512, cpus=1, seed=1, scale="small")
     # No guest is started, so nothing asks what would be in it.
     return Lab(
-        build=None,  # type: ignore[arg-type]
-        image=None,  # type: ignore[arg-type]
+        what=None,  # type: ignore[arg-type]
         settings=settings,
         speed=None,  # type: ignore[arg-type]
         check_stop=lambda: None,
@@ -254,7 +228,7 @@ def test_another_kernel_does_not_mix_into_a_folder(
 ) -> None:
     compared(tmp_path)
     monkeypatch.setattr(stage, "base_key", lambda lab, *_: _other_kernel(lab))
-    with pytest.raises(UserError, match="differs in kernels"):
+    with pytest.raises(UserError, match="differs in kernel patched's vmlinux_digest: expected e"):
         compared(tmp_path)
     assert guests.boots == 3
 
@@ -418,7 +392,7 @@ def test_replay_of_another_kernel_is_refused(
     results = compared(tmp_path)
     found = replay_arm.find(results.arms[0].key, (tmp_path,))
     monkeypatch.setattr(replay_arm, "base_key", lambda lab, *_: _other_kernel(lab))
-    with pytest.raises(RecordError, match="kernel's vmlinux_digest differ"):
+    with pytest.raises(RecordError, match=r"(?s)not be the same arm.*vmlinux_digest: expected e"):
         replay_arm.replay(found, fake_lab(), Cache(tmp_path / "cache"))
     assert guests.boots == 3
 

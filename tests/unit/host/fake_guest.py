@@ -4,6 +4,7 @@
 import json
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from harness.host.cache import Cache
 from harness.host.emulator import Emulator
 from harness.stages.boot import RunSettings
+from harness.stages.boot_files import BootFiles, boot_files
 from harness.values import (
     Counters,
     GuestImage,
@@ -26,6 +28,7 @@ EMULATOR = Emulator(
     program=Path("qemu-system-x86_64"),
     folders=(),
     version="7.2.22 (Fake 1:7.2)",
+    digest="e" * 64,
     firmware_digest="f" * 64,
     cpu="max,rdrand=off,rdseed=off,erms=off",
 )
@@ -96,7 +99,7 @@ def make_build(folder: Path) -> KernelBuild:
         config_digest="c" * 64,
         compiler="gcc 12",
         release="5.15.180",
-        vmlinux_digest="v" * 64,
+        vmlinux_digest=sha256(b"kernel").hexdigest(),
         module_digest="m" * 64,
         module_srcversion="ABC",
         key="k" * 64,
@@ -108,7 +111,9 @@ def make_image(folder: Path) -> GuestImage:
     """Return an initramfs that exists."""
     path = folder / "initramfs.cpio"
     path.write_bytes(b"cpio")
-    return GuestImage(digest="g" * 64, packages=("busybox=1",), size_bytes=4, path=path)
+    return GuestImage(
+        digest=sha256(b"cpio").hexdigest(), packages=("busybox=1",), size_bytes=4, path=path
+    )
 
 
 def make_plan(*names: str) -> tuple[StagePlan, ...]:
@@ -142,6 +147,11 @@ class Bench:
     image: GuestImage
     cache: Cache
     folder: Path
+
+    @property
+    def what(self) -> BootFiles:
+        """The two files."""
+        return boot_files(self.build, self.image)
 
 
 def make_bench(tmp_path: Path) -> Bench:

@@ -7,6 +7,7 @@ import fake_guest
 import pytest
 
 from harness.errors import GuestLostError, HostError
+from harness.host import emulator
 from harness.host.accelerator import Speed
 from harness.jobs import arm
 from harness.values import Accelerator
@@ -14,10 +15,10 @@ from harness.values import Accelerator
 
 def lab(tmp_path: Path) -> arm.Lab:
     bench = fake_guest.make_bench(tmp_path)
-    speed = Speed(emulator=fake_guest.EMULATOR, accelerator=Accelerator.TCG, boot_s=1.0, why="")
+    used = emulator.find(bench.cache)
+    speed = Speed(emulator=used, accelerator=Accelerator.TCG, boot_s=1.0, why="")
     return arm.Lab(
-        build=bench.build,
-        image=bench.image,
+        what=bench.what,
         settings=fake_guest.make_settings(),
         speed=speed,
         check_stop=lambda: None,

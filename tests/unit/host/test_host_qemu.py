@@ -15,6 +15,7 @@ EMULATOR = Emulator(
     program=Path("/usr/bin/qemu-system-x86_64"),
     folders=(),
     version="7.2.22",
+    digest="e" * 64,
     firmware_digest="f" * 64,
     cpu="max,rdrand=off,rdseed=off,erms=off",
 )

@@ -18,9 +18,7 @@ SPEED = Speed(emulator=fake_guest.EMULATOR, accelerator=Accelerator.TCG, boot_s=
 def ready_spec(tmp_path: Path) -> qemu.GuestSpec:
     bench = fake_guest.make_bench(tmp_path)
     bench.folder.mkdir()
-    return boot.spec_of(
-        bench.build, bench.image, fake_guest.make_settings(RunMode.LIVE), SPEED, bench.folder
-    )
+    return boot.spec_of(bench.what, fake_guest.make_settings(RunMode.LIVE), SPEED, bench.folder)
 
 
 def test_a_taken_port_is_tried_again_elsewhere(
@@ -71,7 +69,7 @@ def test_a_console_that_never_answers_is_explained_by_the_guest(
     settings = fake_guest.make_settings(RunMode.LIVE)
     with (
         pytest.raises(GuestLostError, match="QEMU offers no console .*whole console is in"),
-        boot.live_guest(bench.build, bench.image, settings, SPEED, bench.folder),
+        boot.live_guest(bench.what, settings, SPEED, bench.folder),
     ):
         pass
     assert fake.survivors() == []

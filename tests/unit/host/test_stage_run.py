@@ -2,6 +2,7 @@
 """A run against a pretended QEMU: good, and every way in which a guest gets lost."""
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -19,10 +20,9 @@ from fake_guest import Bench, FakeQemu
 
 from harness.errors import GuestLostError, HostError, RecordError, StageError
 from harness.host import qemu, results
+from harness.record.key import RunIdentity
 from harness.stages import boot
 from harness.stages import run as run_stage
-from harness.stages.key import replay_digest
-from harness.values import ReplayKey
 from harness.workloads import paper as experiments
 
 Start = Callable[..., tuple[Bench, FakeQemu]]
@@ -38,7 +38,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
         monkeypatch.setattr(run_stage, "_COLLECT_S", -1.4)
         bench = fake_guest.make_bench(tmp_path)
         fake = fake_guest.install(monkeypatch, tmp_path, "good")
-        boot.measured_speed(bench.build, bench.image, fake_guest.make_settings(), bench.cache)
+        boot.measured_speed(bench.what, fake_guest.make_settings(), bench.cache)
         fake.log.unlink()
         monkeypatch.setenv("FAKE_QEMU", scenario)
         return bench, fake
@@ -46,7 +46,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
     return prepare
 
 
-def go(bench: Bench, *names: str) -> ReplayKey:
+def go(bench: Bench, *names: str) -> RunIdentity:
     return run_stage.run(
         bench.build,
         bench.image,
@@ -75,7 +75,7 @@ def test_a_good_run_brings_everything_home(start: Start) -> None:
     assert not (bench.folder / "results.tar").exists()
     assert not (bench.folder / "qemu.log").exists()
     assert json.loads((bench.folder / "host.json").read_text())["stage_s"].keys() == {"one", "two"}
-    assert key.digest == replay_digest(key)
+    assert key.digest == key.key.digest
     assert fake.survivors() == []
 
 
@@ -85,7 +85,28 @@ def test_the_replay_key_depends_on_the_inputs_alone(start: Start, tmp_path: Path
     again = go(dataclasses.replace(bench, folder=tmp_path / "elsewhere"))
     assert again == first
     assert go(bench, "one", "three").digest != first.digest
+    assert first.key.vmlinux_digest == hashlib.sha256(b"kernel").hexdigest()
+    elsewhere = dataclasses.replace(bench.build.tree.source, origin="debian:6.1 6.1.192-3")
+    tree = dataclasses.replace(bench.build.tree, source=elsewhere, series_digest="q" * 64)
+    build = dataclasses.replace(bench.build, tree=tree, compiler="gcc 14", config_digest="e" * 64)
+    other = go(dataclasses.replace(bench, build=build, folder=tmp_path / "third"))
+    assert other.digest == first.digest
+    assert other.provenance != first.provenance
     assert str(tmp_path) not in json.dumps(dataclasses.asdict(first), default=str)
+
+
+@pytest.mark.parametrize("name", ["kernel/vmlinux", "initramfs.cpio"])
+def test_an_altered_file_is_found_before_it_is_launched(
+    start: Start, tmp_path: Path, name: str
+) -> None:
+    bench, fake = start("good")
+    file = tmp_path / name
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StageError, match=f"{file} was altered since it was made: sha256"):
+        go(bench)
+    assert fake.starts() == []
 
 
 @pytest.mark.parametrize(

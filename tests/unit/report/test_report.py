@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.checks.base import CheckResult, Status
 from harness.errors import RecordError
 from harness.host.templates import render
+from harness.record import schema
 from harness.report.document import Run, Verdict, decode_run, encode_run
 from harness.report.junit import junit
 from harness.report.markdown import TEMPLATE, report_view
@@ -67,11 +68,15 @@ def test_any_text_is_a_run_or_a_record_error(text: str) -> None:
         decode_run(text)
 
 
+SCHEMA = f'"schema": {schema.RUN.number}'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"schema": 1', '"schema": 2', "schema 2"),
-        ('"schema": 1', '"schema": "1"', "Expected `int`"),
+        (SCHEMA, '"schema": 1', "schema 1, this version reads 2; commit c3e457c"),
+        (SCHEMA, '"schema": 99', "schema 99, this version reads 2; another version"),
+        (SCHEMA, '"schema": "1"', "Expected `int`"),
         ('"all_checks_hold"', '"probably_fine"', "probably_fine"),
         ('"uname_r"', '"uname"', "uname_r"),
     ],
@@ -145,7 +150,7 @@ def test_markdown_sets_the_papers_tables_beside_ours(run: Run) -> None:
         "clocksource was tsc",
         "30.0 MiB unpacked",
         "is upstream's own file",
-        run.key.digest,
+        run.key_digest,
         run.raw_digest,
     ):
         assert expected in text
@@ -182,7 +187,7 @@ def test_another_kernel_is_loud(
     other = replace(
         run,
         uname_r=uname_r,
-        key=replace(run.key, page_alloc_upstream=upstream),
+        provenance=replace(run.provenance, page_alloc_upstream=upstream),
         clocksource_is_fine=clocksource_is_fine,
     )
 

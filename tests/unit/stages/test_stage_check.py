@@ -4,7 +4,6 @@
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ import synthetic_run
 from harness.cli.main import main
 from harness.errors import Exit, RecordError
 from harness.stages.check import check, save_key
-from harness.stages.key import replay_digest
 
 CONSOLE = (
     b"[    0.000000] Linux version 5.15.180 (gcc) #1 SMP\r\n[   40.000000] reboot: Power down\r\n"
@@ -31,8 +29,7 @@ def write_run(path: Path) -> Path:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
     (path / "console.log").write_bytes(CONSOLE)
-    key = synthetic_run.key()
-    save_key(path, replace(key, digest=replay_digest(key)))
+    save_key(path, synthetic_run.identity())
     return path
 
 

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Results of schema 2, told in the present form: all that was measured, and less of what ran.
+
+Their arms' keys were digests of more than what executes, so no key of today can be compared
+with them: they keep the schema they were made by.
+"""
+
+from typing import Any
+
+from harness.record import schema
+from harness.texts.proc.sysctl import Knob, PolicyMode
+
+OLD_SCHEMA = 2
+_OLD_KEY_SCHEMA = 1
+
+
+def upgraded_results(old: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of results.json.gz in the present form; LookupError if parts lack."""
+    kernels = upgraded_kernels(old.pop("identities"), old["plan"])
+    plan = _plan(old["plan"])
+    return {**old, "schema": schema.COMPARISON.number, "kernels": kernels, "plan": plan}
+
+
+def upgraded_kernels(old: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of kernels.json in the present form; what was not noted is empty."""
+    return {
+        "schema": schema.COMPARISON.number,
+        "key_schema": _OLD_KEY_SCHEMA,
+        "kernels": [
+            {
+                "variant": kernel["variant"],
+                "key": _key(old, kernel, plan),
+                "provenance": _provenance(old, kernel),
+            }
+            for kernel in old["kernels"]
+        ],
+    }
+
+
+def _plan(old: dict[str, Any]) -> dict[str, Any]:
+    """Say in today's words what a plan foretold, and which policy its arms had."""
+    claims = old.pop("predictions", [])
+    return {**old, "claims": claims, "arms": [_arm(arm) for arm in old["arms"]]}
+
+
+def _arm(old: dict[str, Any]) -> dict[str, Any]:
+    sysctls = dict(old["sysctls"])
+    if Knob.MODE not in sysctls:
+        return old
+    mode = PolicyMode(sysctls.pop(Knob.MODE)).word
+    knobs = {knob.name.lower(): sysctls.pop(knob) for knob in Knob if sysctls.get(knob) is not None}
+    return {**old, "policy": {"mode": mode, **knobs} if knobs else mode, "sysctls": sysctls}
+
+
+def _key(old: dict[str, Any], kernel: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "vmlinux_digest": kernel["vmlinux_digest"],
+        "initramfs_digest": kernel["guest_digest"],
+        "qemu_version": old["qemu_version"],
+        "qemu_digest": "",
+        "firmware_digest": old["firmware_digest"],
+        "mode": "repeatable",
+        "accelerator": "tcg",
+        "memory_mib": plan["memory_mib"],
+        "cpus": 1,
+        "icount_shift": plan["icount_shift"],
+        "seed": plan["seeds"][0],
+        "cross_checks": True,
+        "page_owner": False,
+        "sysctls": [],
+        "machine": "",
+        "kernel_command_line": "",
+        "plan": [],
+    }
+
+
+def _provenance(old: dict[str, Any], kernel: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "project_version": old["harness_version"],
+        "project_commit": "unknown",
+        "kernel_release": kernel["release"],
+        "kernel_origin": kernel["origin"],
+        "page_alloc_blob": "",
+        "page_alloc_upstream": None,
+        "series_name": "",
+        "module_digest": "",
+        "module_srcversion": "",
+        "packages": [],
+        "initramfs_bytes": 0,
+        **{
+            name: kernel[name]
+            for name in (
+                "source_digest",
+                "series_digest",
+                "patches",
+                "counters",
+                "config_digest",
+                "compiler",
+            )
+        },
+    }

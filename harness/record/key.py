@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run was: the replay key, which is what executed, and beside it where that came from.
+
+Guests with equal keys give equal bytes, if they are repeatable. The key holds no prose, no name
+and no version of anything that only led to what executed: the same image built of another
+package is the same image. All of that is the Provenance, which is told and never compared.
+
+Two keys are compared field by field, and what differs is named.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import zip_longest
+
+import msgspec
+
+from harness.errors import StageError
+from harness.record import schema
+from harness.values import Accelerator, Counters, RunMode, StagePlan
+
+# A stage's name is a directory's, in the guest and here.
+_STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHOWN_CHARS = 64
+_NONE = "(none)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayKey:
+    """All that executes in a guest, and nothing else. Digests are sha256 in hex."""
+
+    vmlinux_digest: str  # of the file that QEMU was given, taken as it was given
+    initramfs_digest: str  # likewise: programs, scripts, and our modules
+    qemu_version: str
+    qemu_digest: str  # of its program, without the libraries that it loads
+    firmware_digest: str
+    mode: RunMode
+    accelerator: Accelerator
+    memory_mib: int
+    cpus: int
+    icount_shift: int | None  # None: the guest's clock follows the host's
+    seed: int
+    cross_checks: bool  # the guest loads the module for them
+    page_owner: bool
+    sysctls: tuple[str, ...]
+    machine: str  # QEMU's arguments, without paths
+    kernel_command_line: str
+    plan: tuple[str, ...]  # the lines that the guest reads, one for each stage
+    arm: str = ""  # what it reads after it has stopped; empty: it does not stop
+
+    @property
+    def digest(self) -> str:
+        """Digest all fields, in canonical JSON: the name of what executes."""
+        text = json.dumps(
+            msgspec.to_builtins(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True
+        )
+        return sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where what executed came from. Two runs may differ in all of it and give equal bytes."""
+
+    project_version: str
+    project_commit: str  # "unknown" outside of a checkout; ends in "-dirty" if files were changed
+    kernel_release: str
+    kernel_origin: str
+    source_digest: str
+    page_alloc_blob: str
+    page_alloc_upstream: bool | None  # None: no upstream blob known for this release
+    series_name: str
+    series_digest: str
+    patches: tuple[str, ...]
+    counters: Counters
+    config_digest: str
+    compiler: str
+    module_digest: str  # of high_order_test.ko
+    module_srcversion: str
+    packages: tuple[str, ...]  # name=version of Debian's packages in the initramfs
+    initramfs_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """Which run it was; saved as key.json."""
+
+    schema: int
+    key: ReplayKey
+    digest: str  # of the key
+    provenance: Provenance
+    scale: str
+    stages: tuple[StagePlan, ...]  # the key's plan as the host knows it, with what each is for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One part in which two keys or provenances differ."""
+
+    what: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        """Print as one line."""
+        return f"{self.what}: expected {_shown(self.expected)}, found {_shown(self.found)}"
+
+
+def run_identity(
+    key: ReplayKey, provenance: Provenance, stages: tuple[StagePlan, ...], *, scale: str
+) -> RunIdentity:
+    """Say which run it was, in the present schema."""
+    return RunIdentity(
+        schema=schema.RUN.number,
+        key=key,
+        digest=key.digest,
+        provenance=provenance,
+        scale=scale,
+        stages=stages,
+    )
+
+
+def plan_lines(plan: Sequence[StagePlan]) -> tuple[str, ...]:
+    """Return the plan as the guest reads it: one line per stage, fields between tabs.
+
+    StageError if a field would tear its line.
+    """
+    return tuple(map(_plan_line, plan))
+
+
+def _plan_line(stage: StagePlan) -> str:
+    if not _STAGE_NAME.fullmatch(stage.name):
+        raise StageError("run", f"stage name {stage.name!r} is not letters, digits, _ and -")
+    fields = (
+        stage.name,
+        stage.prepare or "-",  # the guest's shell takes two tabs for one
+        stage.cleanup or "-",
+        str(stage.deadline_s),
+        str(int(stage.predict)),
+        stage.command,
+    )
+    if not stage.command or any("\t" in part or "\n" in part for part in fields):
+        raise StageError(
+            "run", f"stage {stage.name}: an empty command, a tab or a line break in {fields!r}"
+        )
+    return "\t".join(fields)
+
+
+def key_differences(expected: ReplayKey, found: ReplayKey) -> tuple[Difference, ...]:
+    """Name each part of what executes that differs; empty for equal keys."""
+    return tuple(_differences(msgspec.to_builtins(expected), msgspec.to_builtins(found)))
+
+
+def provenance_differences(expected: Provenance, found: Provenance) -> tuple[Difference, ...]:
+    """Name each part that differs: worth telling, and no reason to refuse anything."""
+    return tuple(_differences(msgspec.to_builtins(expected), msgspec.to_builtins(found)))
+
+
+def _differences(expected: dict[str, object], found: dict[str, object]) -> Iterator[Difference]:
+    for name, value in expected.items():
+        other = found[name]
+        if value == other:
+            continue
+        if isinstance(value, list | tuple) and isinstance(other, list | tuple):
+            # Of a plan's stages or a series' patches, the first that is not the same.
+            at, old, new = next(
+                (number, old, new)
+                for number, (old, new) in enumerate(
+                    zip_longest(value, other, fillvalue=_NONE), start=1
+                )
+                if old != new
+            )
+            yield Difference(what=f"{name} {at}", expected=str(old), found=str(new))
+        elif name in {"machine", "kernel_command_line"}:
+            yield _different_words(name, str(value), str(other))
+        else:
+            yield Difference(what=name, expected=str(value), found=str(other))
+
+
+def _different_words(name: str, expected: str, found: str) -> Difference:
+    """Show of two long texts the words that only one of them has."""
+    old, new = expected.split(), found.split()
+    return Difference(
+        what=name,
+        expected=" ".join(word for word in old if word not in new) or "other order",
+        found=" ".join(word for word in new if word not in old) or "other order",
+    )
+
+
+def _shown(text: str) -> str:
+    text = text.replace("\t", " ")
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The numbers of what is saved: raised when a form changes, so that no file is read as another.
+
+tests/unit/record/test_schemas.py holds each form to its number.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.errors import RecordError
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One saved form: its present number, and which commit reads what an earlier one wrote."""
+
+    number: int
+    readers: Mapping[int, str] = field(default_factory=dict)
+
+    def require(self, found: int, what: str) -> None:
+        """Refuse what another version wrote; RecordError says who reads it."""
+        if found == self.number:
+            return
+        instead = (
+            f"commit {self.readers[found]} of this project reads it"
+            if found in self.readers
+            else "another version of this project wrote it"
+        )
+        raise RecordError(
+            f"{what} has schema {found}, this version reads {self.number}; {instead}, or run again"
+        )
+
+
+# key.json, run.json and the predictions of a run folder.
+RUN = Schema(2, {1: "c3e457c"})
+# What the digest of a replay key is taken of (harness.record.key.ReplayKey).
+KEY = Schema(2, {1: "c3e457c"})
+# kernels.json, results.json.gz and the files of single arms and states.
+COMPARISON = Schema(3, {1: "0aa8662", 2: "c3e457c"})
