@@ -9,7 +9,7 @@ from dataclasses import replace
 from harness.texts.pages import COSTLY_ORDER
 from harness.texts.proc.sysctl import Knob, PolicyMode
 from harness.values import BurstPlan, StagePlan
-from harness.workloads.paper import edge_stage, hopeless_stage
+from harness.workloads.paper import KNOBS_RESTORE, edge_stage, hopeless_stage, knobs_set
 
 _LARGEST = 10
 # Of memory in which one page in so many stays: about as large a part of it can be made whole.
@@ -51,7 +51,7 @@ def _deferred(mode: PolicyMode) -> StagePlan:
         name=f"deferred_{_LARGEST}",
         command=burst.command,
         prepare=f"{_STATE} start",
-        cleanup=f"{_STATE} stop",
+        cleanup=f"{_STATE} stop && {KNOBS_RESTORE}",
         deadline_s=_STATE_DEADLINE_S,
         note=f"{_PUT_OFF} blocks of order {_LARGEST} that could be made, but the allocator's own "
         "compaction is put off.",
@@ -70,6 +70,6 @@ def _in_mode(stage: StagePlan, mode: PolicyMode) -> StagePlan:
     return replace(
         stage,
         name=f"{mode.word}_{stage.name.removeprefix('predict_')}",
-        prepare=f"{stage.prepare} && echo {mode.value} > {Knob.MODE.path}",
-        cleanup=f"echo {PolicyMode.EARLY.value} > {Knob.MODE.path} && {stage.cleanup}",
+        prepare=f"{stage.prepare} && {knobs_set({Knob.MODE: mode.value})}",
+        cleanup=stage.cleanup,
     )

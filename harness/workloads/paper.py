@@ -2,6 +2,7 @@
 """The paper's staged experiments, as data: what each stage runs, and why it is there."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -68,16 +69,10 @@ PREDICTED_ORDERS = (4, 5, 6, 7, 8, 10)
 HOPELESS_ORDERS = (6, 10)
 
 # Nothing but the burst shall move memory: no proactive compaction, no boost by its steals.
-_KNOBS = "/proc/sys/vm"
-_STILL = (
-    f"echo 3 > {_KNOBS}/drop_caches"
-    f" && echo 0 > {_KNOBS}/compaction_proactiveness"
-    f" && echo 0 > {_KNOBS}/watermark_boost_factor"
-)
-_STIR = (
-    f"echo 20 > {_KNOBS}/compaction_proactiveness && echo 15000 > {_KNOBS}/watermark_boost_factor"
-)
-_THRESHOLD = Knob.THRESHOLD_PCT.path
+_STILL = {"vm.compaction_proactiveness": 0, "vm.watermark_boost_factor": 0}
+_DROP_CACHES = "echo 3 > /proc/sys/vm/drop_caches"
+# Undoes each knobs_set() before it.
+KNOBS_RESTORE = "bash scripts/knobs.sh restore"
 _QUIET_GFP = "kernel_nokswapd"
 _MIB_SHIFT = 20
 # What a shape of memory may be: touched so much of it, and kept one page in so many.
@@ -285,21 +280,21 @@ def _predicted(name: str, burst: BurstPlan, *, note: str, comb: int = 0) -> Stag
     """Return a stage on still memory; `comb` is the order of the ranges to plug, 0 for none."""
     # What compaction leaves of free memory, and so its later frag_pct, is nobody's to foretell:
     # at 100 the policy raises none, and adaptive can be. Modes that act at the end do not ask.
-    start = (
-        f" && {_threshold(100)} && bash scripts/unmovable_comb.sh start 10 6 {comb}" if comb else ""
-    )
-    stop = f"bash scripts/unmovable_comb.sh stop && {_threshold(50)} && " if comb else ""
+    threshold = {Knob.THRESHOLD_PCT.value: 100} if comb else {}
+    start = f" && bash scripts/unmovable_comb.sh start 10 6 {comb}" if comb else ""
+    stop = "bash scripts/unmovable_comb.sh stop && " if comb else ""
     return StagePlan(
         name=name,
         command=burst.command,
-        prepare=_STILL + start,
-        cleanup=stop + _STIR,
+        prepare=f"{knobs_set(_STILL | threshold)} && {_DROP_CACHES}{start}",
+        cleanup=stop + KNOBS_RESTORE,
         deadline_s=120,
         note=note,
         burst=burst,
     )
 
 
-def _threshold(percent: int) -> str:
-    """Return the command that sets it, where the kernel has it."""
-    return f"{{ [ ! -e {_THRESHOLD} ] || echo {percent} > {_THRESHOLD}; }}"
+def knobs_set(values: Mapping[str, int]) -> str:
+    """Return the command that sets sysctls until KNOBS_RESTORE."""
+    words = [f"{name}={value}" for name, value in values.items()]
+    return f"bash scripts/knobs.sh set {' '.join(words)}"

@@ -8,27 +8,15 @@
 # "start" returns once the memory is in its final shape; "stop" fails when the
 # holder is gone already, for then what was measured was not what was asked.
 set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 
 state=/tmp/hold_fragmented
 ready_deadline_s=${HOLD_READY_DEADLINE_S:-300}
-stop_deadline_s=30
-root=$(cd "$(dirname "$0")/.." && pwd)
-PATH=$root/bin:$PATH
 
-usage() {
-	echo "usage: hold_fragmented.sh start KEEP_ONE_IN MIB | stop" >&2
-	exit 2
-}
-
-fail() {
-	echo "hold_fragmented.sh: $1" >&2
+fail_with_output() {
 	[ ! -f "$state/output" ] || cat "$state/output" >&2
-	exit 1
-}
-
-# A process that has ended but was not waited for has no exe.
-running() {
-	readlink "/proc/$1/exe" > /dev/null
+	fail "$1"
 }
 
 start() {
@@ -45,11 +33,11 @@ start() {
 		if ! kill -0 "$pid" 2> /dev/null; then
 			mv "$state" "$state.failed.$$"
 			state=$state.failed.$$
-			fail "fragment_stress ended before it was ready"
+			fail_with_output "fragment_stress ended before it was ready"
 		fi
 		if [ $((SECONDS - start_s)) -ge "$ready_deadline_s" ]; then
 			kill -KILL "$pid"
-			fail "not ready after $ready_deadline_s s; raise HOLD_READY_DEADLINE_S"
+			fail_with_output "not ready after $ready_deadline_s s; raise HOLD_READY_DEADLINE_S"
 		fi
 		sleep 0.1
 	done
@@ -57,19 +45,12 @@ start() {
 }
 
 stop() {
-	local pid start_s=$SECONDS
+	local pid
 
 	[ -f "$state/pid" ] || fail "no holder was started"
 	read -r pid < "$state/pid"
-	running "$pid" || fail "the holder ended before it was stopped"
-	kill -TERM "$pid"
-	while running "$pid"; do
-		if [ $((SECONDS - start_s)) -ge "$stop_deadline_s" ]; then
-			kill -KILL "$pid"
-			fail "the holder ignored SIGTERM for $stop_deadline_s s"
-		fi
-		sleep 0.1
-	done
+	running "$pid" || fail_with_output "the holder ended before it was stopped"
+	end_holder "$pid"
 	cat "$state/output"
 	rm -r "$state"
 }

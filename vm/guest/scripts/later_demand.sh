@@ -11,17 +11,13 @@
 #
 # The last line is that of a bystander's result, for compare to count.
 set -eu
-
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
+
 bystander=/sys/kernel/debug/bystander/result
 records=/tmp/later.records
 mode=/proc/sys/vm/adaptive_compaction_mode
 deadline_s=120
-
-fail() {
-	echo "later_demand.sh: $1" >&2
-	exit 1
-}
 
 wait_for_bystander() {
 	local start_s=$SECONDS
@@ -34,13 +30,12 @@ wait_for_bystander() {
 }
 
 if [ $# -lt 3 ] || [ $# -gt 4 ]; then
-	echo "usage: later_demand.sh SMALL ORDER REQUESTS [STATE]" >&2
-	exit 2
+	usage
 fi
 small=$1
 order=$2
 requests=$3
-insmod "$root/kmod/bystander.ko" attempts="$small" held="$small" period_us=1 keep=1
+load bystander attempts="$small" held="$small" period_us=1 keep=1
 wait_for_bystander
 awk -F '[ =]' '/^order=/ { failures += $6 } END { print "small_failures=" failures + 0 }' \
 	"$bystander"

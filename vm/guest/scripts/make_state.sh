@@ -3,7 +3,6 @@
 # Bring memory into a named state, hold it there, and let go of it.
 #
 # usage: make_state.sh NAME [KEY=NUMBER ...] start | check | release | stop
-#
 #   movable_K   K = 2 3 4 8 16 32 64: memory filled with anonymous pages, of
 #               which one in K stays, by physical address
 #   cache_K     the same, of page cache that can be reclaimed
@@ -36,6 +35,8 @@
 # memory is gone, for then the state was not what it was said to be. "release"
 # ends only the process that holds memory: what the kernel keeps stays.
 set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 
 state=/tmp/state
 cache=/tmp/cache_source
@@ -44,37 +45,10 @@ boost_factor_file=/proc/sys/vm/watermark_boost_factor
 high_fraction_file=/proc/sys/vm/percpu_pagelist_high_fraction
 defers=/sys/kernel/tracing/events/compaction/mm_compaction_defer_compaction
 most_defer_shift=6 # COMPACT_MAX_DEFER_SHIFT
-stop_deadline_s=30
 # harness/compare/states.py knows these.
 victims=16
 victim_mib=4
 cached_mib=32
-root=$(cd "$(dirname "$0")/.." && pwd)
-PATH=$root/bin:$PATH
-
-usage() {
-	echo "usage: make_state.sh movable_K|cache_K|hopeless_D|mixed_X|easy|deferred_K|room_X|tight_D|cached_D [seed=N] [leave_mib=N] [keep=N] [keep_shift=N] start|check|release|stop" >&2
-	exit 2
-}
-
-fail() {
-	echo "make_state.sh: $1" >&2
-	exit 1
-}
-
-# Not by its exe: that is gone before the memory of a process is.
-running() {
-	local line
-
-	read -r line 2> /dev/null < "/proc/$1/stat" || return 1
-	[[ ${line##*) } != [ZX]* ]]
-}
-
-load() {
-	insmod "$root/kmod/$1.ko" "${@:2}" && return
-	dmesg | grep "$1: .* refused: " | tail -n 1 >&2 || :
-	fail "$1 was not loaded; the kernel log has the reason"
-}
 
 # Free blocks of each order, of all zones.
 print_free() {
@@ -239,17 +213,10 @@ check() {
 }
 
 stop_holder() {
-	local pid start_s=$SECONDS
+	local pid
 
 	read -r pid < "$state/pid"
-	kill -TERM "$pid"
-	while running "$pid"; do
-		if [ $((SECONDS - start_s)) -ge "$stop_deadline_s" ]; then
-			kill -KILL "$pid"
-			fail "the holder ignored SIGTERM for $stop_deadline_s s"
-		fi
-		sleep 0.1
-	done
+	end_holder "$pid"
 }
 
 # Those that are left: being killed is what they are for.

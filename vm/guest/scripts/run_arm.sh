@@ -2,25 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One arm of a comparison: its settings, what it does before, its burst.
 #
-# usage: run_arm.sh [--sysctl NAME=VALUE]... [--before ACTION] [--settle S] \
-#                   [--settle S] [--bystander N] ORDER REQUESTS HOLD_UNTIL_FAIL GFP MAX_MIB
+# usage: run_arm.sh [--sysctl NAME=VALUE]... [--before compact_memory] [--settle S] \
+#                   [--bystander N] ORDER REQUESTS HOLD_UNTIL_FAIL GFP MAX_MIB
 #
-# ACTION is compact_memory. S guest seconds let what was set in motion come to
-# rest. With --bystander, kmod/bystander.ko makes N small
-# requests of other orders beside the burst; what it met is printed.
-# The burst is run_high_order_module_test.sh with everything held. A state may
-# have left in /tmp/after_burst what is to follow it. The last line
-# is extfrag_events=N: allocations that took a block of another migratetype.
+# S guest seconds let what was set in motion come to rest. With --bystander,
+# kmod/bystander.ko makes N small requests of other orders beside the burst; what
+# it met is printed. The burst is run_high_order_module_test.sh with everything
+# held. A state may have left in /tmp/after_burst what is to follow it. The last
+# line is extfrag_events=N: allocations that took a block of another migratetype.
 set -eu
-
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
+
 bystander=/sys/kernel/debug/bystander
 after_burst=/tmp/after_burst
-
-usage() {
-	echo "usage: run_arm.sh [--sysctl NAME=VALUE]... [--before compact_memory] [--settle S] [--bystander N] ORDER REQUESTS HOLD_UNTIL_FAIL GFP MAX_MIB" >&2
-	exit 2
-}
 
 set_sysctl() {
 	[[ $1 =~ ^[a-z_]+\.[a-z_0-9]+=[0-9]+$ ]] || usage
@@ -39,6 +34,7 @@ extfrag_events() {
 		/sys/kernel/tracing/events/kmem/mm_page_alloc_extfrag/hist
 }
 
+[[ ${1:-} =~ ^(--[a-z]+|[0-9]+)$ ]] || usage
 attempts=0
 events_before=$(extfrag_events)
 while [ $# -gt 5 ]; do
@@ -53,7 +49,7 @@ while [ $# -gt 5 ]; do
 done
 [ $# -eq 5 ] || usage
 
-[ "$attempts" -eq 0 ] || insmod "$root/kmod/bystander.ko" attempts="$attempts"
+[ "$attempts" -eq 0 ] || load bystander attempts="$attempts"
 bash "$root/scripts/run_high_order_module_test.sh" "$1" "$2" 0 0 "$2" "$3" "$4" "$5"
 if [ "$attempts" -ne 0 ]; then
 	echo 1 > "$bystander/stop"

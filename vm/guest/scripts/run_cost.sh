@@ -13,15 +13,11 @@
 #                       check, and is served at once
 #   entry_unchecked     the same with requests of order 4 left alone
 set -eu
-
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
+
 vm=/proc/sys/vm
 entry_order=4
-
-fail() {
-	echo "run_cost.sh: $1" >&2
-	exit 1
-}
 
 slowpaths() {
 	awk -v order="$1" '$1 == order { print $5 }' /proc/buddy_monitor
@@ -47,6 +43,7 @@ set_watermarks() {
 		> "$vm/min_free_kbytes"
 }
 
+[ $# -eq 0 ] || usage
 echo 3 > "$vm/drop_caches"
 measure pair_on 0 200 Y
 if [ -f "$vm/buddy_monitor" ]; then

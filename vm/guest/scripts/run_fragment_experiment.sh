@@ -8,13 +8,12 @@
 # run_stage.sh, which sets BUDDYLAB_STAGE, the stage takes the metrics.
 # Without SEED it is the run's, from the kernel's command line, else 1.
 set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
-	echo "usage: run_fragment_experiment.sh MIB ROUNDS [SEED]" >&2
-	exit 2
+	usage
 fi
-root=$(cd "$(dirname "$0")/.." && pwd)
-PATH=$root/bin:$PATH
 
 collect() {
 	[ -n "${BUDDYLAB_STAGE:-}" ] || bash "$root/scripts/collect_metrics.sh" "$1"

@@ -16,21 +16,12 @@
 # The records go to $RECORDS_FILE, or to results/ where that is unset. The wait
 # ends after $BUDDYLAB_DEADLINE_S (300) seconds; the module is always unloaded.
 set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 
 name=high_order_test
 results=/sys/kernel/debug/$name
 cross_check=/sys/kernel/debug/cross_check
-root=$(cd "$(dirname "$0")/.." && pwd)
-
-usage() {
-	echo "usage: run_high_order_module_test.sh ORDER REQUESTS HOLD_MS DELAY_MS MOST_HELD HOLD_UNTIL_FAIL [GFP [MAX_MIB]]" >&2
-	exit 2
-}
-
-fail() {
-	echo "run_high_order_module_test.sh: $1" >&2
-	exit 1
-}
 
 unload() {
 	status=$?
@@ -85,13 +76,8 @@ exec {silence}<> <(:)
 
 wait=0
 [ -z "${BUDDYLAB_PREDICT:-}" ] || wait=1
-if ! insmod "$root/kmod/$name.ko" order="$1" requests="$2" hold_ms="$3" \
-	delay_ms="$4" most_held="$5" hold_until_fail="$6" \
-	gfp="${7:-kernel}" max_mib="${8:-0}" \
-	wait="$wait"; then
-	dmesg | grep "$name: .* refused: " | tail -n 1 >&2 || :
-	fail "the module was not loaded; the kernel log has the reason"
-fi
+load "$name" order="$1" requests="$2" hold_ms="$3" delay_ms="$4" most_held="$5" \
+	hold_until_fail="$6" gfp="${7:-kernel}" max_mib="${8:-0}" wait="$wait"
 [ -z "${BUDDYLAB_PREDICT:-}" ] || let_host_predict
 wait_until_done "${BUDDYLAB_DEADLINE_S:-300}"
 

@@ -19,15 +19,15 @@
 # Exit status: 0 collected, whatever COMMAND returned; 2 usage; else the stage
 # could not be collected, and there is no sha256sums.
 set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 export LC_ALL=C
 
 STOP_GRACE_S=15
-root=$(cd "$(dirname "$0")/.." && pwd)
 
 if [ $# -ne 5 ] || ! [[ $1 =~ ^[A-Za-z0-9_-]+$ ]] ||
 	! [[ $4 =~ ^[1-9][0-9]{0,5}$ ]] || [ -z "$5" ]; then
-	echo "usage: run_stage.sh NAME PREPARE CLEANUP DEADLINE_S COMMAND" >&2
-	exit 2
+	usage
 fi
 name=$1
 prepare=$2

@@ -10,6 +10,8 @@
 #   alloc_torture 1 cpus=N page_owner=0|1 policy=0|1 last_resort=0|1
 # comes first, then the results of the cases, last "end cases=N".
 set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 
 name=alloc_torture
 results=/sys/kernel/debug/$name
@@ -19,14 +21,8 @@ knobs=/proc/sys/vm/adaptive_compaction
 last_resort=/sys/kernel/debug/buddy_monitor/last_resort
 group=/tmp/torture_cgroup
 limit_kib=2048
-root=$(cd "$(dirname "$0")/.." && pwd)
 ran=0
 comb=
-
-fail() {
-	echo "run_torture.sh: $1" >&2
-	exit 1
-}
 
 # Runs on every way out: nothing here may reach the next stage.
 finish() {
@@ -251,7 +247,7 @@ offlined() {
 	echo 1 > "$cpu"
 }
 
-[ $# -eq 0 ] || fail "takes no arguments"
+[ $# -eq 0 ] || usage
 [ ! -d "/sys/module/$name" ] || fail "$name is loaded already; rmmod it first"
 owner=0
 ! grep -q 'page_owner=on' /proc/cmdline || owner=1
@@ -262,7 +258,7 @@ last=0
 trap finish EXIT
 trap 'exit 143' TERM INT HUP
 save_knobs
-insmod "$root/kmod/$name.ko" || fail "the module was not loaded"
+load "$name"
 
 echo "alloc_torture 1 cpus=$(nproc) page_owner=$owner policy=$knob last_resort=$last"
 for order in 0 1 2 3 4 5 6 7 8 9 10; do

@@ -7,14 +7,15 @@
 # The key is made here and printed on the console, so the reader of the console
 # knows which key to expect before the first connection.
 set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 
 key=/etc/dropbear/ed25519_host_key
 pid_file=/run/dropbear.pid
 
-if [ ! -s /root/.ssh/authorized_keys ]; then
-	echo "start_sshd.sh: no authorized key; pass fw_cfg opt/buddylab/authorized_key" >&2
-	exit 1
-fi
+[ $# -eq 0 ] || usage
+[ -s /root/.ssh/authorized_keys ] ||
+	fail "no authorized key; pass fw_cfg opt/buddylab/authorized_key"
 mkdir -p "${key%/*}"
 [ -f "$key" ] || dropbearkey -t ed25519 -f "$key" > /dev/null
 if [ ! -f "$pid_file" ]; then

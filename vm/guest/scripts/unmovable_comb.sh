@@ -10,19 +10,10 @@
 # that stays. "start" returns once memory is in its final shape and prints what
 # it came to; both are what kmod/unmovable_comb.c says of itself.
 set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
 
 name=unmovable_comb
-root=$(cd "$(dirname "$0")/.." && pwd)
-
-usage() {
-	echo "usage: unmovable_comb.sh start ORDER KEEP_SHIFT [PLUG_ORDER [TAKE [RESERVE_MIB]]] | stop" >&2
-	exit 2
-}
-
-fail() {
-	echo "unmovable_comb.sh: $1" >&2
-	exit 1
-}
 
 start() {
 	local number plug=0
@@ -32,11 +23,8 @@ start() {
 	done
 	[ ! -d "/sys/module/$name" ] || fail "a comb is there already; stop it first"
 	[ "${3:-0}" -eq 0 ] || plug=1
-	if ! insmod "$root/kmod/$name.ko" order="$1" keep_shift="$2" plug=$plug \
-		plug_order="${3/#0/10}" take="${4:-0}" reserve_mib="${5:-16}"; then
-		dmesg | grep "$name: .* refused: " | tail -n 1 >&2 || :
-		fail "the module was not loaded; the kernel log has the reason"
-	fi
+	load "$name" order="$1" keep_shift="$2" plug=$plug plug_order="${3/#0/10}" \
+		take="${4:-0}" reserve_mib="${5:-16}"
 	cat "/sys/kernel/debug/$name/state"
 }
 
