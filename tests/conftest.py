@@ -12,6 +12,7 @@ import pytest
 from harness.host.cache import Cache
 
 TESTS = Path(__file__).parent
+GOLDEN = TESTS / "data" / "golden"
 
 PATCH_MAIL = """From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
 From: someone <someone@example.org>
@@ -31,6 +32,15 @@ diff --git a/{path} b/{path}
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let one command write anew what tests expect: look at the difference before a commit."""
+    parser.addoption(
+        "--rewrite-golden",
+        action="store_true",
+        help="write the files of tests/data/golden from what the code yields now",
+    )
+
+
 def pytest_configure() -> None:
     """Let SIGINT end what tests interrupt, also where a shell runs them in the background.
 
@@ -38,6 +48,21 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the golden file of that name, or write it with --rewrite-golden."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--rewrite-golden"):
+            path.write_text(text)
+        how = "pytest --rewrite-golden writes it anew"
+        assert path.exists(), f"{path} is absent; {how}"
+        assert text == path.read_text(), f"{path} differs; if the change is wanted, {how}"
+
+    return compare
 
 
 @pytest.fixture

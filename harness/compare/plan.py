@@ -17,6 +17,7 @@ import msgspec
 
 from harness.compare.claims import Claim
 from harness.compare.claims import faults as claim_faults
+from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
 from harness.limits import (
     DEADLINE_S_MAX,
@@ -58,8 +59,15 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How memory is fragmented before the arms part."""
 
     name: str
-    prepare: str  # shell text; {seed} and {memory_mib} are filled in
+    make: str = ""  # a state of scripts/make_state.sh, made by the seed
+    prepare: str = ""  # shell text, after that; {seed} and {memory_mib} are filled in
     deadline_s: int = 300  # guest seconds
+
+    @property
+    def command(self) -> str:
+        """Return the whole shell text, nothing filled in."""
+        made = f"bash scripts/make_state.sh {self.make} seed={{seed}} start" if self.make else ""
+        return " && ".join(text for text in (made, self.prepare) if text)
 
 
 class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,7 +140,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def experiment(self) -> "Plan":
         """The plan without what is only said of it: equal where the same arms run."""
-        return msgspec.structs.replace(self, why="", claims=())
+        states = tuple(
+            msgspec.structs.replace(state, make="", prepare=state.command) for state in self.states
+        )
+        return msgspec.structs.replace(self, why="", claims=(), states=states)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,8 +236,14 @@ def _state_faults(plan: Plan) -> Iterator[str]:
     for state in plan.states:
         if not 0 < state.deadline_s <= DEADLINE_S_MAX:
             yield _outside(f"state {state.name}: deadline_s", state.deadline_s, 1, DEADLINE_S_MAX)
-        if not state.prepare.strip() or any(ord(each) < ord(" ") for each in state.prepare):
-            yield f"state {state.name}: prepare {state.prepare!r} is no command of one line"
+        if not state.command.strip() or any(ord(each) < ord(" ") for each in state.command):
+            yield f"state {state.name}: {state.command!r} is no command of one line"
+        if state.make and not is_state(state.make):
+            known = ", ".join(f"{family}_N" for family in STATE_NUMBERS)
+            yield (
+                f"state {state.name}: make = {state.make!r} is no state of "
+                f"vm/guest/scripts/make_state.sh, which has {known} and {EASY}"
+            )
 
 
 def _burst_faults(plan: Plan) -> Iterator[str]:
@@ -301,7 +318,7 @@ def runs(plan: Plan, group: Group) -> tuple[ArmRun, ...]:
 
 def state_stage(plan: Plan, group: Group) -> StagePlan:
     """Tell the guest how to prepare."""
-    command = group.state.prepare.replace("{seed}", str(group.seed))
+    command = group.state.command.replace("{seed}", str(group.seed))
     return StagePlan(
         name=STATE_STAGE,
         command=command.replace("{memory_mib}", str(plan.memory_mib)),

@@ -65,7 +65,7 @@ def broken_promise(result: StateResult) -> RecordError | None:
 
 
 def _quantities(group: Group, files: Mapping[str, bytes]) -> tuple[Quantity, ...] | None:
-    if MAKER not in group.state.prepare:
+    if MAKER not in group.state.command:
         return None
     report = parse_state_report(_text(files, "output"))
     return check_state(

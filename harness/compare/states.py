@@ -22,7 +22,7 @@ Above the largest block that the combs leave it must be large blocks that change
 programs take the smallest first: there m pages are allowed to change m / 2^k blocks, and two.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.errors import RecordError
@@ -47,6 +47,21 @@ HELD = {
     "tight": (PageCount(16 << 10), PageCount(0)),
     "cached": (PageCount(16 << 10), PageCount(8 << 10)),
 }
+# The names that scripts/make_state.sh knows, whose header says what each is: a family and the
+# numbers it takes, or EASY. A test holds the two lists together.
+_COMBS = (2, 3, 4, 8, 16, 32, 64)
+_SHIFTS = range(1, 10)
+STATE_NUMBERS: Mapping[str, Collection[int]] = {
+    "movable": _COMBS,
+    "cache": _COMBS,
+    "hopeless": _SHIFTS,
+    "mixed": range(101),
+    "deferred": _COMBS,
+    "room": range(1, 91),
+    "tight": _SHIFTS,
+    "cached": _SHIFTS,
+}
+EASY = "easy"
 _DEFERRED = "deferred_"  # requests of order 9 were made in it (scripts/make_state.sh)
 
 
@@ -66,6 +81,13 @@ class Quantity:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.seen}, promised {self.promised} ± {self.tolerance}"
+
+
+def is_state(name: str) -> bool:
+    """Whether scripts/make_state.sh makes a state of that name."""
+    family, _, number = name.partition("_")
+    numbers = STATE_NUMBERS.get(family, ())
+    return name == EASY or any(number == str(each) for each in numbers)
 
 
 def broken(quantities: Iterable[Quantity]) -> tuple[Quantity, ...]:

@@ -2,12 +2,15 @@
 """Plans: read strictly, and turned into the texts that guests get."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.compare import plan as plans
 from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm, parse_plan, read_plan
+from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
 
 # They tell whether and how fast the instrument works, nothing of a policy.
@@ -72,6 +75,58 @@ def test_the_guest_is_told_the_seed_and_the_memory() -> None:
     assert plans.state_stage(plan, plans.groups(plan)[0]).command == "make 7 in 512"
 
 
+def commands(plan: plans.Plan) -> str:
+    """Show what the guests of a plan's first seed are told."""
+    lines = [f"# {plan.name}"]
+    for state in plan.states:
+        group = plans.Group(variant=PATCHED, state=state, seed=plan.seeds[0])
+        lines.append(f"{state.name}: {plans.state_stage(plan, group).command}")
+    lines += [
+        f"{burst.name} {arm.name}: {plans.arm_command(plan, arm, burst)}"
+        for burst in plan.bursts
+        for arm in plan.arms
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_what_guests_are_told_stays(golden: Callable[[str, str], None]) -> None:
+    """Those words are part of each arm's key: one changed, and old arms do not replay."""
+    golden("plan-commands.txt", "\n".join(commands(read_plan(path)) for path in PLANS))
+
+
+def test_a_state_made_by_name_is_the_same_experiment_as_by_command() -> None:
+    by_name = parse_plan(SMALL.replace('prepare = "make"', 'make = "movable_8"'), "small")
+    command = "bash scripts/make_state.sh movable_8 seed={seed} start"
+    by_command = parse_plan(SMALL.replace('prepare = "make"', f'prepare = "{command}"'), "small")
+
+    assert by_name != by_command
+    assert by_name.experiment == by_command.experiment
+    assert by_name.experiment.states[1] != by_name.experiment.states[0]
+
+
+def test_commands_follow_the_making_of_a_state() -> None:
+    state = msgspec.structs.replace(parse_plan(SMALL, "small").states[0], make="easy")
+
+    assert state.command == (
+        "bash scripts/make_state.sh easy seed={seed} start && make {seed} in {memory_mib}"
+    )
+
+
+def test_plans_know_the_states_that_the_guests_script_makes() -> None:
+    script = Path("vm/guest/scripts/make_state.sh").read_text()
+    found = re.search(r"^\[\[ \$name =~ (\^.*\$) \]\]", script, re.MULTILINE)
+    assert found
+    known = re.compile(found[1])
+    candidates = [
+        EASY,
+        *(f"{family}_{number}" for family in STATE_NUMBERS for number in range(130)),
+        *("", "movable", "movable_", "movable_02", "easy_1", "other_3", "mixed_100 "),
+    ]
+
+    assert [name for name in candidates if is_state(name) != bool(known.fullmatch(name))] == []
+    assert sum(map(is_state, candidates)) > 100
+
+
 def test_an_arms_command_names_its_knobs_in_a_fixed_order() -> None:
     plan = parse_plan(SMALL, "small")
     off, bare = plan.arms
@@ -96,6 +151,8 @@ def test_all_arm_texts_are_equally_long() -> None:
         ("seeds = [7, 3]", "seeds = []", "none"),
         ('baseline = "off"', 'baseline = "of"', "'of' is no arm"),
         ("order = 10", "order = 11", "outside 0..10"),
+        ('prepare = "make"', 'make = "movable_5"', "'movable_5' is no state of"),
+        ('prepare = "make"', "", "no command of one line"),
         ('gfp = "retry_mayfail"', 'gpf = "retry_mayfail"', "gpf"),
         ('kernel = "unpatched"', 'kernel = "other"', "other"),
         ('kernel = "unpatched"', 'kernel = "discarded-../x"', "discarded-NAME"),
