@@ -2,14 +2,11 @@
 """`buddylab run` from its arguments to its exit code, against a pretended QEMU."""
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
-sys.path.append(str(Path(__file__).parent / "host"))
 import fake_guest
+import pytest
 from fake_guest import FakeQemu
 
 from harness import pipeline

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from test_cli_process import buddylab, names, refused
+from command_line import buddylab, names, refused
 
 from harness.errors import Exit
 from harness.host.cache import Cache

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_cli_process import LIMIT_S, buddylab, descendants, entries, names, started
+from command_line import LIMIT_S, buddylab, descendants, entries, names, started
 
 from harness.errors import Exit, UserError
 from harness.host.cache import Cache

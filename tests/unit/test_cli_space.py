@@ -3,15 +3,12 @@
 
 import shutil
 import subprocess  # noqa: TID251 - mount
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent / "stages"))
-from test_cli_process import buddylab, entries, names, refused
-from test_stage_check import write_run
+from command_line import buddylab, entries, names, refused
+from saved_folder import write_run
 
 from harness.errors import Exit
 from harness.host.cache import Cache

@@ -199,8 +199,6 @@ def test_too_little_memory_is_the_hosts_fault() -> None:
 
 
 _HARNESS = """
-import sys
-sys.path[:0] = {paths!r}
 from pathlib import Path
 import fake_guest
 from harness.stages import run
@@ -213,10 +211,13 @@ run.run(bench.build, bench.image, fake_guest.make_plan("one"), fake_guest.make_s
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_qemu_survives_its_harness(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     _, fake = start("stage-hang")
-    here = Path(__file__).parent
-    text = _HARNESS.format(paths=[str(here), str(here.parents[2])], tmp=str(tmp_path))
+    tests = Path(__file__).parents[2]
+    paths = os.pathsep.join([str(tests / "shared"), str(tests.parent)])
     harness = subprocess.Popen(
-        [sys.executable, "-c", text], stderr=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, "-c", _HARNESS.format(tmp=str(tmp_path))],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": paths},
     )
     wait_for(lambda: bool(fake.survivors()))
     os.kill(harness.pid, number)

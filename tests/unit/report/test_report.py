@@ -2,6 +2,7 @@
 """Reports of a judged run: complete, deterministic, and loud where they must be."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -23,7 +24,8 @@ from harness.report.terminal import terminal_summary
 from harness.workloads.paper import Scale, stages
 
 ROOT = Path(__file__).parents[3]
-DOCUMENT = (ROOT / "tests" / "data" / "run-small.json").read_text()
+Golden = Callable[[str, str], None]
+DOCUMENT = (ROOT / "tests" / "data" / "golden" / "run-small.json").read_text()
 BROKEN = CheckResult(
     name="req-is-success-plus-fail",
     why="each request ends once",
@@ -99,13 +101,20 @@ def test_junit_has_a_case_per_check(run: Run) -> None:
     assert suite is not None
     cases = {case.get("name"): case for case in suite.iter("testcase")}
     assert len(cases) == len(run.checks) == int(suite.get("tests", ""))
-    assert (suite.get("failures"), suite.get("skipped")) == ("1", "6")
+    skipped = [check for check in run.checks if check.status is Status.NOT_APPLICABLE]
+    assert (suite.get("failures"), suite.get("skipped")) == ("1", str(len(skipped)))
     failure = cases["req-is-success-plus-fail"].find("failure")
     assert failure is not None
     assert "req 3" in failure.get("message", "")
     assert cases["policy-off-changes-nothing"].find("skipped") is not None
     assert "timestamp" not in junit(run)
     assert "time=" not in junit(run)
+
+
+def test_what_a_run_is_told_as(run: Run, golden: Golden) -> None:
+    golden("run-small.md", markdown(run))
+    golden("run-small.txt", terminal_summary(run))
+    golden("run-small.xml", junit(run))
 
 
 def test_reports_are_deterministic(run: Run) -> None:
@@ -126,36 +135,17 @@ def test_terminal_lines_fit(run: Run) -> None:
     for each in (run, failed(run), long):
         text = terminal_summary(each)
         assert max(len(line) for line in text.splitlines()) <= 100
-    assert "verdict: all checks hold (31 held, 0 failed, 6 not applicable)" in terminal_summary(run)
     assert "FAILED  req-is-success-plus-fail" in terminal_summary(failed(run))
     assert "broken: order 10" in terminal_summary(failed(run))
 
 
-def test_markdown_sets_the_papers_tables_beside_ours(run: Run) -> None:
+def test_a_run_that_holds_warns_of_nothing(run: Run) -> None:
     text = markdown(run)
 
-    for expected in (
-        "All checks hold.",
-        "| 0 | 3,337,544 | 3,337,544 | 0 | 0 | 0 | 300,000 | 299,999 | 0 | 0 | 0 |",
-        "| 9 | paper, Table I | 2 | 990 | 7 | 7 | 0 |",
-        "| 9 | paper, Table II | 2,199 | 2 | 2 | 0 | 2 |",
-        "| high_order_final | paper's text | 897 | - | 0 | 86 | 86 | 86 |",
-        "| high_order_final | ours | 128 | 128 | 0 | 40 | 40 | 38 |",
-        "missing from our copy",
-        "does not follow from its command",
-        "| final aggressive high_order_test | paper | 86 | 86 | 86 |",
-        "| high_order_final | 10 | kernel | 128 | 1.0 | 1.1 | 1.1 | 1.1 | 1.1 |",
-        "| high_order_final | 199,931 | 0 | 0 | 0 | 199,931 | 199,931 | 0 |",
-        "| high_order_final | 40 | 40 | 40 | 1 | 39 | 0 | 39 | 40 | 38 / 0 / 2 |",
-        "clocksource was tsc",
-        "30.0 MiB unpacked",
-        "is upstream's own file",
-        run.key_digest,
-        run.raw_digest,
-    ):
-        assert expected in text
     assert "WARNING:" not in text
     assert "\n\n\n" not in text
+    assert run.key_digest in text
+    assert run.raw_digest in text
 
 
 def test_markdown_tables_are_rectangular(run: Run) -> None:
@@ -225,7 +215,7 @@ def test_the_terminal_names_each_stage(run: Run) -> None:
 def test_a_failed_check_is_in_the_verdict(run: Run) -> None:
     text = markdown(failed(run))
 
-    assert "1 of 37 checks failed: req-is-success-plus-fail." in text
+    assert f"1 of {len(run.checks)} checks failed: req-is-success-plus-fail." in text
     assert "- broken: order 10: req 3" in text
 
 

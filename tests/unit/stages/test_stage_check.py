@@ -2,35 +2,18 @@
 """check and report on a saved folder: whole, or cut short in every way; never a false pass."""
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "checks"))
 import synthetic_run
+from saved_folder import write_run
 
 from harness.cli.main import main
 from harness.errors import Exit, RecordError
-from harness.stages.check import check, save_key
+from harness.stages.check import check
 
-CONSOLE = (
-    b"[    0.000000] Linux version 5.15.180 (gcc) #1 SMP\r\n[   40.000000] reboot: Power down\r\n"
-)
 STAGES = [name for name, _command in synthetic_run.STAGES]
-
-
-def write_run(path: Path) -> Path:
-    """Write a run folder as it is before it is judged."""
-    for stage, files in synthetic_run.whole_run().items():
-        for name, content in files.items():
-            file = path / "raw" / stage / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-    (path / "console.log").write_bytes(CONSOLE)
-    save_key(path, synthetic_run.identity())
-    return path
 
 
 @pytest.fixture

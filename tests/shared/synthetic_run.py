@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A whole run made of texts in the kernel's formats, small enough to break on purpose.
 
-Run as a program it prints the document that tests/data/run-small.json holds.
-
 A 1 GiB guest with one CPU: zones DMA and DMA32, the six stages, a burst of 128 requests
 of order 10 of which 40 needed compaction.
 """
 
 import hashlib
 import re
-import sys
 from collections.abc import Mapping
 
 import synthetic_cross_checks
@@ -313,7 +310,3 @@ def parsed(run: Mapping[str, Mapping[str, bytes]] | None = None) -> RunRecord:
 def document() -> str:
     run = parsed()
     return encode_run(summarise(run, judge(run)))
-
-
-if __name__ == "__main__":
-    sys.stdout.write(document())

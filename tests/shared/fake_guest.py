@@ -33,7 +33,7 @@ EMULATOR = Emulator(
     cpu="max,rdrand=off,rdseed=off,erms=off",
 )
 
-_PROGRAM = Path(__file__).parents[2] / "fakes" / "fake_qemu.py"
+_PROGRAM = Path(__file__).parents[1] / "fakes" / "fake_qemu.py"
 
 
 @dataclass(frozen=True)
