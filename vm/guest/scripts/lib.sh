@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
 # What the scripts share. Each sets $root, the directory of scripts/, bin/ and
 # kmod/, sources this file, and has its usage in its header.
 # shellcheck disable=SC2154
