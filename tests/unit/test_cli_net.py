@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_cli_process import LIMIT_S, argv, buddylab, names, refused
+from command_line import LIMIT_S, argv, buddylab, names, refused
 
 from harness.cli.main import main
 from harness.cli.verbs import verbs
