@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.digest import git_blob_id, sha256_text
 from harness.errors import HostError, StageError, UserError
 from harness.host import source_tree
-from harness.host.apt import Apt
+from harness.host.apt import Apt, Package
 from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
@@ -23,6 +23,7 @@ logger = logging.getLogger("fetch")
 
 DEFAULT_RELEASE = "5.15.180"
 DEBIAN = "debian:6.1"
+DEBIAN_SUITE = "bookworm"
 DEBIAN_PACKAGE = "linux-source-6.1"
 ARCHIVE_SHA256 = {
     "5.15.180": "a4713a2bcb229722756ea54a80866b98bf4416bc3db6b72a5afb15a0c1105f0c",
@@ -105,13 +106,7 @@ def _release(release: str, cache: Cache) -> KernelSource:
 
 
 def _debian(cache: Cache) -> KernelSource:
-    try:
-        (package,) = Apt(cache).download([DEBIAN_PACKAGE], with_dependencies=False)
-    except HostError as error:
-        raise HostError(
-            f"{DEBIAN} needs Debian 12's package {DEBIAN_PACKAGE}: {error}; "
-            "elsewhere name a source tree or archive with --kernel PATH"
-        ) from error
+    package = _debian_package(cache)
     digest = _file_digest(package.path, cache)
     cached = cache.load("sources", digest, KernelSource)
     if cached:
@@ -120,6 +115,22 @@ def _debian(cache: Cache) -> KernelSource:
         Apt(cache).extract([package], scratch)
         (archive,) = (scratch / "usr" / "src").glob("linux-source-*.tar.*")
         return _archive(archive, origin=f"{DEBIAN} {package.version}", cache=cache, digest=digest)
+
+
+def _debian_package(cache: Cache) -> Package:
+    """Bring the package that Debian 12 has, on a newer Debian from its mirror."""
+    apt, elsewhere = Apt(cache), Apt(cache, suite=DEBIAN_SUITE)
+    try:
+        (package,) = apt.download([DEBIAN_PACKAGE], with_dependencies=False)
+    except HostError as error:
+        try:
+            (package,) = elsewhere.download([DEBIAN_PACKAGE], with_dependencies=False)
+        except HostError:
+            raise HostError(
+                f"{DEBIAN} needs Debian 12's package {DEBIAN_PACKAGE}: {error}; "
+                "elsewhere name a source tree or archive with --kernel PATH"
+            ) from error
+    return package
 
 
 def _archive(

@@ -144,18 +144,23 @@ def test_default_falls_back_on_debian_with_an_empty_cache(
 
 
 def test_debian_elsewhere_names_the_way_out(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
     class NoPackage:
-        def __init__(self, _cache: Cache) -> None:
-            pass
+        def __init__(self, _cache: Cache, *, suite: str = "") -> None:
+            self.suite = suite
 
         def download(self, *_: object, **__: object) -> None:
-            raise HostError("E: Unable to locate package linux-source-6.1")
+            asked.append(self.suite)
+            raise HostError(f"E: no linux-source-6.1 in {self.suite or 'the sources'}")
 
     monkeypatch.setattr(stage, "Apt", NoPackage)
 
-    with pytest.raises(HostError, match="--kernel PATH") as caught:
+    with pytest.raises(HostError, match=r"in the sources; .*--kernel PATH") as caught:
         fetch("debian:6.1", cache)
     assert caught.value.exit_code == Exit.HOST
+    # A newer Debian has it on its mirror.
+    assert asked == ["", "bookworm"]
 
 
 def test_unknown_kernel_names_what_there_is(cache: Cache) -> None:
