@@ -42,6 +42,7 @@ class Emulator:
 
     program: Path
     folders: tuple[Path, ...]  # where its firmware lies, if it does not find it itself (-L)
+    modules: Path | None = None  # where its modules lie, if it does not find them itself
     version: str  # what it calls itself, with the distribution's package version
     digest: str  # of the program, without the libraries that it loads
     firmware_digest: str  # of the files that it loads into the guest, by name and content
@@ -53,20 +54,35 @@ class Emulator:
         """The program, and where its firmware lies."""
         return _argv(self.program, self.folders)
 
+    @property
+    def env(self) -> dict[str, str]:
+        """What it needs to find its modules: TCG is one on Ubuntu."""
+        return _env(self.modules)
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """How a QEMU is started to answer a question."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    arch: Architecture
+
 
 def find(cache: Cache, arch: Architecture = X86_64) -> Emulator:
     """Return the QEMU to use; HostError or UserError if there is none that can be used."""
     program = _program(os.environ.get(CHOICE, ""), cache, arch)
-    folders = _beside(program)
-    argv = _argv(program, folders)
-    version, digest = _version(argv, arch), sha256_file(program)
+    folders, modules = _beside(program, arch)
+    started = _Started(_argv(program, folders), _env(modules), arch)
+    version, digest = _version(started), sha256_file(program)
     return Emulator(
         program=program,
         folders=folders,
+        modules=modules,
         version=version,
         digest=digest,
-        firmware_digest=_firmware_digest(argv, arch),
-        cpu=repeatable_cpu(arch, _cpu_properties(argv, version, digest, cache, arch)),
+        firmware_digest=_firmware_digest(started),
+        cpu=repeatable_cpu(arch, _cpu_properties(started, version, digest, cache)),
         arch=arch,
     )
 
@@ -108,46 +124,60 @@ def _program(choice: str, cache: Cache, arch: Architecture) -> Path:
     return path.absolute()
 
 
-def _beside(program: Path) -> tuple[Path, ...]:
-    """Return the directories of firmware that were unpacked with a program, not installed."""
-    share = program.resolve().parent.parent / "share"
-    if share in {Path("/usr/share"), Path("/usr/local/share")}:
-        return ()
-    return tuple(folder for folder in (share / "qemu", share / "seabios") if folder.is_dir())
+def _beside(program: Path, arch: Architecture) -> tuple[tuple[Path, ...], Path | None]:
+    """Return where firmware and modules lie that were unpacked with a program, not installed."""
+    top = program.resolve().parent.parent
+    if top in {Path("/usr"), Path("/usr/local")}:
+        return (), None
+    folders = (top / "share" / "qemu", top / "share" / "seabios")
+    modules = top / "lib" / arch.debian / "qemu"
+    return (
+        tuple(folder for folder in folders if folder.is_dir()),
+        modules if modules.is_dir() else None,
+    )
+
+
+def _env(modules: Path | None) -> dict[str, str]:
+    return {} if modules is None else {"QEMU_MODULE_DIR": str(modules)}
 
 
 def _argv(program: Path, folders: tuple[Path, ...]) -> tuple[str, ...]:
     return (str(program), *(word for folder in folders for word in ("-L", str(folder))))
 
 
-def _version(argv: tuple[str, ...], arch: Architecture) -> str:
-    text = _ask(argv, "--version", arch=arch)
+def _version(started: _Started) -> str:
+    text = _ask(started, "--version")
     match = re.search(r"version (.+)", text)
     if match is None:
-        raise HostError(f"{argv[0]} --version said {text[:200]!r}; {_elsewhere(arch)}")
+        raise HostError(
+            f"{started.argv[0]} --version said {text[:200]!r}; {_elsewhere(started.arch)}"
+        )
     return match[1].strip()
 
 
-def _firmware_digest(argv: tuple[str, ...], arch: Architecture) -> str:
-    listed = _ask(argv, "-L", "help", arch=arch)
+def _firmware_digest(started: _Started) -> str:
+    listed = _ask(started, "-L", "help")
     folders = [Path(line) for line in listed.splitlines() if line.startswith("/")]
     parts = []
-    for name in arch.firmware:
+    for name in started.arch.firmware:
         path = next((folder / name for folder in folders if (folder / name).is_file()), None)
         # A file that one QEMU build lacks is part of the digest as "absent".
         parts += [name, "absent" if path is None else sha256_file(path)]
     if all(part == "absent" for part in parts[1::2]):
         looked = ", ".join(map(str, folders)) or "no directory"
-        raise HostError(f"{argv[0]} finds no firmware (looked in {looked}); {_elsewhere(arch)}")
+        raise HostError(
+            f"{started.argv[0]} finds no firmware (looked in {looked}); {_elsewhere(started.arch)}"
+        )
     return sha256_text(*parts)
 
 
-def _ask(argv: tuple[str, ...], *arguments: str, arch: Architecture) -> str:
-    deadline = Deadline.after(_ASK_LIMIT_S, f"{arch.qemu_program} {arguments[0]}")
+def _ask(started: _Started, *arguments: str) -> str:
+    deadline = Deadline.after(_ASK_LIMIT_S, f"{started.arch.qemu_program} {arguments[0]}")
+    argv = [*started.argv, *arguments]
     try:
-        return command.run([*argv, *arguments], deadline=deadline).output
+        return command.run(argv, deadline=deadline, env=started.env).output
     except command.CommandFailedError as error:
-        raise HostError(f"{error}; {_elsewhere(arch)}") from error
+        raise HostError(f"{error}; {_elsewhere(started.arch)}") from error
 
 
 def _elsewhere(arch: Architecture) -> str:
@@ -156,15 +186,16 @@ def _elsewhere(arch: Architecture) -> str:
 
 
 def _cpu_properties(
-    argv: tuple[str, ...], version: str, digest: str, cache: Cache, arch: Architecture
+    started: _Started, version: str, digest: str, cache: Cache
 ) -> Mapping[str, object]:
     """Return the CPU model's properties under TCG; asked once of each program."""
+    arch = started.arch
     key = sha256_text(digest, version, arch.cpu)
     memory = cache.root / MEMORY_FILE
     known = _recall(memory)
     if key not in known:
         wanted = (*arch.cpu_off, *arch.cpu_off_where_on)
-        said = _asked_properties(argv, version, arch)
+        said = _asked_properties(started, version)
         known[key] = {name: bool(said[name]) for name in wanted if name in said}
         kept = dict(list(known.items())[-_MOST_REMEMBERED:])
         atomic_write(memory, msgspec.json.encode(kept))
@@ -179,9 +210,7 @@ def _recall(memory: Path) -> dict[str, dict[str, bool]]:
         return {}
 
 
-def _asked_properties(
-    argv: tuple[str, ...], version: str, arch: Architecture
-) -> Mapping[str, object]:
+def _asked_properties(started: _Started, version: str) -> Mapping[str, object]:
     """Start QEMU without a machine and let it expand the CPU model."""
     deadline = Deadline.after(_ASK_LIMIT_S, "asking for the CPU's properties")
     ours, theirs = socket.socketpair()
@@ -191,11 +220,12 @@ def _asked_properties(
         tempfile.TemporaryDirectory(prefix="buddylab-") as scratch,
         command.started(
             [
-                *argv,
+                *started.argv,
                 *("-nodefaults", "-no-user-config"),
                 *("-machine", "none", "-accel", "tcg", "-display", "none"),
                 *qmp.arguments(theirs.fileno()),
             ],
+            env=started.env,
             log_path=(log := Path(scratch, "log")),
             pass_fds=(theirs.fileno(),),
         ),
@@ -203,12 +233,12 @@ def _asked_properties(
         theirs.close()
         try:
             with qmp.connected(ours, deadline) as monitor:
-                return monitor.cpu_properties(arch.cpu)
+                return monitor.cpu_properties(started.arch.cpu)
         except GuestLostError as error:
             said = log.read_text(errors="replace").strip() or str(error)
             raise HostError(
-                f"QEMU {version} does not tell what its CPU {arch.cpu} can do: {said}; "
-                f"{_elsewhere(arch)}"
+                f"QEMU {version} does not tell what its CPU {started.arch.cpu} can do: {said}; "
+                f"{_elsewhere(started.arch)}"
             ) from error
 
 

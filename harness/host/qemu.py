@@ -180,7 +180,9 @@ def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Gues
     ours, theirs = socket.socketpair()
     with ours, theirs:
         argv = (*qemu_argv(spec), *qmp.arguments(theirs.fileno()))
-        with command.started(argv, log_path=log_path, pass_fds=(theirs.fileno(),)) as process:
+        with command.started(
+            argv, env=spec.emulator.env, log_path=log_path, pass_fds=(theirs.fileno(),)
+        ) as process:
             theirs.close()
             yield status_channel.Guest(
                 exit_status=process.poll,

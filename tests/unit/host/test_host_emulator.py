@@ -75,11 +75,14 @@ def test_the_program_named_is_used_with_what_lies_beside_it(
     fake_guest.install(monkeypatch, tmp_path, "good")
     program = tmp_path / "usr" / "bin" / X86_64.qemu_program
     share = tmp_path / "usr" / "share" / "qemu"
-    for folder in (program.parent, share):
+    modules = tmp_path / "usr" / "lib" / X86_64.debian / "qemu"
+    for folder in (program.parent, share, modules):
         folder.mkdir(parents=True)
     (tmp_path / "bin" / X86_64.qemu_program).rename(program)
     monkeypatch.setenv(emulator.CHOICE, str(program))
-    assert emulator.find(cache).argv == (str(program), "-L", str(share))
+    found = emulator.find(cache)
+    assert found.argv == (str(program), "-L", str(share))
+    assert found.env == {"QEMU_MODULE_DIR": str(modules)}
 
 
 def test_a_path_without_a_program_is_the_users_mistake(
