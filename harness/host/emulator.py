@@ -92,9 +92,10 @@ def require_unaltered(used: Emulator) -> None:
 
     A comparison of hours may see the package upgraded, and its key would name the old one.
     """
+    started = _Started(used.argv, used.env, used.arch)
     for what, before, now in (
         ("program", used.digest, sha256_file(used.program)),
-        ("firmware", used.firmware_digest, _firmware_digest(used.argv, used.arch)),
+        ("firmware", used.firmware_digest, _firmware_digest(started)),
     ):
         if now != before:
             raise HostError(

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guests on two QEMUs: the one on PATH, and that of the distribution's backports.
+
+The second is brought below the cache (13 MB). Where the suite is out of reach, or has no QEMU,
+what needs it is skipped.
+"""
+
+import filecmp
+import os
+import platform
+import subprocess  # noqa: TID251 - the command as a user types it
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from emulators import emulators
+
+from harness import pipeline
+from harness.compare.results import RESULTS, parse_results
+from harness.errors import GuestLostError, HarnessError
+from harness.host import emulator, ssh
+from harness.host.accelerator import AcceleratorChoice, Speed
+from harness.host.cache import Cache
+from harness.host.deadline import Deadline
+from harness.record.key import RunIdentity
+from harness.stages import boot
+from harness.stages.boot import RunSettings
+from harness.stages.boot_files import boot_files
+from harness.stages.run import run
+from harness.values import GuestImage, KernelBuild, RunMode, StagePlan
+
+pytestmark = pytest.mark.vm
+
+SMOKE = "vm/plans/smoke.toml"
+LIMIT_S = 1500
+SILENCE_S = 8.0
+INSTALLED = "installed"
+BACKPORTS = "backports"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A kernel and a guest's image, and the QEMU that boots them."""
+
+    build: KernelBuild
+    image: GuestImage
+    cache: Cache
+    speed: Speed
+
+
+def kernel() -> str | None:
+    return os.environ.get("BUDDYLAB_TEST_KERNEL") or None
+
+
+def settings(mode: RunMode) -> RunSettings:
+    return RunSettings(
+        mode=mode,
+        memory_mib=256,
+        cpus=2,
+        seed=1,
+        scale="small",
+        accelerator=AcceleratorChoice.TCG,
+    )
+
+
+@pytest.fixture(scope="module")
+def bootable() -> tuple[KernelBuild, GuestImage]:
+    return pipeline.bootable(pipeline.KernelRequest(kernel=kernel()), pipeline.open_cache())
+
+
+@pytest.fixture(scope="module", params=[INSTALLED, BACKPORTS])
+def machine(
+    request: pytest.FixtureRequest, bootable: tuple[KernelBuild, GuestImage]
+) -> Iterator[Machine]:
+    cache = Cache.default()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(emulator.CHOICE, raising=False)
+        own = emulator.find(cache).version
+        if request.param == BACKPORTS:
+            suite = f"{platform.freedesktop_os_release().get('VERSION_CODENAME')}-backports"
+            patch.setenv(emulator.CHOICE, suite)
+            try:
+                other = emulator.find(cache).version
+            except HarnessError as error:
+                pytest.skip(f"{suite} gives no QEMU here: {error}")
+            assert other != own
+        what = boot_files(*bootable)
+        speed = boot.measured_speed(what, settings(RunMode.REPEATABLE), cache)
+        yield Machine(*bootable, cache, speed)
+
+
+def go(machine: Machine, folder: Path) -> RunIdentity:
+    stage = StagePlan(
+        name="look",
+        command="cat /proc/cpuinfo /proc/vmstat; dmesg",
+        prepare="",
+        cleanup="",
+        deadline_s=10,
+        note="",
+    )
+    repeatable = settings(RunMode.REPEATABLE)
+    folder.mkdir()
+    cache = machine.cache
+    return run(machine.build, machine.image, (stage,), repeatable, folder=folder, cache=cache)
+
+
+def test_a_repeatable_guest_repeats_its_bytes(machine: Machine, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    identity = go(machine, one)
+
+    assert go(machine, other) == identity
+    key = identity.key
+    assert key.qemu_version == machine.speed.emulator.version
+    assert f"-cpu {machine.speed.emulator.cpu} " in key.machine
+    # host.json is what the host saw of time.
+    paths = [path for path in one.rglob("*") if path.is_file() and path.name != "host.json"]
+    names = {path.relative_to(one).as_posix() for path in paths}
+    assert {"console.log", "raw/look/output", "raw/look/after/vmstat"} <= names
+    differing = {name for name in names if not filecmp.cmp(one / name, other / name, shallow=False)}
+    assert differing == set()
+    output = (one / "raw/look/output").read_text()
+    (flags,) = {line for line in output.splitlines() if line.startswith("flags\t")}
+    off = {"erms", "fsrm", "fzrm", "fsrs", "fsrc", "rdrand", "rdseed"}
+    assert off.isdisjoint(flags.split())
+
+
+def test_a_live_guest_comes_up_with_all_its_cpus(machine: Machine, tmp_path: Path) -> None:
+    live = settings(RunMode.LIVE)
+    what = boot_files(machine.build, machine.image)
+    with boot.live_guest(what, live, machine.speed, tmp_path) as guest:
+        deadline = Deadline.after(30.0 * machine.speed.slowdown, "nproc")
+        with ssh.connected(guest.address, deadline) as session:
+            assert session.run("nproc", deadline).output == b"2\n"
+        assert boot.power_off(guest)
+    assert emulators(tmp_path) == []
+
+
+def test_a_guest_that_hangs_at_boot_is_told_with_the_function(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FSRM without ERMS: the kernel's memmove never ends on less than 32 bytes."""
+    good = machine.speed.emulator
+    if "fsrm=off" not in good.cpu:
+        pytest.skip(f"the CPU of QEMU {good.version} has no FSRM to leave on")
+    bad = replace(good, cpu="max,rdrand=off,rdseed=off,erms=off")
+    monkeypatch.setattr("harness.stages.boot.emulator.find", lambda _: bad)
+    monkeypatch.setattr(boot, "SILENCE_S", SILENCE_S)
+
+    with pytest.raises(GuestLostError) as caught:
+        go(machine, tmp_path / "run")
+
+    said = str(caught.value)
+    assert caught.value.reason == "hang"
+    for text in (
+        "before it was ready; CPU 0 was at memmove+0x",
+        f"it was tried with QEMU {good.version}: ",
+        "-cpu max,rdrand=off,rdseed=off,erms=off; try another QEMU",
+    ):
+        assert text in said
+    assert emulators(tmp_path) == []
+
+
+def buddylab(*words: str) -> subprocess.CompletedProcess[str]:
+    which = ("--kernel", str(kernel())) if kernel() else ()
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *words, *which],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT_S,
+    )
+
+
+@pytest.mark.usefixtures("machine")
+def test_arms_from_a_saved_state_are_replayed_to_the_byte(tmp_path: Path) -> None:
+    done = buddylab("compare", SMOKE, "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout
+
+    arms = parse_results((tmp_path / RESULTS).read_bytes(), RESULTS).arms
+    assert len(arms) == 4
+    for arm in arms:
+        again = buddylab("replay", arm.key, "--results", str(tmp_path))
+        assert "the same to the byte" in again.stdout, again.stdout
