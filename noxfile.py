@@ -53,10 +53,11 @@ def lint(session: nox.Session) -> None:
 
 
 def lint_steps(session: nox.Session) -> None:
-    """Run ruff, mypy and shellcheck."""
+    """Run ruff, mypy, import-linter and shellcheck."""
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("lint-imports")
     session.run("shellcheck", *shell_scripts(session))
 
 

@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import NewType
 
 import msgspec
@@ -173,15 +172,6 @@ class ArmRun:
         """Name its files below the results' folder `arms`, without their endings."""
         group = self.group
         return f"{group.state.name}/{self.burst.name}/seed-{group.seed}/{self.arm.name}"
-
-
-def read_plan(path: Path) -> Plan:
-    """Read a plan's file; UserError says which word of it is wrong."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); name a plan, see vm/plans") from error
-    return parse_plan(text, str(path))
 
 
 def parse_plan(text: str, what: str) -> Plan:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.compare import plan as plans
-from harness.compare.plan import ArmRun, Group, Plan, parse_plan, read_plan
+from harness.compare.plan import ArmRun, Group, Plan, parse_plan
 from harness.compare.results import (
     ARMS,
     KERNELS,
@@ -34,6 +34,7 @@ from harness.compare.state_invariants import StateResult
 from harness.encoding import encode
 from harness.errors import RecordError, UserError
 from harness.host.files import atomic_write
+from harness.jobs.plan_file import read_plan
 from harness.record import schema
 from harness.record.key import key_differences, provenance_differences
 

@@ -49,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """Run what is missing of the plan's arms, unless told not to, and print the report."""
-    from harness.compare.plan import read_plan
+    from harness.jobs.plan_file import read_plan
 
     plan = read_plan(arguments.plan)
     folder = arguments.output or Path("runs") / f"compare-{plan.name}"

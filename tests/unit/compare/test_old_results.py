@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import main
-from harness.compare.plan import read_plan
 from harness.compare.results import KERNELS, PLAN, RESULTS, parse_kernels, parse_results
 from harness.errors import Exit, RecordError
+from harness.jobs.plan_file import read_plan
 from harness.jobs.replay import find, require_comparable
 from harness.record import schema
 

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from harness.compare import plan as plans
-from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm, parse_plan, read_plan
+from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm, parse_plan
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
+from harness.jobs.plan_file import read_plan
 
 # They tell whether and how fast the instrument works, nothing of a policy.
 TRIALS = {"smoke", "bench", "bench_edit"}
