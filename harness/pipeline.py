@@ -13,6 +13,7 @@ from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.progress import progress
+from harness.host.scratch import sweep_shared
 from harness.report.document import Run
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
@@ -91,6 +92,7 @@ def open_cache() -> Cache:
     """Open the cache and clear away what killed runs left."""
     cache = Cache.default()
     cache.sweep()
+    sweep_shared()
     return cache
 
 

@@ -42,12 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let SIGINT end what tests interrupt, also where a shell runs them in the background.
+    """Let SIGINT and SIGHUP end what tests interrupt, also where they run in the background.
 
-    Such a job ignores it, and so would every process that it starts.
+    Such a job ignores them, and so would every process that it starts.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ def entry() -> NoReturn:
     streams.prepare()
     try:
         status = main()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED
     streams.give_up_answer()
@@ -68,8 +68,11 @@ def _run_verb(words: Sequence[str]) -> int:
     known = verbs()
     arguments = parser(known).parse_args(words)
     _configure_logging(verbose=arguments.verbose)
-    # A killed harness cleans up as an interrupted one does: no QEMU stays behind.
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A killed harness cleans up as an interrupted one does, and so does one whose terminal is
+    # closed, unless nohup lets it go on: no QEMU stays behind.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     net.require_text(words)
     _choose_emulator(arguments)
     status = known[arguments.verb].act(arguments)
@@ -78,6 +81,10 @@ def _run_verb(words: Sequence[str]) -> int:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    # A shell and the kernel may both tell of a closed terminal, and impatient people tell twice:
+    # the second time, what cleans up must not be torn off.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda _signal, _frame: None)
     raise KeyboardInterrupt
 
 

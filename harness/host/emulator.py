@@ -12,7 +12,6 @@ that it does not know would end it, and one that it turns on unasked may hang th
 import os
 import re
 import socket  # noqa: TID251 - the monitor's, handed to QEMU as a descriptor
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from harness.host import command, qmp
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
 from harness.host.files import atomic_write, sha256_file
+from harness.host.scratch import temporary
 from harness.host.suite_qemu import bring
 
 CHOICE = "BUDDYLAB_QEMU"
@@ -218,7 +218,7 @@ def _asked_properties(started: _Started, version: str) -> Mapping[str, object]:
     with (
         ours,
         theirs,
-        tempfile.TemporaryDirectory(prefix="buddylab-") as scratch,
+        temporary("ask") as folder,
         command.started(
             [
                 *started.argv,
@@ -227,7 +227,7 @@ def _asked_properties(started: _Started, version: str) -> Mapping[str, object]:
                 *qmp.arguments(theirs.fileno()),
             ],
             env=started.env,
-            log_path=(log := Path(scratch, "log")),
+            log_path=(log := folder / "log"),
             pass_fds=(theirs.fileno(),),
         ),
     ):

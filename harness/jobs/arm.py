@@ -24,7 +24,7 @@ from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
 from harness.host.machine_state import with_settled_clock
 from harness.host.results import check_complete, unpack
-from harness.host.scratch import scratch, sweep
+from harness.host.scratch import TMPFS, scratch
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles, require_unaltered
@@ -213,8 +213,6 @@ def _collected(folder: Path, stage: StagePlan) -> dict[str, bytes]:
     return files
 
 
-# What an arm reads of a memory on tmpfs costs nothing, and no disk is written.
-TMPFS = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _MARGIN_MIB = 256
 
 
@@ -233,8 +231,3 @@ def _room(memory_mib: int, folder: Path) -> Iterator[Path]:
         )
     with scratch(place, "memory") as room:
         yield room
-
-
-def sweep_memory() -> None:
-    """Remove memory that killed comparisons left on tmpfs."""
-    sweep(TMPFS)

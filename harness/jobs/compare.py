@@ -31,7 +31,7 @@ from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write, remove_tree
 from harness.host.progress import Advance, progress
-from harness.jobs.arm import Lab, Prepared, prepared, run_arm, spec_of, sweep_memory
+from harness.jobs.arm import Lab, Prepared, prepared, run_arm, spec_of
 from harness.jobs.comparison import (
     claim,
     gathered,
@@ -153,7 +153,6 @@ def first_group(plan: Plan, variant: Variant) -> Group:
 
 def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
     """Run what is not there yet and write the tables; the first failure is raised at the end."""
-    sweep_memory()
     boot.require_memory(job.plan.memory_mib * job.jobs)
     stop = threading.Event()
 

@@ -7,10 +7,8 @@ measured on this machine's own, outside of any kernel.
 """
 
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.errors import RecordError, StageError
 from harness.host.accelerator import AcceleratorChoice
@@ -19,6 +17,7 @@ from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, require
 from harness.host.command import run as run_command
 from harness.host.deadline import Deadline
+from harness.host.scratch import temporary
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.fetch import fetch
@@ -121,8 +120,7 @@ def _built(source: KernelSource, cache: Cache, upto: str | None, counters: Count
 
 def _measured(kernel: KernelBuild, cache: Cache) -> Mapping[str, CostSample]:
     logger.info("%s with %s counters", kernel.release, kernel.counters)
-    with tempfile.TemporaryDirectory(prefix="buddylab-cost-") as scratch:
-        folder = Path(scratch)
+    with temporary("cost") as folder:
         image = guest(kernel, cache)
         run(kernel, image, (_STAGE,), _SETTINGS, folder=folder, cache=cache)
         stage = folder / RAW / _STAGE.name
@@ -152,8 +150,8 @@ def _entry(samples: Mapping[str, CostSample], shift: int) -> str:
 def _contention() -> Iterator[str]:
     require("gcc")
     deadline = Deadline.after(_NATIVE_LIMIT_S, "the contention measurement")
-    with tempfile.TemporaryDirectory(prefix="buddylab-cost-") as scratch:
-        program = str(Path(scratch, "contention"))
+    with temporary("cost") as folder:
+        program = str(folder / "contention")
         source = asset("vm") / "native" / "contention.c"
         try:
             run_command(["gcc", "-O2", "-pthread", "-o", program, str(source)], deadline=deadline)

@@ -6,7 +6,6 @@ judging; so is a series without any mutation that does not pass.
 """
 
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from harness.errors import GuestLostError, RecordError, StageError, UserError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.host.progress import progress
+from harness.host.scratch import temporary
 from harness.jobs.review_builds import page_alloc_object
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
@@ -145,8 +145,7 @@ def _judged(built: _Bootable, cache: Cache) -> tuple[str, ...]:
         scale=Scale.SMALL,
         accelerator=AcceleratorChoice.TCG,
     )
-    with tempfile.TemporaryDirectory(prefix="buddylab-mutant-") as scratch:
-        folder = Path(scratch)
+    with temporary("mutant") as folder:
         try:
             plan = (*mutant_stages(), *end_of_ladder_stages(settings.memory_mib))
             key = run(built.kernel, built.image, plan, settings, folder=folder, cache=cache)

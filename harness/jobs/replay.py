@@ -22,7 +22,7 @@ from harness.compare.results import (
 )
 from harness.errors import RecordError, UserError
 from harness.host.cache import Cache
-from harness.jobs.arm import Lab, prepared, run_arm, sweep_memory
+from harness.jobs.arm import Lab, prepared, run_arm
 from harness.jobs.compare import arm_key, arm_result, base_key, first_group, seeded
 from harness.jobs.comparison import raw_path
 from harness.record import schema
@@ -135,7 +135,6 @@ def _who_replays(folder: Path) -> str:
 
 def replay(saved: Saved, lab: Lab, cache: Cache) -> Replayed:
     """Run the arm again; RecordError says what of this machine makes that impossible."""
-    sweep_memory()
     plan, run = saved.plan, saved.run
     _require_same(saved, base_key(lab, plan, first_group(plan, run.arm.kernel)))
     lab = seeded(lab, run.group.seed)

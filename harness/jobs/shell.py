@@ -3,12 +3,11 @@
 
 import shlex
 import sys
-import tempfile
-from pathlib import Path
 
 from harness.host import console, ssh
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
+from harness.host.scratch import temporary
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import boot_files, require_unaltered
@@ -24,10 +23,10 @@ def shell(build: KernelBuild, image: GuestImage, settings: RunSettings, cache: C
     require_unaltered(what)
     speed = boot.measured_speed(what, settings, cache)
     with (
-        tempfile.TemporaryDirectory(prefix="buddylab-shell-") as scratch,
-        boot.live_guest(what, settings, speed, Path(scratch)) as live,
+        temporary("shell") as folder,
+        boot.live_guest(what, settings, speed, folder) as live,
     ):
-        line = ssh.command_line(live.address, Path(scratch, "known_hosts"))
+        line = ssh.command_line(live.address, folder / "known_hosts")
         sys.stdout.write(
             f"{build.release}, {settings.memory_mib} MiB, {settings.cpus} CPUs, "
             f"{speed.accelerator}; {console.LEAVE_KEY} leaves and ends the guest\n"

@@ -4,7 +4,6 @@
 import contextlib
 import logging
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from harness.host import accelerator, console, emulator, qemu, ssh, status_chann
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
+from harness.host.scratch import temporary
 from harness.stages.boot_files import BootFiles
 from harness.texts.proc.sysctl import Knob, PolicyMode
 from harness.values import CONSOLE_LOG, RunMode
@@ -144,7 +144,7 @@ def live_guest(
     with contextlib.ExitStack() as stack:
         # Keys and the console's socket: readable by this user alone, gone with the run. A
         # socket's path is short by law (108 bytes), a run folder's is not.
-        private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="buddylab-")))
+        private = stack.enter_context(temporary("live"))
         private_key = ssh.make_key(private)
         dialogue = private / "console.sock"
         spec = _with_dialogue(spec_of(what, settings, speed, folder), dialogue, private_key)

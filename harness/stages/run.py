@@ -6,7 +6,6 @@ import datetime as dt
 import io
 import logging
 import shlex
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from harness.host.deadline import Deadline
 from harness.host.files import atomic_write
 from harness.host.freeze import FreezePipe
 from harness.host.results import check_complete, unpack
+from harness.host.scratch import temporary
 from harness.record.key import ReplayKey, RunIdentity, plan_lines, run_identity
 from harness.stages import boot
 from harness.stages.boot import RunSettings
@@ -175,14 +175,14 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
         stage_s=job.facts.stage_limit_s,
     )
     with contextlib.ExitStack() as stack:
-        private = stack.enter_context(tempfile.TemporaryDirectory(prefix="buddylab-"))
-        plan_path = Path(private, "plan")
+        private = stack.enter_context(temporary("run"))
+        plan_path = private / "plan"
         plan_path.write_text(plan)
         spec = replace(
             boot.spec_of(job.what, job.settings, job.speed, job.folder),
             plan=plan_path,
         )
-        pipe = stack.enter_context(FreezePipe(Path(private, "freeze")))
+        pipe = stack.enter_context(FreezePipe(private / "freeze"))
         oracle = Oracle(job.plan, job.folder, pipe, job.speed.slowdown)
         spec = replace(spec, ports=replace(spec.ports, freeze=pipe.path))
 

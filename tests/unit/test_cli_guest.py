@@ -40,10 +40,11 @@ def qemu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache) -> FakeQ
 
 
 @pytest.fixture(autouse=True)
-def own_sigterm() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+def own_signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

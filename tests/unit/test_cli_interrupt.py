@@ -7,45 +7,17 @@ import shutil
 import signal
 import subprocess  # noqa: TID251 - the command as a user types it
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command_line import LIMIT_S, buddylab, descendants, entries, names, started
+from interrupting import hold, signalled, wait_for
 
 from harness.errors import Exit, UserError
 from harness.host.cache import Cache
 from harness.host.folder import claimed
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def signalled(process: subprocess.Popen[str], number: signal.Signals) -> str:
-    """Send the signal to the harness alone; return what it said, all its children gone."""
-    below = descendants(process.pid)
-    os.kill(process.pid, number)
-    _, said = process.communicate(timeout=LIMIT_S)
-    assert "Traceback" not in said, said
-    assert process.returncode == Exit.INTERRUPTED, said
-    wait_for(lambda: not any(Path("/proc", str(pid)).exists() for pid in below))
-    return said
-
-
-def hold(fake_kernel: Path, target: str, mark: Path) -> None:
-    """Make the target say that it runs, and then take for ever (with a child of its own)."""
-    makefile = fake_kernel / "Makefile"
-    text = makefile.read_text()
-    line = f'\t@if [ -n "$(HOLD)" ]; then touch {mark}; sleep 600; fi\n'
-    changed = text.replace(f"\n{target}:\n\t$(fail)\n", f"\n{target}:\n\t$(fail)\n{line}")
-    assert changed != text
-    makefile.write_text(changed)
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError
+from harness.host import scratch
 from harness.jobs import arm
 
 MIB = 1 << 20
@@ -16,13 +17,14 @@ MIB = 1 << 20
 def tmpfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "shm"
     place.mkdir()
-    monkeypatch.setattr(arm, "TMPFS", place)
+    for module in (arm, scratch):
+        monkeypatch.setattr(module, "TMPFS", place)
     return place
 
 
 def with_free(monkeypatch: pytest.MonkeyPatch, tmpfs_mib: int, disk_mib: int) -> None:
     def usage(path: Path) -> tuple[int, int, int]:
-        free = (tmpfs_mib if path == arm.TMPFS else disk_mib) * MIB
+        free = (tmpfs_mib if path == scratch.TMPFS else disk_mib) * MIB
         return shutil._ntuple_diskusage(free, 0, free)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
@@ -51,7 +53,7 @@ def test_notes_of_a_user_on_tmpfs_stay(tmpfs: Path) -> None:
     notes = tmpfs / "buddylab-my-notes"
     notes.mkdir()
     (notes / "thoughts").write_text("irreplaceable")
-    arm.sweep_memory()
+    scratch.sweep_shared()
     assert (notes / "thoughts").exists()
 
 
@@ -60,6 +62,6 @@ def test_memory_of_a_comparison_that_runs_stays(
 ) -> None:
     with_free(monkeypatch, 1536, 768)
     with arm._room(512, tmp_path) as room:
-        arm.sweep_memory()
+        scratch.sweep_shared()
         assert room.is_relative_to(tmpfs)
         assert room.exists()

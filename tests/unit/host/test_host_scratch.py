@@ -3,8 +3,10 @@
 
 import os
 import shutil
+import socket  # noqa: TID251 - what a short path is for
 import subprocess  # noqa: TID251 - other processes that hold, or sweep
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from harness.host.cache import Cache
-from harness.host.scratch import MARK, scratch, sweep
+from harness.host.scratch import MARK, scratch, sweep, sweep_shared, temporary
 
 LIMIT_S = 60
 HOLDER = """
 import sys
+import tempfile
 from pathlib import Path
 from harness.host.scratch import scratch
 with scratch(Path(sys.argv[1]), "held") as work:
@@ -26,6 +29,7 @@ with scratch(Path(sys.argv[1]), "held") as work:
 """
 SWEEPER = """
 import sys
+import tempfile
 from pathlib import Path
 from harness.host.scratch import sweep
 sweep(Path(sys.argv[1]))
@@ -200,3 +204,17 @@ def test_what_cannot_go_now_goes_later(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.undo()
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sockets_fit_whatever_the_temporary_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path of 107 bytes is the longest that unix(7) takes."""
+    long = tmp_path / ("d" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with temporary("live") as work, socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(work / "a-socket-of-a-name-so-long"))
+        sweep_shared()
+        assert work.exists()
+    assert not work.exists()
