@@ -8,7 +8,7 @@ from harness.compare.effects import SAME_WORK, Compared, compared
 from harness.compare.judged_claims import Fate, JudgedClaim, judged_claims
 from harness.compare.results import Results
 from harness.compare.statistics import Paired, Spread, number
-from harness.compare.table import Table
+from harness.report.page import Table
 
 _NONE = "-"
 _LARGE = 1000
@@ -28,6 +28,7 @@ def map_table(results: Results) -> Table | None:
             f"else COSTS: over {SAME_WORK:.0%} more pages scanned; NOTHING: no more than that",
             "blocks: mean difference; scanned, looked at: means of pages",
         ),
+        figures=True,
         head=("state", "burst", *arms),
         rows=tuple(
             (
@@ -71,6 +72,7 @@ def prediction_table(results: Results) -> Table | None:
             "arm and reference (times its factor): median [least, most]",
             "arm - reference by seed: median; mean with its 95 % interval; seeds above:below",
         ),
+        figures=True,
         head=(
             "claim",
             "verdict",
@@ -140,6 +142,7 @@ def predictor_table(results: Results) -> Table | None:
             "AUC: 0.5 tells nothing, 1 (or 0) all; with its 95 % interval over seeds",
             "best rule: right most often in these very runs; usual: by always saying the same",
         ),
+        figures=True,
         head=("arm", "predictor", "helped", "AUC", "best rule", "right", "usual"),
         rows=tuple(_classifier(one) for one in found),
     )

@@ -7,7 +7,7 @@ from harness.compare.cells import Cell, cells, spread_of, value_pairs
 from harness.compare.measures import Measure
 from harness.compare.results import ArmResult, Results
 from harness.compare.statistics import paired
-from harness.compare.table import Table
+from harness.report.page import Table
 
 _Column = tuple[str, Measure]
 
@@ -48,7 +48,7 @@ def _work_table(cell: Cell) -> Table:
         if (ours := cell.of(arm.name))
     ]
     head = ("arm", *(name for name, _ in _WORK))
-    return Table(title=f"{cell.title}: work", head=head, rows=tuple(rows))
+    return Table(title=f"{cell.title}: work", head=head, rows=tuple(rows), figures=True)
 
 
 def _latency_table(cell: Cell) -> Table:
@@ -64,7 +64,9 @@ def _latency_table(cell: Cell) -> Table:
             for _, measure in _COMPARED:
                 row += [spread_of(measure, ours), _difference(measure, ours, cell.of(baseline))]
             rows.append(tuple(row))
-    return Table(title=f"{cell.title}: latency, bystander", head=tuple(head), rows=tuple(rows))
+    return Table(
+        title=f"{cell.title}: latency, bystander", head=tuple(head), rows=tuple(rows), figures=True
+    )
 
 
 def _difference(measure: Measure, ours: Sequence[ArmResult], theirs: Sequence[ArmResult]) -> str:

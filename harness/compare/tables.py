@@ -9,7 +9,7 @@ from harness.compare.measures import Measure
 from harness.compare.outcome import Outcome
 from harness.compare.results import ArmResult, Results, short
 from harness.compare.statistics import number, spread
-from harness.compare.table import Table
+from harness.report.page import Table
 
 _Reader = Callable[[Outcome], float]
 
@@ -46,7 +46,9 @@ def _table(cell: Cell) -> Table:
     ]
     first = min(one.seed for one in cell.arms)
     head = tuple(name.format(baseline=plan.baseline, seed=first) for name in _HEAD)
-    return Table(title=cell.title, notes=tuple(_notes(cell)), head=head, rows=tuple(rows))
+    return Table(
+        title=cell.title, notes=tuple(_notes(cell)), head=head, rows=tuple(rows), figures=True
+    )
 
 
 def _notes(cell: Cell) -> Iterator[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.outcome import read_outcome
+from harness.compare.page import comparison_page
 from harness.compare.plan import ArmRun, Group, Plan, Variant
-from harness.compare.report import report_markdown
 from harness.compare.results import (
     ArmResult,
     KernelFacts,
@@ -31,6 +31,7 @@ from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write, remove_tree
 from harness.host.progress import Advance, progress
+from harness.host.templates import render
 from harness.jobs.arm import Lab, Prepared, prepared, run_arm, spec_of
 from harness.jobs.comparison import (
     claim,
@@ -43,6 +44,7 @@ from harness.jobs.comparison import (
 )
 from harness.record import schema
 from harness.record.key import ReplayKey, plan_lines
+from harness.report.page import MARKDOWN
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles, boot_files
@@ -172,7 +174,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
         facts = claim(job.folder, job.plan, job.text, facts)
         failures = _run_all(job, labs, cache, stop)
         results = gathered(job.folder, job.plan, facts)
-        write(job.folder, results, report_markdown(results))
+        write(job.folder, results, render(MARKDOWN, page=comparison_page(results)))
     if failures:
         logger.error(
             "%d failures; what was complete is kept in %s, the same command goes on",

@@ -4,7 +4,7 @@
 from harness.checks.interval import cross_check_count, in_flight, interruption, rise
 from harness.record.run import StageRecord
 from harness.report.document import Reconciliation, Run
-from harness.report.sections import Section, table
+from harness.report.page import Section, table
 from harness.texts.pages import ORDERS
 
 _REQUESTS_HEAD = (

@@ -1,48 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The pieces of report.md that set the paper's tables beside ours."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from harness.report import paper
 from harness.report.document import Run, RunStage, StageSnapshot
+from harness.report.page import ABSENT, Section, table
 from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.buddy_monitor import MonitorDelta
-
-_ABSENT = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table as text; every row is as long as `head`, and safe inside Markdown."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One part of the report: `shows` says in one sentence what it is about."""
-
-    title: str
-    shows: str
-    tables: tuple[Table, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    """Return a table of any values: integers with thousands separators, the rest as text."""
-    return Table(
-        head=tuple(cell(name) for name in head),
-        rows=tuple(tuple(cell(value) for value in row) for row in rows),
-    )
-
-
-def cell(value: object) -> str:
-    """Return a value as it may stand in a Markdown table."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return " ".join(str(value).split()).replace("|", "\\|") or _ABSENT
 
 
 def paper_sections(run: Run) -> tuple[Section, ...]:
@@ -74,7 +37,7 @@ def _baseline(run: Run) -> Section:
                     *(f"ours {name}" for name in names),
                 ),
                 (
-                    (order, *paper.FIG_2[order], *(ours[order] if ours else (_ABSENT,) * 5))
+                    (order, *paper.FIG_2[order], *(ours[order] if ours else (ABSENT,) * 5))
                     for order in ORDERS
                 ),
             ),
@@ -122,7 +85,7 @@ def _stress_ng(run: Run) -> Section:
 
 def _since_boot(stage: RunStage | None, order: Order) -> tuple[object, ...]:
     if stage is None or not stage.before.monitor:
-        return (_ABSENT,) * 5
+        return (ABSENT,) * 5
     after = stage.after.monitor[order]
     return (
         stage.before.monitor[order].req,
@@ -135,14 +98,14 @@ def _since_boot(stage: RunStage | None, order: Order) -> tuple[object, ...]:
 
 def _this_stage(stage: RunStage | None, order: Order) -> tuple[object, ...]:
     if stage is None or not stage.deltas:
-        return (_ABSENT,) * 5
+        return (ABSENT,) * 5
     delta = stage.deltas[order]
     return 0, delta.req, delta.slowpath, delta.compact, delta.adaptive
 
 
 def _with_frag_pct(stage: RunStage | None, order: Order) -> tuple[object, ...]:
     if stage is None or not stage.after.monitor:
-        return (_ABSENT,) * 5
+        return (ABSENT,) * 5
     row = stage.after.monitor[order]
     return row.req, row.slowpath, row.compact, row.adaptive, row.frag_pct
 
@@ -193,7 +156,7 @@ def _high_order(run: Run) -> Section:
     rows: list[tuple[object, ...]] = []
     names = ("requests", "success", "fail", "slowpath", "compact", "adaptive")
     for name, requests, slowpath, compact, adaptive in paper.TABLE_III:
-        rows.append((name, "paper's text", requests, _ABSENT, 0, slowpath, compact, adaptive))
+        rows.append((name, "paper's text", requests, ABSENT, 0, slowpath, compact, adaptive))
         rows.append((name, "ours", *_burst_counts(run.stage(name))))
     return Section(
         title="Table III: high-order bursts (our numbers; the paper's table is missing)",
@@ -219,10 +182,10 @@ def _high_order(run: Run) -> Section:
 
 def _burst_counts(stage: RunStage | None) -> tuple[object, ...]:
     if stage is None or stage.burst is None:
-        return (_ABSENT,) * 6
+        return (ABSENT,) * 6
     if not stage.deltas:
         burst = stage.burst
-        return burst.attempted, burst.succeeded, burst.failed, _ABSENT, _ABSENT, _ABSENT
+        return burst.attempted, burst.succeeded, burst.failed, ABSENT, ABSENT, ABSENT
     delta = stage.deltas[stage.burst.order]
     return delta.req, delta.success, delta.fail, delta.slowpath, delta.compact, delta.adaptive
 
@@ -240,7 +203,7 @@ def _workloads(run: Run) -> Section:
     for name, workload, slowpath, compact, adaptive, observation in paper.TABLE_V:
         rows.append((workload, "paper", slowpath, compact, adaptive, observation))
         stage = run.stage(name)
-        counts = (_ABSENT,) * 3 if stage is None else _high_order_counts(stage)
+        counts = (ABSENT,) * 3 if stage is None else _high_order_counts(stage)
         rows.append((name, "ours", *counts, _observation(stage)))
     return Section(
         title="Table V: the workloads compared",
@@ -266,7 +229,7 @@ def _largest_blocks(snapshot: StageSnapshot) -> int:
 def _high_order_counts(stage: RunStage) -> tuple[object, ...]:
     high: list[MonitorDelta] = [delta for delta in stage.deltas if delta.order >= paper.HIGH_ORDER]
     if not high:
-        return (_ABSENT,) * 3
+        return (ABSENT,) * 3
     return (
         sum(delta.slowpath for delta in high),
         sum(delta.compact for delta in high),

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from harness.host.files import atomic_write
 from harness.host.templates import render
-from harness.report import markdown
 from harness.report.document import Run, encode_run
 from harness.report.junit import junit
-from harness.report.markdown import report_view
+from harness.report.page import MARKDOWN
+from harness.report.run_page import run_page
 
 RUN_DOCUMENT = "run.json"
 REPORT = "report.md"
@@ -17,7 +17,6 @@ JUNIT = "junit.xml"
 
 def report(run: Run, folder: Path) -> None:
     """Write all three; each file appears whole."""
-    template = Path(markdown.__file__).with_name("report.md.j2")
-    atomic_write(folder / REPORT, render(template, run=run, view=report_view(run)))
+    atomic_write(folder / REPORT, render(MARKDOWN, page=run_page(run)))
     atomic_write(folder / JUNIT, junit(run))
     atomic_write(folder / RUN_DOCUMENT, encode_run(run))

@@ -58,7 +58,7 @@ def act(arguments: argparse.Namespace) -> int:
 
 def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness import pipeline
-    from harness.compare.report import report_text
+    from harness.compare.page import report_text
     from harness.host import emulator
     from harness.jobs.compare import Job, compare
 
@@ -81,12 +81,14 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _report(plan: "Plan", folder: Path) -> int:
-    from harness.compare.report import report_markdown, report_text
+    from harness.compare.page import comparison_page, report_text
     from harness.compare.state_lines import broken_promises
+    from harness.host.templates import render
     from harness.jobs.comparison import saved, write
+    from harness.report.page import MARKDOWN
 
     results = saved(folder, plan)
-    write(folder, results, report_markdown(results))
+    write(folder, results, render(MARKDOWN, page=comparison_page(results)))
     print(report_text(results))
     broken = broken_promises(results)
     for error in broken:

@@ -16,8 +16,8 @@ sys.path.append(str(Path(__file__).parents[1] / "checks"))
 import synthetic_run
 
 from harness.cli.main import main
+from harness.compare.page import report_text
 from harness.compare.plan import parse_plan
-from harness.compare.report import report_text
 from harness.compare.results import RESULTS, Results, parse_results, unpacked
 from harness.errors import Exit, GuestLostError, RecordError, UserError
 from harness.host.cache import Cache
@@ -258,7 +258,9 @@ def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests)
     assert row.endswith(first.key[:16])
     # Heads and rows: two arms, their work, their latency; the map; what foretells, each a row.
     report = (tmp_path / "out/report.md").read_text()
-    assert report.count("\n| ") == 9 + 2 + 8
+    rules = report.count("\n| ---")
+    assert rules == 5
+    assert report.count("\n| ") == rules + 9 + 2 + 8
     assert "\n| kept | ten | NOTHING +0.0, scanned +" not in report
     assert "\n| kept | ten | COSTS +0.0, scanned +" in report
 

@@ -17,8 +17,8 @@ from harness.host.templates import render
 from harness.record import schema
 from harness.report.document import Run, Verdict, decode_run, encode_run
 from harness.report.junit import junit
-from harness.report.markdown import TEMPLATE, report_view
-from harness.report.sections import cell
+from harness.report.page import MARKDOWN, Page, Section, cell, table
+from harness.report.run_page import run_page
 from harness.report.summary import latencies
 from harness.report.terminal import terminal_summary
 from harness.workloads.paper import Scale, stages
@@ -45,8 +45,7 @@ def failed(run: Run) -> Run:
 
 
 def markdown(run: Run) -> str:
-    template = ROOT / "harness" / "report" / TEMPLATE
-    return render(template, run=run, view=report_view(run))
+    return render(MARKDOWN, page=run_page(run))
 
 
 def test_document_round_trips_to_the_byte(run: Run) -> None:
@@ -240,8 +239,10 @@ def test_latencies_are_the_nearest_rank() -> None:
 
 @given(text=st.text())
 def test_a_cell_never_breaks_its_table(text: str) -> None:
-    found = cell(text)
+    section = Section(title="any", tables=(table(("name", "value"), ((text, 1),)),))
+    page = render(MARKDOWN, page=Page(title="any", lead=(), sections=(section,)))
 
-    assert found
-    assert "\n" not in found
-    assert not re.search(r"(?<!\\)\|", found)
+    assert cell(text)
+    assert "\n" not in cell(text)
+    (row,) = (line for line in page.splitlines() if line.endswith("| 1 |"))
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3

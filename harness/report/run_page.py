@@ -1,72 +1,97 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The view behind report.md.j2: every number already text, every section with its sentence."""
+"""A judged run as a page: the paper's tables beside ours, the checks, the key."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from harness.checks.base import Status
+from harness.checks.base import CheckResult, Status
 from harness.report.document import Burst, Run, RunStage, Verdict
 from harness.report.identity import kernel_sentence, kernel_warnings
+from harness.report.page import Page, Section, Table, cell, table
 from harness.report.reconciliation import reconciliation_section
-from harness.report.sections import Section, Table, cell, paper_sections, table
+from harness.report.sections import paper_sections
 from harness.texts.proc.sysctl import Policy
 
-TEMPLATE = "report.md.j2"
 _NS_PER_US = 1_000
 _NS_PER_S = 1_000_000_000
 _BYTES_PER_MIB = 1 << 20
 _PAGES_SCANNED = "pages scanned for migration"
+_BLOCK_NOTE = (
+    "A block of order k is 2^k pages of 4096 bytes next to each other; order 10, 4 MiB, is the "
+    "largest."
+)
+_LEAD = (
+    "A Linux kernel was patched to count what its page allocator does and to compact memory harder "
+    "when free memory is fragmented. It was booted in a virtual machine, put under the workloads "
+    "of a paper, and its counters were read before and after each. This report sets the paper's "
+    "tables beside what came out, and says which checks on the numbers hold."
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckView:
-    """One check's line and its numbers."""
-
-    name: str
-    why: str
-    status: str
-    details: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportView:
-    """All that report.md.j2 prints."""
-
-    verdict: str
-    warnings: tuple[str, ...]
-    facts: Table
-    headline: tuple[str, ...]
-    sections: tuple[Section, ...]
-    checks: tuple[CheckView, ...]
-    replay_key: Table
-    provenance: Table
-    raw_digests: Table
-
-
-def report_view(run: Run) -> ReportView:
-    """Return the view of a run."""
-    return ReportView(
+def run_page(run: Run) -> Page:
+    """Return the page of a judged run."""
+    return Page(
+        title="buddylab: one run, judged",
+        lead=(_LEAD,),
         verdict=_verdict(run),
-        warnings=tuple(cell(warning) for warning in kernel_warnings(run)),
-        facts=_facts(run),
-        headline=_headline(run),
-        sections=(*_our_sections(run), reconciliation_section(run), *paper_sections(run)),
-        checks=tuple(
-            CheckView(
-                name=check.name,
-                why=check.why,
-                status=check.status.replace("_", " "),
-                details=tuple(cell(detail) for detail in check.details),
-            )
-            for check in run.checks
+        warnings=kernel_warnings(run),
+        sections=(
+            Section(
+                title="What ran",
+                tables=(_facts(run),),
+                notes=(_BLOCK_NOTE,),
+            ),
+            Section(
+                title="Headline",
+                shows="Whether a burst of requests for the largest blocks, more than were free, "
+                "was served all the same, and how often the kernel had to compact memory for it.",
+                points=_headline(run),
+            ),
+            *_our_sections(run),
+            reconciliation_section(run),
+            *paper_sections(run),
+            *_check_sections(run),
+            _replay_section(run),
         ),
-        replay_key=table(("part of the key", "value"), _key_rows(run)),
-        provenance=table(("part", "value"), _provenance_rows(run)),
-        raw_digests=table(
-            ("stage", "sha256 of its raw texts"),
-            (
-                *((stage.name, stage.raw_digest) for stage in run.stages),
-                ("all stages", run.raw_digest),
+    )
+
+
+def _check_sections(run: Run) -> Iterator[Section]:
+    yield Section(
+        title="Checks",
+        shows="What must hold for the numbers above to be believed, and the numbers compared.",
+        tables=(
+            table(
+                ("check", "result", "why it must hold"),
+                ((check.name, _status(check), check.why) for check in run.checks),
+            ),
+        ),
+    )
+    for check in run.checks:
+        yield Section(
+            title=f"{check.name}: {_status(check)}",
+            points=tuple(cell(detail) for detail in check.details),
+            level=3,
+        )
+
+
+def _status(check: CheckResult) -> str:
+    return check.status.replace("_", " ")
+
+
+def _replay_section(run: Run) -> Section:
+    return Section(
+        title="Replay key",
+        shows="All that executed: a repeatable run of the same key gives the same bytes. Below it, "
+        "where it came from, which is not compared; then the raw texts this report was made from.",
+        tables=(
+            table(("part of the key", "value"), _key_rows(run)),
+            table(("part", "value"), _provenance_rows(run)),
+            table(
+                ("stage", "sha256 of its raw texts"),
+                (
+                    *((stage.name, stage.raw_digest) for stage in run.stages),
+                    ("all stages", run.raw_digest),
+                ),
             ),
         ),
     )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A whole comparison: as text for the terminal, and as the page of its report."""
+
+from harness.compare.finding_tables import map_table, prediction_table, predictor_table
+from harness.compare.results import Results, short
+from harness.compare.side_tables import side_tables
+from harness.compare.state_lines import state_lines
+from harness.compare.tables import tables
+from harness.report.page import Page, Section, Table
+from harness.report.text import text_table
+
+_HOW_TO_READ = (
+    "Figures with brackets are median [least, most] over the seeds, single ones medians; "
+    "latencies are of single requests in guest instructions. Differences are paired by seed: mean "
+    "with its 95 % interval (BCa bootstrap), seeds better:worse, exact sign test, effect = mean / "
+    "standard deviation of the differences. Scanned: pages compaction looked at for something to "
+    "move; looked at: pages whose state mode 5 asked for. Per block made: of those scanned, for "
+    "blocks beyond what was whole at the start; per block gained: pages scanned beyond the "
+    "baseline's for each block beyond its, only where the interval lies above 0. Any arm is run "
+    "again with `buddylab replay KEY`."
+)
+
+
+def report_text(results: Results) -> str:
+    """Print all of it for a terminal, but for the side tables."""
+    shown = (*tables(results), *_findings(results))
+    blocks = ["\n".join(state_lines(results)) + "\n", *(text_table(table) for table in shown)]
+    return "\n".join(blocks)
+
+
+def comparison_page(results: Results) -> Page:
+    """Return a whole report: what ran, how to read it, all tables."""
+    plan = results.plan
+    qemu_version = results.kernels.kernels[0].key.qemu_version
+    return Page(
+        title=f"Comparison: {plan.name}",
+        lead=(
+            plan.why,
+            (
+                f"Guests of {plan.memory_mib} MiB and one CPU, {len(plan.seeds)} seeds; baseline "
+                f"`{plan.baseline}`. QEMU {qemu_version}. One instruction is "
+                f"{1 << plan.icount_shift} ns of the guest's clock."
+            ),
+        ),
+        sections=(
+            Section(title="What ran", points=(*_kernels(results), *state_lines(results))),
+            Section(
+                title="Results",
+                shows=_HOW_TO_READ,
+                tables=(*_findings(results), *tables(results), *side_tables(results)),
+            ),
+        ),
+    )
+
+
+def _kernels(results: Results) -> tuple[str, ...]:
+    return tuple(
+        f"kernel `{kernel.variant}`: {kernel.provenance.kernel_release} "
+        f"({kernel.provenance.kernel_origin}), {len(kernel.provenance.patches)} patches, "
+        f"counters {kernel.provenance.counters}, vmlinux `{short(kernel.key.vmlinux_digest)}`"
+        for kernel in results.kernels.kernels
+    )
+
+
+def _findings(results: Results) -> tuple[Table, ...]:
+    made = (map_table(results), prediction_table(results), predictor_table(results))
+    return tuple(table for table in made if table)
