@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Predictors as classifiers: how well a threshold on one tells where an arm helps.
+"""Indicators as classifiers: how well a threshold on one tells where an arm helps.
 
 The area under the ROC curve is the share of pairs of a case that the arm helped and one that
 it did not, in which the helped one has the higher value (ties are half; Mann-Whitney's U over
@@ -58,10 +58,10 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
-    """One predictor for one arm, over all states, bursts and seeds."""
+    """One indicator for one arm, over all states, bursts and seeds."""
 
     arm: str
-    predictor: str
+    indicator: str
     cases: int
     helped: int
     area: Area | None  # None: it helped everywhere or nowhere
@@ -74,21 +74,21 @@ class Classifier:
 
 
 def classifiers(results: Results) -> tuple[Classifier, ...]:
-    """Judge every predictor for every arm but the baseline."""
+    """Judge every indicator for every arm but the baseline."""
     plan = results.plan
     found = []
     for arm in plan.arms:
         if arm.name == plan.baseline:
             continue
-        by_predictor: dict[str, list[Case]] = {}
+        by_indicator: dict[str, list[Case]] = {}
         for cell in cells(results):
             for one, other in pairs(cell.of(arm.name), cell.of(plan.baseline)):
                 better = helped(one.outcome, other.outcome)
-                for name, value in by_name(one.outcome.predictors).items():
-                    cases = by_predictor.setdefault(name, [])
+                for name, value in by_name(one.outcome.indicators).items():
+                    cases = by_indicator.setdefault(name, [])
                     if value is not None:
                         cases.append(Case(seed=one.seed, value=value, helped=better))
-        found += [classifier(arm.name, name, cases) for name, cases in by_predictor.items()]
+        found += [classifier(arm.name, name, cases) for name, cases in by_indicator.items()]
     return tuple(found)
 
 
@@ -98,11 +98,11 @@ def helped(arm: Outcome, baseline: Outcome) -> bool:
     return more >= _LEAST_BLOCKS and more > _LEAST_SHARE * baseline.blocks
 
 
-def classifier(arm: str, predictor: str, cases: Sequence[Case]) -> Classifier:
-    """Judge one predictor by its cases."""
+def classifier(arm: str, indicator: str, cases: Sequence[Case]) -> Classifier:
+    """Judge one indicator by its cases."""
     return Classifier(
         arm=arm,
-        predictor=predictor,
+        indicator=indicator,
         cases=len(cases),
         helped=sum(case.helped for case in cases),
         area=area_under_curve(cases),

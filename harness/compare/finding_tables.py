@@ -58,7 +58,7 @@ def _change(now: float, before: float) -> str:
     return f"{100 * (now - before) / before:+.0f} %"
 
 
-def prediction_table(results: Results) -> Table | None:
+def claim_table(results: Results) -> Table | None:
     """Make a row for each claim, state and burst; None where the plan foretells nothing."""
     if not results.plan.claims:
         return None
@@ -66,7 +66,7 @@ def prediction_table(results: Results) -> Table | None:
     hits = sum(one.fate is Fate.HIT for one in found)
     judged = sum(one.fate is not Fate.UNKNOWN for one in found)
     return Table(
-        title="Predictions",
+        title="Claims",
         notes=(
             f"{hits} of {judged} hold; {len(found) - judged} without data",
             "arm and reference (times its factor): median [least, most]",
@@ -78,7 +78,7 @@ def prediction_table(results: Results) -> Table | None:
             "verdict",
             "state",
             "burst",
-            "claim",
+            "measured",
             "arm",
             "reference",
             "median",
@@ -129,21 +129,21 @@ def _figure(value: float, sign: str = "") -> str:
     return f"{value:{sign}.4g}"
 
 
-def predictor_table(results: Results) -> Table | None:
-    """Make a row for each arm and predictor; None where no arm ran beside the baseline."""
+def indicator_table(results: Results) -> Table | None:
+    """Make a row for each arm and indicator; None where no arm ran beside the baseline."""
     found = classifiers(results)
     if not any(one.cases for one in found):
         return None
     baseline = results.plan.baseline
     return Table(
-        title="Predictors: would they have told where an arm helps?",
+        title="Indicators: would they have told where an arm helps?",
         notes=(
             f"helped: runs that got at least 1 and over 1 % more blocks than {baseline}",
             "AUC: 0.5 tells nothing, 1 (or 0) all; with its 95 % interval over seeds",
             "best rule: right most often in these very runs; usual: by always saying the same",
         ),
         figures=True,
-        head=("arm", "predictor", "helped", "AUC", "best rule", "right", "usual"),
+        head=("arm", "indicator", "helped", "AUC", "best rule", "right", "usual"),
         rows=tuple(_classifier(one) for one in found),
     )
 
@@ -152,7 +152,7 @@ def _classifier(one: Classifier) -> tuple[str, ...]:
     area = f"{one.area.area:.3f} [{one.area.low:.3f}, {one.area.high:.3f}]" if one.area else _NONE
     return (
         one.arm,
-        one.predictor,
+        one.indicator,
         f"{one.helped} of {one.cases}",
         area,
         str(one.best) if one.best else _NONE,

@@ -21,7 +21,7 @@ _PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Predictors:
+class Indicators:
     """Each may be None where its guest does not tell."""
 
     frag_pct: int  # the policy's own, cutoff 3, all zones
@@ -33,9 +33,9 @@ class Predictors:
     to_clear_ranges_pct: float | None  # ranges of the order that are clearable, but not free yet
 
 
-def predictors(
+def indicators(
     free: BuddyInfo, dump: FreeDump, *, order: Order, pageblock_order: int, deferred: int | None
-) -> Predictors:
+) -> Indicators:
     """Read them off; RecordError if the dump and buddyinfo are of different zones."""
     largest = max(dump.zones, key=lambda zone: zone.managed)
     areas = {(area.node, area.zone): area for area in free.zones}
@@ -43,7 +43,7 @@ def predictors(
     if area is None:
         raise damaged("buddyinfo", f"zone {largest.name} of the dump is absent")
     of_order = _ranges(dump, order)
-    return Predictors(
+    return Indicators(
         frag_pct=frag_pct(free.zones, CUTOFF),
         extfrag_index=fragmentation_index(area, order),
         defer_shift=_defer_shift(largest, order),
@@ -54,7 +54,7 @@ def predictors(
     )
 
 
-def by_name(found: Predictors) -> Mapping[str, float | None]:
+def by_name(found: Indicators) -> Mapping[str, float | None]:
     """Return all values by the names that the report has for them."""
     return {
         f"frag_pct (cutoff {CUTOFF})": found.frag_pct,

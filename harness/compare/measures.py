@@ -11,7 +11,7 @@ class Measure(StrEnum):
     """Names as plans have them; pages or events unless said otherwise."""
 
     BLOCKS = "blocks"
-    IDEAL_SHARE = "ideal_share"  # of the bound, 1 is all of it; none where the bound is 0
+    BOUND_SHARE = "bound_share"  # of the bound, 1 is all of it; none where the bound is 0
     SCANNED = "scanned"
     SCANNED_PER_BLOCK_MADE = "scanned_per_block_made"  # none where no block was made
     LOOKED = "looked"  # none where the kernel does not tell
@@ -46,8 +46,8 @@ def blocks_made(outcome: Outcome) -> int:
     return outcome.blocks - outcome.whole_before
 
 
-def _ideal_share(one: Outcome) -> float | None:
-    return one.blocks / one.ideal.blocks if one.ideal.blocks else None
+def _bound_share(one: Outcome) -> float | None:
+    return one.blocks / one.bound.blocks if one.bound.blocks else None
 
 
 def _per_block_made(one: Outcome) -> float | None:
@@ -57,7 +57,7 @@ def _per_block_made(one: Outcome) -> float | None:
 
 _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
     Measure.BLOCKS: lambda one: one.blocks,
-    Measure.IDEAL_SHARE: _ideal_share,
+    Measure.BOUND_SHARE: _bound_share,
     Measure.SCANNED: lambda one: one.work.migrate_scanned,
     Measure.SCANNED_PER_BLOCK_MADE: _per_block_made,
     Measure.LOOKED: lambda one: one.looked,

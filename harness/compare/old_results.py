@@ -18,7 +18,14 @@ def upgraded_results(old: dict[str, Any]) -> dict[str, Any]:
     """Return the content of results.json.gz in the present form; LookupError if parts lack."""
     kernels = upgraded_kernels(old.pop("identities"), old["plan"])
     plan = _plan(old["plan"])
-    return {**old, "schema": schema.COMPARISON.number, "kernels": kernels, "plan": plan}
+    arms = [{**arm, "outcome": _outcome(arm["outcome"])} for arm in old["arms"]]
+    return {
+        **old,
+        "schema": schema.COMPARISON.number,
+        "kernels": kernels,
+        "plan": plan,
+        "arms": arms,
+    }
 
 
 def upgraded_kernels(old: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
@@ -37,9 +44,20 @@ def upgraded_kernels(old: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any
     }
 
 
+# A field of an arm's outcome, or a measure that a claim is about, by what it was called.
+_RENAMED = {"ideal": "bound", "predictors": "indicators", "ideal_share": "bound_share"}
+
+
+def _outcome(old: dict[str, Any]) -> dict[str, Any]:
+    return {_RENAMED.get(name, name): value for name, value in old.items()}
+
+
 def _plan(old: dict[str, Any]) -> dict[str, Any]:
     """Say in today's words what a plan foretold, and which policy its arms had."""
-    claims = old.pop("predictions", [])
+    claims = [
+        {**claim, "measure": _RENAMED.get(claim["measure"], claim["measure"])}
+        for claim in old.pop("predictions", [])
+    ]
     return {**old, "claims": claims, "arms": [_arm(arm) for arm in old["arms"]]}
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.compare.indicators import Predictors, predictors
-from harness.compare.upper_bound import Ideal, ideal
+from harness.compare.indicators import Indicators, indicators
+from harness.compare.upper_bound import UpperBound, upper_bound
 from harness.errors import RecordError
 from harness.record.run import Snapshot, StageRecord
 from harness.record.saved_stage import parse_stage
@@ -75,7 +75,7 @@ class Outcome:
 
     requests: int
     blocks: int
-    ideal: Ideal
+    bound: UpperBound
     latency: Latency
     work: Work
     monitored: Monitored | None  # None: a kernel without the monitor
@@ -85,7 +85,7 @@ class Outcome:
     bystander: Bystander | None
     whole_before: int  # blocks of the burst's order that were there already
     looked: int | None  # page structures that mode 5 looked at; None: this kernel does not tell
-    predictors: Predictors  # what the guest showed before its burst
+    indicators: Indicators  # what the guest showed before its burst
 
 
 def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
@@ -104,7 +104,7 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
     return stage, Outcome(
         requests=records.attempted,
         blocks=records.succeeded,
-        ideal=ideal(dump, stage.before.vmstat, records.order),
+        bound=upper_bound(dump, stage.before.vmstat, records.order),
         latency=_latency(records, icount_shift),
         work=_work(stage.before, stage.after),
         monitored=_monitored(stage),
@@ -114,7 +114,7 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         bystander=_bystander(stage.output),
         whole_before=stage.before.buddyinfo.available(records.order),
         looked=_rise(_looked(stage.before), _looked(stage.after)),
-        predictors=predictors(
+        indicators=indicators(
             stage.before.buddyinfo,
             dump,
             order=records.order,

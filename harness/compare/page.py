@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A whole comparison: as text for the terminal, and as the page of its report."""
 
-from harness.compare.finding_tables import map_table, prediction_table, predictor_table
+from harness.compare.finding_tables import claim_table, indicator_table, map_table
 from harness.compare.results import Results, short
 from harness.compare.side_tables import side_tables
 from harness.compare.state_lines import state_lines
@@ -63,5 +63,5 @@ def _kernels(results: Results) -> tuple[str, ...]:
 
 
 def _findings(results: Results) -> tuple[Table, ...]:
-    made = (map_table(results), prediction_table(results), predictor_table(results))
+    made = (map_table(results), claim_table(results), indicator_table(results))
     return tuple(table for table in made if table)

@@ -16,7 +16,7 @@ _Reader = Callable[[Outcome], float]
 _HEAD = (
     "arm",
     "blocks",
-    "of ideal",
+    "of bound",
     "blocks - {baseline}",
     "better:worse",
     "sign p",
@@ -54,12 +54,12 @@ def _table(cell: Cell) -> Table:
 def _notes(cell: Cell) -> Iterator[str]:
     plan = cell.plan
     seeds = len({one.seed for one in cell.arms})
-    ideals = spread([one.outcome.ideal.blocks for one in cell.arms])
-    withheld = spread([one.outcome.ideal.withheld for one in cell.arms])
+    bounds = spread([one.outcome.bound.blocks for one in cell.arms])
+    withheld = spread([one.outcome.bound.withheld for one in cell.arms])
     if cell.broken:
         yield f"not the memory the state promises, yet in all figures: {', '.join(cell.broken)}"
     yield f"{seeds} of {len(plan.seeds)} seeds"
-    yield f"ideal {ideals} blocks; the watermark withholds {withheld} more"
+    yield f"upper bound {bounds} blocks; the watermark withholds {withheld} more"
     other = [arm.name for arm in plan.arms if arm.kernel != plan.arms[0].kernel]
     if other:
         yield (
@@ -72,7 +72,7 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
     def middle(read: _Reader) -> str:
         return number(spread([read(one.outcome) for one in ours]).median)
 
-    shares = values(Measure.IDEAL_SHARE, ours)
+    shares = values(Measure.BOUND_SHARE, ours)
     first = min(ours, key=lambda one: one.seed)
     blocks = against.blocks if against else None
     return (

@@ -9,7 +9,7 @@ from harness.texts.proc.vmstat import VmStat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ideal:
+class UpperBound:
     """Blocks of one order: the lesser of two bounds, each valid by itself."""
 
     by_pages: int  # pages that may be given away, whatever their places
@@ -22,7 +22,7 @@ class Ideal:
         return self.by_pages if self.by_ranges is None else min(self.by_pages, self.by_ranges)
 
 
-def ideal(dump: FreeDump, vmstat: VmStat, order: Order) -> Ideal:
+def upper_bound(dump: FreeDump, vmstat: VmStat, order: Order) -> UpperBound:
     """Bound what a burst of `order` can get, of GFP_KERNEL that may go down to min.
 
     mm/page_alloc.c __zone_watermark_ok asks for free - (2^order - 1) > min + lowmem_reserve
@@ -33,7 +33,7 @@ def ideal(dump: FreeDump, vmstat: VmStat, order: Order) -> Ideal:
     pages = sum(_above_min(zone) for zone in dump.zones) + _reclaimable(vmstat)
     kept = sum(zone.min + _reserve(zone) for zone in dump.zones)
     ranges = [one.clearable for zone in dump.zones for one in zone.ranges if one.order == order]
-    return Ideal(
+    return UpperBound(
         by_pages=pages >> order,
         by_ranges=sum(ranges) if ranges else None,
         withheld=kept >> order,

@@ -80,7 +80,7 @@ def results(folder: Path) -> Results:
 def test_all_arms_are_there_and_none_beats_the_bound(results: Results) -> None:
     assert len(results.arms) == 4
     for one in results.arms:
-        assert 0 < one.outcome.blocks <= one.outcome.ideal.blocks
+        assert 0 < one.outcome.blocks <= one.outcome.bound.blocks
 
 
 def test_arms_begin_with_identical_memory(folder: Path) -> None:

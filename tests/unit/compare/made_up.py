@@ -46,7 +46,7 @@ def outcome(
         blocks=blocks,
         looked=looked,
         work=replace(BASE.work, migrate_scanned=scanned),
-        predictors=replace(BASE.predictors, frag_pct=frag_pct),
+        indicators=replace(BASE.indicators, frag_pct=frag_pct),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from made_up import BASE, TEXT, outcome, plan_of, results_of
 
 from harness.compare.claims import Relation
-from harness.compare.finding_tables import prediction_table
+from harness.compare.finding_tables import claim_table
 from harness.compare.judged_claims import Fate, judged_claims
 from harness.compare.measures import Measure, measured
 from harness.compare.plan import parse_plan
@@ -73,7 +73,7 @@ def test_a_prediction_is_judged_where_it_is_about_and_with_its_numbers() -> None
     results = results_of(plan, {"one": both, "two": both})
     (found,) = judged_claims(results)
     assert (found.cell.state, found.fate) == ("one", Fate.HIT)
-    table = prediction_table(results)
+    table = claim_table(results)
     assert table
     assert table.notes[0] == "1 of 1 hold; 0 without data"
     (row,) = table.rows
@@ -90,11 +90,11 @@ def test_a_prediction_is_judged_where_it_is_about_and_with_its_numbers() -> None
 
 def test_shares_are_printed_with_their_digits() -> None:
     plan = plan_of(
-        '[[claims]]\nsays = "it"\narm = "new"\nmeasure = "ideal_share"\n'
+        '[[claims]]\nsays = "it"\narm = "new"\nmeasure = "bound_share"\n'
         'relation = "at_least"\nvalue = 0.99\n'
     )
     ours = [outcome(blocks=blocks) for blocks in (195, 196, 198)]  # of 198
-    table = prediction_table(results_of(plan, {"one": {"new": ours}}))
+    table = claim_table(results_of(plan, {"one": {"new": ours}}))
     assert table
     (row,) = table.rows
     assert row[1] == "MISS"
@@ -112,13 +112,13 @@ def test_what_has_no_pair_is_neither_hit_nor_miss() -> None:
     results = results_of(plan, {"one": {"off": [outcome(blocks=1)], "new": [outcome(blocks=1)]}})
     (found,) = judged_claims(results)
     assert (found.fate, found.found) == (Fate.UNKNOWN, None)
-    table = prediction_table(results)
+    table = claim_table(results)
     assert table
     assert table.notes[0] == "0 of 0 hold; 1 without data"
 
 
 def test_no_prediction_no_table() -> None:
-    assert prediction_table(results_of(plan_of(), {})) is None
+    assert claim_table(results_of(plan_of(), {})) is None
 
 
 def test_every_measure_can_be_read() -> None:
@@ -127,7 +127,7 @@ def test_every_measure_can_be_read() -> None:
         Measure.LOOKED,
         Measure.BYSTANDER_FAILURES,
     }
-    assert values[Measure.IDEAL_SHARE] == pytest.approx(193 / 198)
+    assert values[Measure.BOUND_SHARE] == pytest.approx(193 / 198)
 
 
 @pytest.mark.parametrize(

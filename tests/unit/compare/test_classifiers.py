@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Predictors as classifiers: areas and thresholds known by hand, or by SciPy."""
+"""Indicators as classifiers: areas and thresholds known by hand, or by SciPy."""
 
 import random
 
@@ -14,7 +14,7 @@ from harness.compare.classifiers import (
     classifiers,
     helped,
 )
-from harness.compare.finding_tables import predictor_table
+from harness.compare.finding_tables import indicator_table
 
 
 def cases(values: list[float], answers: str) -> list[Case]:
@@ -144,13 +144,13 @@ def test_cases_come_from_all_states_that_both_arms_have() -> None:
             },
         },
     )
-    found = {one.predictor: one for one in classifiers(results)}
+    found = {one.indicator: one for one in classifiers(results)}
     by_frag = found["frag_pct (cutoff 3)"]
     assert (by_frag.cases, by_frag.helped) == (5, 2)
     assert by_frag.area
     assert by_frag.area.area == 0.0
     assert by_frag.usual == pytest.approx(3 / 5)
-    table = predictor_table(results)
+    table = indicator_table(results)
     assert table
     row = next(row for row in table.rows if row[1].startswith("frag_pct"))
     assert row == (
@@ -164,4 +164,4 @@ def test_cases_come_from_all_states_that_both_arms_have() -> None:
     )
     by_index = next(row for row in table.rows if row[1] == "extfrag_index")
     assert by_index[3:] == ("0.500 [0.500, 0.500]", "never", "60.0 %", "60.0 %")
-    assert predictor_table(results_of(plan_of(), {})) is None
+    assert indicator_table(results_of(plan_of(), {})) is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.indicators import by_name, predictors
+from harness.compare.indicators import by_name, indicators
 from harness.compare.outcome import STOPPED
 from harness.compare.results import unpacked
 from harness.errors import RecordError
@@ -30,7 +30,7 @@ end
 
 
 def test_by_hand() -> None:
-    found = predictors(
+    found = indicators(
         parse_buddyinfo(BUDDYINFO),
         parse_free_dump(DUMP),
         order=Order(10),
@@ -48,7 +48,7 @@ def test_by_hand() -> None:
 
 
 def test_of_an_order_that_never_failed_and_is_there() -> None:
-    found = predictors(
+    found = indicators(
         parse_buddyinfo(BUDDYINFO),
         parse_free_dump(DUMP),
         order=Order(9),
@@ -62,7 +62,7 @@ def test_of_an_order_that_never_failed_and_is_there() -> None:
 
 def test_texts_of_other_zones_are_refused() -> None:
     with pytest.raises(RecordError, match="zone DMA32 of the dump is absent"):
-        predictors(
+        indicators(
             parse_buddyinfo(BUDDYINFO.splitlines(keepends=True)[0]),
             parse_free_dump(DUMP),
             order=Order(9),
@@ -73,7 +73,7 @@ def test_texts_of_other_zones_are_refused() -> None:
 
 def test_a_real_guests_frag_pct_is_near_the_kernels_own() -> None:
     files = unpacked(Path("tests/data/compare/early-full.tar.gz").read_bytes(), "early-full")
-    found = predictors(
+    found = indicators(
         parse_buddyinfo(files["before/buddyinfo"].decode()),
         parse_free_dump(files[STOPPED].decode()),
         order=Order(10),

@@ -20,14 +20,14 @@ def saved(name: str) -> dict[str, bytes]:
 def test_a_real_arm() -> None:
     stage, found = read_outcome(saved("off"), icount_shift=3)
     assert (found.blocks, found.requests) == (193, 194)
-    assert (found.ideal.blocks, found.ideal.withheld) == (198, 11)
+    assert (found.bound.blocks, found.bound.withheld) == (198, 11)
     assert found.work.migrate_scanned == 241_564
     assert found.work.compact_stalls == 356
     assert found.work.oom_kills == 0
     assert found.monitored is not None
     assert found.monitored.adaptive == 0
     assert found.monitored.deferred == 0
-    assert found.predictors.frag_pct == 91
+    assert found.indicators.frag_pct == 91
     assert found.latency.median < found.latency.p99 <= found.latency.most
     # 8 ns of the guest's clock are one instruction.
     assert stage.records is not None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The bound: hand-made zones whose answer is counted by hand."""
 
-from harness.compare.upper_bound import ideal
+from harness.compare.upper_bound import upper_bound
 from harness.texts.guest.free_dump import parse_free_dump
 from harness.texts.pages import Order
 from harness.texts.proc.vmstat import VmStat
@@ -23,7 +23,7 @@ def zone(name: str, *, free: int, least: int, reserve: int = 0, pcp: int = 0, ra
 
 def bound(*zones: str, vmstat: VmStat = NOTHING, order: int = 10) -> int:
     dump = parse_free_dump(f"cross_check free 1\n{''.join(zones)}end\n")
-    return ideal(dump, vmstat, Order(order)).blocks
+    return upper_bound(dump, vmstat, Order(order)).blocks
 
 
 def test_the_watermark_limits_where_ranges_abound() -> None:
@@ -53,6 +53,6 @@ def test_a_zone_below_its_watermark_takes_nothing_from_another() -> None:
 
 def test_below_order_4_only_pages_are_known() -> None:
     dump = parse_free_dump(f"cross_check free 1\n{zone('DMA32', free=800, least=0, ranges=0)}end\n")
-    found = ideal(dump, NOTHING, Order(3))
+    found = upper_bound(dump, NOTHING, Order(3))
     assert found.by_ranges is None
     assert found.blocks == 100
