@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.forecast.forecast import FirstSlowpath, Forecast, Prediction
-from harness.model.burst import Burst, Span, Tally, run
+from harness.model.burst import BurstRequest, Span, Tally, run
 from harness.model.request import request_of
 from harness.model.slowpath import UNBOUNDED
 from harness.model.state import AllocatorState
@@ -22,7 +22,15 @@ from harness.model.world import Limits
 from harness.texts.pages import COSTLY_ORDER
 from harness.texts.proc.sysctl import PolicyMode
 
-__all__ = ["AllocatorState", "Burst", "FirstSlowpath", "Forecast", "Noise", "Prediction", "predict"]
+__all__ = [
+    "AllocatorState",
+    "BurstRequest",
+    "FirstSlowpath",
+    "Forecast",
+    "Noise",
+    "Prediction",
+    "predict",
+]
 
 # Blocks beyond most_held that per-CPU lists may take in: a batch on each of two sides.
 _SPARE_BLOCKS = 8
@@ -39,7 +47,7 @@ class Noise:
     pages_freed: int = 0
 
 
-def predict(state: AllocatorState, burst: Burst, noise: Noise | None = None) -> Prediction:
+def predict(state: AllocatorState, burst: BurstRequest, noise: Noise | None = None) -> Prediction:
     """Return the exact rise of every counter of the burst's order, or honest bounds."""
     if burst.order <= COSTLY_ORDER:
         return _low_order(state, burst)
@@ -75,7 +83,7 @@ def _parting_reason(*, pcp: bool, noise: Noise) -> str:
     return "steals inside pageblocks, whose boost depends on page addresses, or counter drift"
 
 
-def _hull(burst: Burst, worlds: list[Tally], parting: str) -> Prediction:
+def _hull(burst: BurstRequest, worlds: list[Tally], parting: str) -> Prediction:
     reason = next((world.reason for world in worlds if world.reason), parting)
 
     def counter(spans: Iterable[Span]) -> Forecast:
@@ -115,7 +123,7 @@ def _apart(worlds: list[Tally]) -> list[tuple[int, int]]:
     ]
 
 
-def _first(burst: Burst, worlds: list[Tally], reason: str) -> FirstSlowpath | None:
+def _first(burst: BurstRequest, worlds: list[Tally], reason: str) -> FirstSlowpath | None:
     entries = [world.first for world in worlds if world.first is not None]
     later = [world.unknown_from for world in worlds if world.first is None]
     unknown = [index for index in later if index is not None and index < burst.requests]
@@ -161,7 +169,7 @@ def _forecast(spans: Iterable[tuple[int, int]], reason: str) -> Forecast:
     return Forecast(low=low, high=high, reason="" if low == high else reason)
 
 
-def _low_order(state: AllocatorState, burst: Burst) -> Prediction:
+def _low_order(state: AllocatorState, burst: BurstRequest) -> Prediction:
     """Bounds that hold whatever happens."""
     reason = _LOW_ORDER_REASON
     least = 1 if burst.hold_until_fail else burst.requests

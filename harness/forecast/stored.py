@@ -14,7 +14,7 @@ import msgspec
 
 from harness.errors import RecordError
 from harness.forecast.forecast import Prediction
-from harness.forecast.predict import Burst, predict
+from harness.forecast.predict import BurstRequest, predict
 from harness.model.load import load_state
 from harness.model.state import GfpClass
 from harness.texts.guest.free_dump import parse_free_dump
@@ -68,7 +68,7 @@ def foretell(
     )
     prediction = predict(
         state,
-        Burst(
+        BurstRequest(
             order=order_of(burst.order, f"{stage}: order"),
             requests=burst.requests,
             most_held=burst.most_held,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, HostError, UserError
 from harness.host.cache import Cache
-from harness.jobs.review_gates import GATES, Gate, Series, Verdict
+from harness.jobs.review_gates import GATES, Findings, Gate, Series
 from harness.stages.patch import read_series, series_directory
 from harness.values import KernelSource
 
@@ -22,7 +22,7 @@ _DETAILS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class GateOutcome:
     """What a gate found."""
 
     gate: str
@@ -37,7 +37,7 @@ def review(
     only: Sequence[str] = (),
     boots: bool = False,
     directory: Path | None = None,
-) -> tuple[Outcome, ...]:
+) -> tuple[GateOutcome, ...]:
     """Put the series for `source` through all gates, or those in `only`.
 
     What the series does wrong fails its gate; only what the host lacks is raised.
@@ -52,7 +52,7 @@ def review(
     return tuple(_outcome(name, GATES[name], series) for name in chosen)
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
+def table(outcomes: Sequence[GateOutcome]) -> str:
     """Return what the gates found, a line for each and its details; ends with a newline."""
     lines = [f"{'gate':<12}result"]
     for outcome in outcomes:
@@ -71,7 +71,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _outcome(name: str, gate: Gate, series: Series) -> Outcome:
+def _outcome(name: str, gate: Gate, series: Series) -> GateOutcome:
     logger.info("%s ...", name)
     started_s = time.monotonic()
     try:
@@ -79,7 +79,7 @@ def _outcome(name: str, gate: Gate, series: Series) -> Outcome:
     except HostError:
         raise
     except HarnessError as error:
-        verdict = Verdict((str(error),))
+        verdict = Findings((str(error),))
     held = not verdict.wrong
     logger.info("%s %s (%.0f s)", name, "held" if held else "FAILED", time.monotonic() - started_s)
-    return Outcome(gate=name, held=held, details=(*verdict.wrong, *verdict.notes))
+    return GateOutcome(gate=name, held=held, details=(*verdict.wrong, *verdict.notes))

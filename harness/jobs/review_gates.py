@@ -79,17 +79,17 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Findings:
     """A gate's answer: what is wrong, and what else is worth saying."""
 
     wrong: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-Gate = Callable[[Series], Verdict]
+Gate = Callable[[Series], Findings]
 
 
-def checkpatch(series: Series) -> Verdict:
+def checkpatch(series: Series) -> Findings:
     """Let the kernel's own style checker find nothing but what is expected."""
     require("perl")
     script = series.source.tree / "scripts/checkpatch.pl"
@@ -107,10 +107,10 @@ def checkpatch(series: Series) -> Verdict:
                 notes.append(f"{name}: {complaint} (expected: {reason})")
             else:
                 wrong.append(f"{name}: {complaint}")
-    return Verdict(tuple(wrong), tuple(notes))
+    return Findings(tuple(wrong), tuple(notes))
 
 
-def apply(series: Series) -> Verdict:
+def apply(series: Series) -> Findings:
     """Let GNU patch take the series: no fuzz, and on upstream's own file no offset."""
     require("patch")
     wrong, displaced = [], []
@@ -130,41 +130,43 @@ def apply(series: Series) -> Verdict:
                 break
     note = f"{len(series.patches)} patches with --fuzz=0, {len(displaced)} hunks displaced"
     if series.source.page_alloc_upstream:
-        return Verdict((*wrong, *displaced), (note,))
+        return Findings((*wrong, *displaced), (note,))
     whose = "not known to be" if series.source.page_alloc_upstream is None else "not"
-    return Verdict(tuple(wrong), (f"{note}; mm/page_alloc.c is {whose} upstream's own", *displaced))
+    return Findings(
+        tuple(wrong), (f"{note}; mm/page_alloc.c is {whose} upstream's own", *displaced)
+    )
 
 
-def identity(series: Series) -> Verdict:
+def identity(series: Series) -> Findings:
     """Compare mm/page_alloc.o, with the option off, to that without the series: the same code."""
     before = page_alloc_object(series.tree("0"), series.cache)
     after = page_alloc_object(series.tree(), series.cache)
-    return Verdict(
+    return Findings(
         differences(before, after),
         (f"{PAGE_ALLOC} with {MONITOR_OPTION}=n: {len(before)} bytes, compared by sections",),
     )
 
 
-def warnings(series: Series) -> Verdict:
+def warnings(series: Series) -> Findings:
     """Compile the touched objects in every configuration, without a new warning."""
     wrong: list[str] = []
     for configuration in CONFIGURATIONS:
         found = _added_complaints(series, configuration, ["W=1"], gate="warnings")
         wrong += [f"{configuration.name}: {complaint}" for complaint in found]
     names = ", ".join(item.name for item in CONFIGURATIONS)
-    return Verdict(tuple(wrong), (f"{_objects_of(series)} with W=1 under {names}",))
+    return Findings(tuple(wrong), (f"{_objects_of(series)} with W=1 under {names}",))
 
 
-def sparse(series: Series) -> Verdict:
+def sparse(series: Series) -> Findings:
     """Let sparse find nothing in the touched objects that was not there before."""
     require("sparse")
     found = _added_complaints(series, DEFCONFIG, ["C=2"], gate="sparse")
-    return Verdict(
+    return Findings(
         tuple(map(str, found)), (f"{_objects_of(series)} with C=2 under {DEFCONFIG.name}",)
     )
 
 
-def prefixes(series: Series) -> Verdict:
+def prefixes(series: Series) -> Findings:
     """Build mm/ at every prefix with the option on; if asked to, all of it, and boot it."""
     wrong: list[str] = []
     before: tuple[Complaint, ...] = ()
@@ -181,7 +183,7 @@ def prefixes(series: Series) -> Verdict:
         except HarnessError as error:
             wrong.append(f"prefix {number}: {error}")
     what = "mm/, then all of the kernel and a boot" if series.boots else "mm/"
-    return Verdict(tuple(wrong), (f"{what}, with each of {len(series.patches) + 1} prefixes",))
+    return Findings(tuple(wrong), (f"{what}, with each of {len(series.patches) + 1} prefixes",))
 
 
 # Quick ones first.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from harness.model.allocator import Block
 from harness.model.compaction import deferral_of
 from harness.model.request import Request
-from harness.model.slowpath import UNBOUNDED, Decision, Ladder, Outcome, Passage
+from harness.model.slowpath import UNBOUNDED, Decision, End, Ladder, Passage
 from harness.model.state import AllocatorState, GfpClass
 from harness.model.world import Limits, World
 from harness.texts.pages import Order
@@ -16,7 +16,7 @@ from harness.texts.proc.sysctl import PolicyMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Burst:
+class BurstRequest:
     """The parameters of high_order_test that decide what is asked for."""
 
     order: Order
@@ -71,7 +71,7 @@ class Tally:
 _ANY_PCT = (0, 100)
 
 
-def run(state: AllocatorState, burst: Burst, request: Request, limits: Limits) -> Tally:
+def run(state: AllocatorState, burst: BurstRequest, request: Request, limits: Limits) -> Tally:
     """Make the requests one after the other, as high_order_perform() does."""
     return _Run(state, burst, request, limits).perform()
 
@@ -80,7 +80,7 @@ class _Run:
     """One run; ends where nothing more can be known."""
 
     def __init__(
-        self, state: AllocatorState, burst: Burst, request: Request, limits: Limits
+        self, state: AllocatorState, burst: BurstRequest, request: Request, limits: Limits
     ) -> None:
         self._state = state
         self._limits = limits
@@ -148,16 +148,16 @@ class _Run:
         if tally.first is None:
             tally.first = self._entry(index, frag, passage, areas)
         self._disturbed |= passage.disturbed
-        if passage.outcome is Outcome.SERVED:
+        if passage.outcome is End.SERVED:
             tally.success.add(1)
-        elif passage.outcome is Outcome.FAILED:
+        elif passage.outcome is End.FAILED:
             tally.fail.add(1)
             if self._ladder.most_calls() == UNBOUNDED or len(set(passage.adaptive)) > 1:
                 tally.reason = passage.reason
         else:
             self._leave_open(index, passage.reason, own=True)
             return None, True
-        over = passage.outcome is Outcome.FAILED and self._burst.hold_until_fail
+        over = passage.outcome is End.FAILED and self._burst.hold_until_fail
         return passage.block, over
 
     def _frag(self, decision: Decision) -> tuple[int, int] | None:
@@ -201,14 +201,14 @@ class _Run:
     ) -> Entry:
         known = not self._world.uncertain_lists and not self._limits.noise
         free = tuple(map(sum, zip(*(area.blocks for area in areas), strict=True)))
-        served = int(passage.outcome is Outcome.SERVED)
+        served = int(passage.outcome is End.SERVED)
         return Entry(
             index=index,
             frag_pct=frag,
             free=free if known else None,
             mode=self._modes(frag),
             compact=passage.compact,
-            success=(0, 1) if passage.outcome is Outcome.OPEN else (served, served),
+            success=(0, 1) if passage.outcome is End.OPEN else (served, served),
         )
 
     def _leave_open(self, index: int, reason: str, *, own: bool) -> None:

@@ -37,7 +37,7 @@ from harness.texts.proc.sysctl import Policy, PolicyMode
 UNBOUNDED = (1 << 63) - 1
 
 
-class Outcome(Enum):
+class End(Enum):
     """How a slowpath ended, as far as can be known."""
 
     SERVED = "served"
@@ -57,7 +57,7 @@ class Decision:
 class Passage:
     """One request's way through the slowpath."""
 
-    outcome: Outcome
+    outcome: End
     block: Block | None
     # Attempts at compaction (buddy_count_compact), at least and at most.
     compact: tuple[int, int]
@@ -141,7 +141,7 @@ class Ladder:
         made = calls + 1 + int(mode is PolicyMode.LAST)
         if request.retry_mayfail and request.compacts:
             return Passage(
-                outcome=Outcome.FAILED,
+                outcome=End.FAILED,
                 block=None,
                 compact=(made, UNBOUNDED),
                 adaptive=adaptive,
@@ -207,7 +207,7 @@ class Ladder:
         raised = mode in {PolicyMode.EARLY, PolicyMode.LIGHT} and calls > 0
         possible = mode is not PolicyMode.OFF and self.most_calls() > 0
         return Passage(
-            outcome=Outcome.OPEN,
+            outcome=End.OPEN,
             block=None,
             compact=(calls, self.most_calls()),
             adaptive=(int(raised), int(possible)),
@@ -225,7 +225,7 @@ class _Attempt(Enum):
 
 def _served(block: Block) -> Passage:
     return Passage(
-        outcome=Outcome.SERVED,
+        outcome=End.SERVED,
         block=block,
         compact=(0, 0),
         adaptive=(0, 0),
@@ -238,7 +238,7 @@ def _failed(
     calls: int, *, adaptive: tuple[int, int] = (0, 0), disturbed: bool, reason: str
 ) -> Passage:
     return Passage(
-        outcome=Outcome.FAILED,
+        outcome=End.FAILED,
         block=None,
         compact=(calls, calls),
         adaptive=adaptive,

@@ -40,7 +40,7 @@ class Latencies:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Burst:
+class BurstFigures:
     """The module's run in a stage: its parameters, its totals and its latencies."""
 
     order: Order
@@ -141,7 +141,7 @@ class RunStage:
     after: StageSnapshot
     deltas: tuple[MonitorDelta, ...]  # empty without the monitor
     compaction: CompactionDelta
-    burst: Burst | None
+    burst: BurstFigures | None
     predicted: tuple[PredictedCounter, ...]  # empty where nothing was
     # None: a kernel that does not show its counts in debugfs, or no cross-check module
     reconciliation: Reconciliation | None = None

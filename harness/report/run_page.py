@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from harness.checks.base import CheckResult, Status
-from harness.report.document import Burst, Run, RunStage, Verdict
+from harness.report.document import BurstFigures, Run, RunStage, Verdict
 from harness.report.identity import kernel_sentence, kernel_warnings
 from harness.report.page import Page, Section, Table, cell, table
 from harness.report.reconciliation import reconciliation_section
@@ -257,7 +257,7 @@ def _latency_section(run: Run) -> Section:
     )
 
 
-def _latency_cells(burst: Burst) -> tuple[object, ...]:
+def _latency_cells(burst: BurstFigures) -> tuple[object, ...]:
     latencies = burst.latencies
     if latencies is None:
         return (burst.order, burst.gfp, burst.attempted, *("-",) * 5)

@@ -10,7 +10,7 @@ from harness.checks.registry import all_hold
 from harness.record import schema
 from harness.record.run import RunRecord, Snapshot, StageRecord
 from harness.report.document import (
-    Burst,
+    BurstFigures,
     CompactionDelta,
     Latencies,
     PredictedCounter,
@@ -131,8 +131,8 @@ def _snapshot(snapshot: Snapshot) -> StageSnapshot:
     )
 
 
-def _burst(records: ModuleRecords) -> Burst:
-    return Burst(
+def _burst(records: ModuleRecords) -> BurstFigures:
+    return BurstFigures(
         order=records.order,
         requests=records.requests,
         hold_ms=records.hold_ms,

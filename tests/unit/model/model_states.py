@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.model.burst import Burst
+from harness.model.burst import BurstRequest
 from harness.model.state import (
     AllocatorState,
     DeferState,
@@ -114,8 +114,8 @@ def burst(
     gfp: GfpClass = GfpClass.KERNEL_NOKSWAPD,
     until_fail: bool = True,
     most: int | None = None,
-) -> Burst:
-    return Burst(
+) -> BurstRequest:
+    return BurstRequest(
         order=Order(order),
         requests=requests,
         most_held=most or requests,

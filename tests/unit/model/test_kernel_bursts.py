@@ -13,7 +13,7 @@ import pytest
 from model_states import BURSTS, DATA
 
 from harness.errors import RecordError
-from harness.forecast.predict import AllocatorState, Burst, Prediction, predict
+from harness.forecast.predict import AllocatorState, BurstRequest, Prediction, predict
 from harness.items import COUNTERS
 from harness.model.load import load_state
 from harness.model.state import GfpClass
@@ -63,7 +63,7 @@ def load(folder: Path) -> AllocatorState:
 
 
 def predicted(seen: Seen) -> Prediction:
-    burst = Burst(
+    burst = BurstRequest(
         order=Order(seen.order),
         requests=seen.requests,
         most_held=seen.most_held or seen.requests,

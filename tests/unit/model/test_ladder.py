@@ -8,7 +8,7 @@ from harness.model.allocator import Allocator
 from harness.model.compaction import Deferral, Suitable, compact_gap, suitable
 from harness.model.request import request_of
 from harness.model.shape import MOVABLE, UNMOVABLE, Watermarks, ZoneShape
-from harness.model.slowpath import UNBOUNDED, Ladder, Outcome
+from harness.model.slowpath import UNBOUNDED, End, Ladder
 from harness.model.state import GfpClass
 from harness.model.zone import Zone
 from harness.texts.pages import MAX_ORDER, Order
@@ -131,25 +131,25 @@ def test_the_min_watermark_rescues_without_compaction() -> None:
     steps = ladder(made, GfpClass.KERNEL_NOKSWAPD, dead=False)
     assert steps.allocator.fast_path(steps.request) is None
     passage = steps.climb(PolicyMode.EARLY)
-    assert (passage.outcome, passage.compact, passage.adaptive) == (Outcome.SERVED, (0, 0), (0, 0))
+    assert (passage.outcome, passage.compact, passage.adaptive) == (End.SERVED, (0, 0), (0, 0))
 
 
 @pytest.mark.parametrize(
     ("gfp", "mode", "compact", "adaptive", "outcome"),
     [
-        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.EARLY, (1, 2), (1, 1), Outcome.OPEN),
-        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LATE, (1, 2), (0, 1), Outcome.OPEN),
-        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.OFF, (1, 2), (0, 0), Outcome.OPEN),
-        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LIGHT, (1, 2), (1, 1), Outcome.OPEN),
-        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LAST, (1, 3), (0, 1), Outcome.OPEN),
-        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.CLEAR, (1, 2), (0, 1), Outcome.OPEN),
-        (GfpClass.KERNEL, PolicyMode.EARLY, (0, 2), (0, 1), Outcome.OPEN),
-        (GfpClass.KERNEL, PolicyMode.LIGHT, (0, 2), (0, 1), Outcome.OPEN),
-        (GfpClass.KERNEL, PolicyMode.LAST, (0, 3), (0, 1), Outcome.OPEN),
-        (GfpClass.KERNEL, PolicyMode.CLEAR, (0, 2), (0, 1), Outcome.OPEN),
-        (GfpClass.NOIO, PolicyMode.OFF, (0, 1), (0, 0), Outcome.OPEN),
-        (GfpClass.NOWAIT, PolicyMode.OFF, (0, 0), (0, 0), Outcome.OPEN),
-        (GfpClass.RETRY_MAYFAIL, PolicyMode.OFF, (0, UNBOUNDED), (0, 0), Outcome.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.EARLY, (1, 2), (1, 1), End.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LATE, (1, 2), (0, 1), End.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.OFF, (1, 2), (0, 0), End.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LIGHT, (1, 2), (1, 1), End.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.LAST, (1, 3), (0, 1), End.OPEN),
+        (GfpClass.KERNEL_NOKSWAPD, PolicyMode.CLEAR, (1, 2), (0, 1), End.OPEN),
+        (GfpClass.KERNEL, PolicyMode.EARLY, (0, 2), (0, 1), End.OPEN),
+        (GfpClass.KERNEL, PolicyMode.LIGHT, (0, 2), (0, 1), End.OPEN),
+        (GfpClass.KERNEL, PolicyMode.LAST, (0, 3), (0, 1), End.OPEN),
+        (GfpClass.KERNEL, PolicyMode.CLEAR, (0, 2), (0, 1), End.OPEN),
+        (GfpClass.NOIO, PolicyMode.OFF, (0, 1), (0, 0), End.OPEN),
+        (GfpClass.NOWAIT, PolicyMode.OFF, (0, 0), (0, 0), End.OPEN),
+        (GfpClass.RETRY_MAYFAIL, PolicyMode.OFF, (0, UNBOUNDED), (0, 0), End.OPEN),
     ],
 )
 def test_a_zone_that_may_yield_leaves_the_result_open(
@@ -157,7 +157,7 @@ def test_a_zone_that_may_yield_leaves_the_result_open(
     mode: PolicyMode,
     compact: tuple[int, int],
     adaptive: tuple[int, int],
-    outcome: Outcome,
+    outcome: End,
 ) -> None:
     passage = ladder(zone(9000), gfp, dead=False, mode=mode).climb(mode)
     assert passage.outcome is outcome
@@ -193,7 +193,7 @@ def test_what_a_hopeless_request_comes_to(
 ) -> None:
     steps = ladder(zone(9000), gfp, dead=True, short=short, mode=mode)
     passage = steps.climb(steps.decide().mode)
-    assert passage.outcome is Outcome.FAILED
+    assert passage.outcome is End.FAILED
     assert (passage.compact, passage.adaptive) == (compact, adaptive)
     assert steps.most_calls() >= compact[0]
 
@@ -211,7 +211,7 @@ def test_light_leaves_deferral_in_force_and_counts_the_call_all_the_same() -> No
 
 def test_skipped_first_attempts_still_leave_reclaim() -> None:
     passage = ladder(zone(2000), GfpClass.KERNEL_NOKSWAPD, dead=False).climb(PolicyMode.EARLY)
-    assert (passage.outcome, passage.compact) == (Outcome.OPEN, (1, 2))
+    assert (passage.outcome, passage.compact) == (End.OPEN, (1, 2))
     assert "reclaim" in passage.reason
 
 

@@ -10,9 +10,9 @@ import pytest
 from harness.errors import HostError, StageError, UserError
 from harness.host.cache import Cache
 from harness.jobs import review_gates as gates
-from harness.jobs.review import Outcome, review, table
+from harness.jobs.review import GateOutcome, review, table
 from harness.jobs.review_builds import CONFIGURATIONS
-from harness.jobs.review_gates import GATES, Series, Verdict
+from harness.jobs.review_gates import GATES, Findings, Series
 from harness.stages.fetch import fetch
 from harness.texts.build.review_log import (
     Complaint,
@@ -50,7 +50,7 @@ exit($found);
 """
 
 WriteSeries = Callable[..., Path]
-Judge = Callable[..., Outcome]
+Judge = Callable[..., GateOutcome]
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def judge(source: KernelSource, cache: Cache, write_series: WriteSeries) -> Judg
 
     def through(
         gate: str, *changes: tuple[str, str, str, str], upstream: bool | None = None
-    ) -> Outcome:
+    ) -> GateOutcome:
         (outcome,) = review(
             replace(source, page_alloc_upstream=upstream),
             cache,
@@ -214,7 +214,7 @@ def test_what_the_host_lacks_is_no_finding(
     write_series: WriteSeries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def absent(_series: Series) -> Verdict:
+    def absent(_series: Series) -> Findings:
         raise HostError("sparse is not installed")
 
     monkeypatch.setitem(GATES, "sparse", absent)
@@ -226,9 +226,9 @@ def test_what_the_host_lacks_is_no_finding(
 def test_table() -> None:
     text = table(
         [
-            Outcome(gate="apply", held=True, details=("6 patches",)),
-            Outcome(gate="identity", held=False, details=("one", "two " * 30)),
-            Outcome(gate="warnings", held=False, details=tuple("x" * 25)),
+            GateOutcome(gate="apply", held=True, details=("6 patches",)),
+            GateOutcome(gate="identity", held=False, details=("one", "two " * 30)),
+            GateOutcome(gate="warnings", held=False, details=tuple("x" * 25)),
         ]
     )
 
