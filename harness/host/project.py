@@ -3,8 +3,8 @@
 
 import functools
 import re
-from importlib import metadata
 
+from harness import __version__
 from harness.errors import HostError
 from harness.host import assets
 from harness.host.command import CommandFailedError, run
@@ -13,7 +13,7 @@ from harness.host.deadline import Deadline
 UNKNOWN = "unknown"
 _ASK_LIMIT_S = 20.0
 # What hatch-vcs appends to the version of a commit without a tag.
-_IN_VERSION = re.compile(r"\+g([0-9a-f]{7,40})")
+_IN_VERSION = re.compile(r"[+.]g([0-9a-f]{7,40})\b")
 
 
 @functools.cache
@@ -31,5 +31,5 @@ def commit() -> str:
         except (CommandFailedError, HostError, OSError):
             return UNKNOWN
         return said if re.fullmatch(r"[0-9a-f]{40}(-dirty)?", said) else UNKNOWN
-    found = _IN_VERSION.search(metadata.version("buddylab"))
+    found = _IN_VERSION.search(__version__)
     return found[1] if found else UNKNOWN
