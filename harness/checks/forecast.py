@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was foretold of a stage came true."""
+"""What was predicted of a stage came true."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ FRAG_PCT = "frag_pct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foretold:
+class PredictedCounter:
     """One counter of a predicted stage's order: what was said, and what it rose by.
 
     Of frag_pct it is the value afterwards.
@@ -37,14 +37,14 @@ class Foretold:
         return str(low) if self.forecast.exact else f"{low}..{high}"
 
 
-def foretold(stage: StageRecord) -> tuple[Foretold, ...]:
+def predicted_counters(stage: StageRecord) -> tuple[PredictedCounter, ...]:
     """Return each counter of a predicted stage; RecordError without the monitor."""
     if stage.prediction is None:
         return ()
     said = stage.prediction.prediction
     before, after = (_row(stage, snapshot) for snapshot in stage.snapshots)
     counters = tuple(
-        Foretold(
+        PredictedCounter(
             counter=name,
             forecast=said.counter(name),
             observed=after.counter(name) - before.counter(name),
@@ -52,11 +52,13 @@ def foretold(stage: StageRecord) -> tuple[Foretold, ...]:
         for name in COUNTERS
     )
     unchanged = Forecast(low=before.frag_pct, high=before.frag_pct, reason="")
-    frag = Foretold(counter=FRAG_PCT, forecast=said.frag_pct or unchanged, observed=after.frag_pct)
+    frag = PredictedCounter(
+        counter=FRAG_PCT, forecast=said.frag_pct or unchanged, observed=after.frag_pct
+    )
     return (*counters, frag, *_first_slowpath(stage, said))
 
 
-def _first_slowpath(stage: StageRecord, said: Prediction) -> Iterator[Foretold]:
+def _first_slowpath(stage: StageRecord, said: Prediction) -> Iterator[PredictedCounter]:
     """Compare which request of the burst first met a decision of the policy, and its frag_pct.
 
     That decision is made in the slowpath, before anything else there changes memory. Nothing is
@@ -69,12 +71,12 @@ def _first_slowpath(stage: StageRecord, said: Prediction) -> Iterator[Foretold]:
     first = said.first_slowpath
     if first is None:
         none = Forecast(low=0, high=0, reason="")
-        yield Foretold(counter="slow_requests", forecast=none, observed=len(met))
+        yield PredictedCounter(counter="slow_requests", forecast=none, observed=len(met))
     elif first.mode is not None and (met or first.certain):
         index, record = met[0] if met else (records.attempted, None)
-        yield Foretold(counter="first_slowpath", forecast=first.index, observed=index)
+        yield PredictedCounter(counter="first_slowpath", forecast=first.index, observed=index)
         if record is not None and first.frag_pct is not None:
-            yield Foretold(
+            yield PredictedCounter(
                 counter="first_frag_pct", forecast=first.frag_pct, observed=record.frag_pct
             )
 
@@ -98,7 +100,7 @@ def _predictions_hold(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
 
 def _comparisons(run: RunRecord) -> Iterator[Comparison]:
     for stage in run.stages:
-        for each in foretold(stage):
+        for each in predicted_counters(stage):
             why = f" ({each.forecast.reason})" if each.forecast.reason else ""
             yield Comparison(
                 holds=each.hit,

@@ -9,7 +9,7 @@ from harness.compare.plan import Plan
 from harness.compare.results import ArmResult, Results
 from harness.compare.statistics import spread
 
-# Stands beside figures of memory that was not what its state promises.
+# Stands beside figures of memory that was not what its state must be.
 BROKEN_MARK = " (!)"
 
 
@@ -21,11 +21,11 @@ class Cell:
     state: str
     burst: str
     arms: tuple[ArmResult, ...]
-    broken: tuple[str, ...]  # boots whose memory was not as promised
+    broken: tuple[str, ...]  # boots whose memory was not as expected
 
     @property
     def marked_state(self) -> str:
-        """Name the state, with a mark if a promise was broken."""
+        """Name the state, with a mark if an invariant was broken."""
         return self.state + (BROKEN_MARK if self.broken else "")
 
     @property

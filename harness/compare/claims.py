@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a plan foretells of its arms, written down before they run."""
+"""What a plan predicts of its arms, written down before they run."""
 
 import math
 from collections.abc import Collection, Iterator

@@ -59,7 +59,7 @@ def _change(now: float, before: float) -> str:
 
 
 def claim_table(results: Results) -> Table | None:
-    """Make a row for each claim, state and burst; None where the plan foretells nothing."""
+    """Make a row for each claim, state and burst; None where the plan predicts nothing."""
     if not results.plan.claims:
         return None
     found = judged_claims(results)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a guest showed before its burst that might foretell whether escalation would help.
+"""What a guest showed before its burst that might predict whether escalation would help.
 
 All are read of the moment that arms begin with, before an arm's own settings and actions.
 Figures of one zone are those of the largest: the smallest zones lack memory for large orders

@@ -25,6 +25,7 @@ def upgraded_results(old: dict[str, Any]) -> dict[str, Any]:
         "kernels": kernels,
         "plan": plan,
         "arms": arms,
+        "states": [_state(state) for state in old["states"]],
     }
 
 
@@ -45,7 +46,22 @@ def upgraded_kernels(old: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any
 
 
 # A field of an arm's outcome, or a measure that a claim is about, by what it was called.
-_RENAMED = {"ideal": "bound", "predictors": "indicators", "ideal_share": "bound_share"}
+_RENAMED = {
+    "ideal": "bound",
+    "predictors": "indicators",
+    "ideal_share": "bound_share",
+    "promised": "expected",
+}
+
+
+def _state(old: dict[str, Any]) -> dict[str, Any]:
+    quantities = old["quantities"]
+    if quantities is None:
+        return old
+    return {
+        **old,
+        "quantities": [{_RENAMED.get(k, k): v for k, v in q.items()} for q in quantities],
+    }
 
 
 def _outcome(old: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +69,7 @@ def _outcome(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plan(old: dict[str, Any]) -> dict[str, Any]:
-    """Say in today's words what a plan foretold, and which policy its arms had."""
+    """Say in today's words what a plan predicted, and which policy its arms had."""
     claims = [
         {**claim, "measure": _RENAMED.get(claim["measure"], claim["measure"])}
         for claim in old.pop("predictions", [])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether memory was what the state's maker promised, from what the preparing guest saved."""
+"""Whether memory was as its state must be, from what the preparing guest saved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from harness.texts.proc.vmstat import parse_vmstat
 from harness.texts.proc.zoneinfo import parse_zoneinfo
 from harness.texts.text import damaged
 
-# Whoever prepares by this script has promised; other commands promise nothing.
+# Who prepares by this script reports what must hold; other commands report nothing.
 MAKER = "make_state.sh"
 _SHOWN_QUANTITIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateResult:
-    """One boot's state held to its promise."""
+    """One boot's state held to its invariants."""
 
     state: str
     seed: int
     variant: Variant
-    quantities: tuple[Quantity, ...] | None  # None: nothing was promised
+    quantities: tuple[Quantity, ...] | None  # None: nothing was expected
 
     @property
     def title(self) -> str:
@@ -35,12 +35,12 @@ class StateResult:
 
     @property
     def broken(self) -> tuple[Quantity, ...]:
-        """The quantities that are not as promised."""
+        """The quantities that are not as expected."""
         return broken(self.quantities or ())
 
 
 def state_result(group: Group, files: Mapping[str, bytes]) -> StateResult:
-    """Check what a preparing guest saved; RecordError if its promise cannot be read."""
+    """Check what a preparing guest saved; RecordError if its report cannot be read."""
     try:
         quantities = _quantities(group, files)
     except RecordError as error:
@@ -53,13 +53,13 @@ def state_result(group: Group, files: Mapping[str, bytes]) -> StateResult:
     )
 
 
-def broken_promise(result: StateResult) -> RecordError | None:
-    """Say what of a boot is not as promised; None where all is."""
+def broken_invariant(result: StateResult) -> RecordError | None:
+    """Say what of a boot is not as expected; None where all is."""
     if not result.broken:
         return None
     said = "; ".join(str(one) for one in result.broken[:_SHOWN_QUANTITIES])
     return RecordError(
-        f"{result.title}: the memory is not what its state promises ({said}); its arms are kept "
+        f"{result.title}: the memory is not what its state must be ({said}); its arms are kept "
         "and marked, see vm/guest/scripts/make_state.sh and harness/compare/states.py"
     )
 

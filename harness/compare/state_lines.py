@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One line for each state: whether its boots were as its maker promised."""
+"""One line for each state: whether its boots were as they must be."""
 
 from collections.abc import Iterator
 
 from harness.compare.results import Results
-from harness.compare.state_invariants import StateResult, broken_promise
+from harness.compare.state_invariants import StateResult, broken_invariant
 from harness.compare.states import Quantity
 from harness.errors import RecordError
 
@@ -12,31 +12,31 @@ _SHOWN_BOOTS = 5
 
 
 def state_lines(results: Results) -> tuple[str, ...]:
-    """Say of each state that was prepared how its promise fared."""
+    """Say of each state that was prepared how its invariants fared."""
     boots = {state.name: list[StateResult]() for state in results.plan.states}
     for one in results.states:
         boots[one.state].append(one)
     return tuple(f"state {name}: {_fared(ours)}" for name, ours in boots.items() if ours)
 
 
-def broken_promises(results: Results) -> tuple[RecordError, ...]:
-    """Return an error for each boot whose memory is not as promised."""
-    errors = (broken_promise(one) for one in results.states)
+def broken_invariants(results: Results) -> tuple[RecordError, ...]:
+    """Return an error for each boot whose memory is not as expected."""
+    errors = (broken_invariant(one) for one in results.states)
     return tuple(error for error in errors if error)
 
 
 def _fared(boots: list[StateResult]) -> str:
-    promised = [one for one in boots if one.quantities is not None]
-    if not promised:
-        return "its maker promises nothing"
-    broken = [one for one in promised if one.broken]
+    expected = [one for one in boots if one.quantities is not None]
+    if not expected:
+        return "its maker states no invariant"
+    broken = [one for one in expected if one.broken]
     if broken:
         said = "; ".join(_told(one) for one in broken[:_SHOWN_BOOTS])
         more = f"; and {len(broken) - _SHOWN_BOOTS} more" if len(broken) > _SHOWN_BOOTS else ""
-        return f"BROKEN in {len(broken)} of {len(promised)} boots (!): {said}{more}"
-    nearest = max(_quantities(promised), key=_used, default=None)
+        return f"BROKEN in {len(broken)} of {len(expected)} boots (!): {said}{more}"
+    nearest = max(_quantities(expected), key=_used, default=None)
     close = f"; nearest to its limit {nearest}" if nearest else ""
-    return f"as promised in {len(promised)} of {len(promised)} boots{close}"
+    return f"as expected in {len(expected)} of {len(expected)} boots{close}"
 
 
 def _told(boot: StateResult) -> str:
@@ -51,4 +51,4 @@ def _quantities(boots: list[StateResult]) -> Iterator[Quantity]:
 
 def _used(one: Quantity) -> float:
     """Return the share of its tolerance that a quantity takes."""
-    return abs(one.seen - one.promised) / one.tolerance if one.tolerance else 0.0
+    return abs(one.seen - one.expected) / one.tolerance if one.tolerance else 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hold memory to what the maker of its state promised.
+"""Hold memory to the invariants of its state.
 
 A state is made by scripts/make_state.sh, whose report says what was taken and given back.
 From that alone the free blocks of each order follow, and are compared with /proc/buddyinfo:
@@ -67,20 +67,20 @@ _DEFERRED = "deferred_"  # requests of order 9 were made in it (scripts/make_sta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """One number promised and seen, `tolerance` in the same unit as both."""
+    """One number expected and seen, `tolerance` in the same unit as both."""
 
     name: str
-    promised: int
+    expected: int
     seen: int
     tolerance: int
 
     @property
     def holds(self) -> bool:
         """Whether what was seen is as near as it must be."""
-        return abs(self.seen - self.promised) <= self.tolerance
+        return abs(self.seen - self.expected) <= self.tolerance
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.seen}, promised {self.promised} ± {self.tolerance}"
+        return f"{self.name}: {self.seen}, expected {self.expected} ± {self.tolerance}"
 
 
 def is_state(name: str) -> bool:
@@ -91,7 +91,7 @@ def is_state(name: str) -> bool:
 
 
 def broken(quantities: Iterable[Quantity]) -> tuple[Quantity, ...]:
-    """Return those that are not as promised."""
+    """Return those that are not as expected."""
     return tuple(one for one in quantities if not one.holds)
 
 
@@ -133,7 +133,7 @@ def segments(pins: Pins) -> int:
     return pins.freed // ((1 << segment_order(pins)) - 1)
 
 
-def promised_blocks(report: StateReport) -> Blocks:
+def expected_blocks(report: StateReport) -> Blocks:
     """Return the free blocks by order, all zones, that must be there."""
     base = report.comb.rest if report.comb else report.free_before
     combs = _of_comb(report.comb) if report.comb else (0,) * MAX_ORDER
@@ -148,7 +148,7 @@ def promised_blocks(report: StateReport) -> Blocks:
 def check_state(
     report: StateReport, free: BuddyInfo, types: PageTypeInfo, zones: ZoneInfo, stat: VmStat
 ) -> tuple[Quantity, ...]:
-    """Compare what was promised with texts read before the burst; RecordError if they misfit."""
+    """Compare what was expected with texts read before the burst; RecordError if they misfit."""
     waiting = sum(pageset.count for zone in zones.zones for pageset in zone.pagesets)
     return (
         *_free_blocks(report, free, PageCount(waiting)),
@@ -187,19 +187,19 @@ def _free_blocks(report: StateReport, free: BuddyInfo, waiting: PageCount) -> It
         largest = max(order for order in ORDERS if _of_comb(report.comb)[order] or not order)
     if report.pins:
         largest = max(largest, segment_order(report.pins) - 1)
-    promised = promised_blocks(report)
+    expected = expected_blocks(report)
     for order in ORDERS:
         few = (astray >> order) + _LARGE_BLOCKS
         yield Quantity(
             name=f"free blocks of order {order}",
-            promised=promised[order],
+            expected=expected[order],
             seen=free.blocks(order),
             tolerance=astray if order <= largest and order < MAX_ORDER - 1 else few,
         )
 
 
 def _held(report: StateReport) -> tuple[PageCount, PageCount]:
-    """Return anonymous pages and page cache that the state's name promises."""
+    """Return anonymous pages and page cache that the name of the state stands for."""
     return HELD.get(report.name.partition("_")[0], (PageCount(0), PageCount(0)))
 
 
@@ -213,20 +213,20 @@ def _between(report: StateReport, stat: VmStat) -> Iterator[Quantity]:
         anonymous, cache = (nothing, kept) if comb.reclaimable else (kept, nothing)
     # Whoever reads the state asks for blocks of order 3, and kswapd takes cache for them.
     reclaimed = _held(report)[1] // 2
-    for name, promised, lost, counters in (
+    for name, expected, lost, counters in (
         ("anonymous pages", anonymous, 0, ("nr_anon_pages",)),
         ("reclaimable pages", cache, reclaimed, ("nr_inactive_file", "nr_active_file")),
     ):
         seen = sum(stat.counter(counter) for counter in counters)
-        yield Quantity(name=name, promised=promised, seen=seen, tolerance=OTHERS_MEMORY + lost)
+        yield Quantity(name=name, expected=expected, seen=seen, tolerance=OTHERS_MEMORY + lost)
 
 
 def _pins(pins: Pins) -> Iterator[Quantity]:
     yield Quantity(
-        name="ranges that compaction could clear", promised=0, seen=pins.open, tolerance=0
+        name="ranges that compaction could clear", expected=0, seen=pins.open, tolerance=0
     )
     yield Quantity(
-        name="ranges", promised=pins.own + pins.foreign + pins.plugged, seen=pins.ranges,
+        name="ranges", expected=pins.own + pins.foreign + pins.plugged, seen=pins.ranges,
         tolerance=0,
     )  # fmt: skip
 
@@ -246,5 +246,5 @@ def _unmovable_pageblocks(report: StateReport, types: PageTypeInfo) -> Quantity:
     elif report.pins:
         taken = -(-(report.pins.kept + report.pins.freed) // types.pageblock_pages)
     return Quantity(
-        name="unmovable pageblocks", promised=taken, seen=seen, tolerance=OTHERS_PAGEBLOCKS
+        name="unmovable pageblocks", expected=taken, seen=seen, tolerance=OTHERS_PAGEBLOCKS
     )

@@ -57,7 +57,7 @@ def _notes(cell: Cell) -> Iterator[str]:
     bounds = spread([one.outcome.bound.blocks for one in cell.arms])
     withheld = spread([one.outcome.bound.withheld for one in cell.arms])
     if cell.broken:
-        yield f"not the memory the state promises, yet in all figures: {', '.join(cell.broken)}"
+        yield f"not the memory the state must be, yet in all figures: {', '.join(cell.broken)}"
     yield f"{seeds} of {len(plan.seeds)} seeds"
     yield f"upper bound {bounds} blocks; the watermark withholds {withheld} more"
     other = [arm.name for arm in plan.arms if arm.kernel != plan.arms[0].kernel]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Foretell a stage's burst from the texts of its guest, and keep what was foretold. Pure.
+"""Predict a stage's burst from the texts of its guest, and keep what was predicted. Pure.
 
 RUN/predictions/<stage>.json holds the prediction and the digests of the texts it is made from;
 <stage>.free beside it holds the free lists right before the first request, as the cross-check sent
@@ -49,7 +49,7 @@ class StoredPrediction:
     inputs: dict[str, str]  # name of a text -> its sha256
 
 
-def foretell(
+def predict_stage(
     stage: str, burst: BurstPlan, texts: Mapping[str, bytes], free: bytes
 ) -> StoredPrediction:
     """Predict `stage` from its texts; RecordError if one is absent or damaged."""

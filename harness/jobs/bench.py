@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.digest import sha256_text
 from harness.errors import GuestLostError
-from harness.forecast.stored import FREE, TEXTS, foretell
+from harness.forecast.stored import FREE, TEXTS, predict_stage
 from harness.host import source_tree, ssh
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
@@ -147,23 +147,23 @@ def _small_run(built: KernelBuild, image: GuestImage, cache: Cache, scratch: Pat
 
 
 def _model_against_guest(folder: Path) -> Figure:
-    """Foretell the finished run's stages once more, and compare with what they took to run.
+    """Predict the finished run's stages once more, and compare with what they took to run.
 
     A stage's time in the guest has its preparation in it, and the model's the reading of the
     guest's texts.
     """
     guest_s = json.loads((folder / HOST_FACTS).read_text())["stage_s"]
-    foretold = {stage.name: stage.burst for stage in stages(Scale.SMALL) if stage.burst}
+    predicted = {stage.name: stage.burst for stage in stages(Scale.SMALL) if stage.burst}
     spent_s = 0.0
-    for stage, burst in foretold.items():
+    for stage, burst in predicted.items():
         raw = folder / "raw" / stage
         texts = {name: (raw / name).read_bytes() for name in TEXTS}
         free = (folder / PREDICTIONS / f"{stage}.{FREE}").read_bytes()
-        _, once_s = timed(partial(foretell, stage, burst, texts, free))
+        _, once_s = timed(partial(predict_stage, stage, burst, texts, free))
         spent_s += once_s
-    run_s = sum(guest_s[stage] for stage in foretold)
+    run_s = sum(guest_s[stage] for stage in predicted)
     return rate(
-        f"model: {len(foretold)} stages of it, against the guest",
+        f"model: {len(predicted)} stages of it, against the guest",
         run_s / spent_s,
         unit="times",
         goal=MODEL_TIMES,

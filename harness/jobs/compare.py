@@ -22,7 +22,7 @@ from harness.compare.results import (
     packed,
     short,
 )
-from harness.compare.state_invariants import StateResult, broken_promise, state_result
+from harness.compare.state_invariants import StateResult, broken_invariant, state_result
 from harness.digest import sha256_text
 from harness.encoding import encode
 from harness.errors import GuestLostError, HarnessError, RecordError, StageError
@@ -76,7 +76,7 @@ class Job:
 
 @dataclass(slots=True)
 class _Watch:
-    """Counts finished arms and failures, from several threads, and foretells the end."""
+    """Counts finished arms and failures, from several threads, and predicts the end."""
 
     total: int
     advance: Advance
@@ -266,8 +266,8 @@ def _run_group(
 
 
 def _tell_broken(group: Group, state: StateResult | None, watch: _Watch) -> None:
-    """Tell a broken promise as a failure; the arms go on, what they say is marked."""
-    error = broken_promise(state) if state else None
+    """Tell a broken invariant as a failure; the arms go on, what they say is marked."""
+    error = broken_invariant(state) if state else None
     if error:
         watch.told(group.title, error)
 

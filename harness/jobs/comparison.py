@@ -46,7 +46,7 @@ _Kept = TypeVar("_Kept")
 def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> KernelsFile:
     """Take the folder, or go on in it if the same experiment executed in it; return what ran.
 
-    What a plan foretells, and why it is made, may change: no arm depends on them. So may where
+    What a plan predicts, and why it is made, may change: no arm depends on them. So may where
     the kernels came from. Where results.json.gz is all that is left of the arms, they are laid
     out again, without their texts.
     """

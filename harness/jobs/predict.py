@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.checks.forecast import Foretold, foretold
+from harness.checks.forecast import PredictedCounter, predicted_counters
 from harness.errors import GuestLostError, RecordError, StageError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
@@ -96,7 +96,7 @@ def _trial(
     except (GuestLostError, RecordError, StageError) as error:
         logger.warning("%s: %s", folder, error)
         return _forecasts(settings, [], (f"{type(error).__name__}, see {folder}",))
-    said = [(stage.name, each) for stage in stages for each in foretold(stage)]
+    said = [(stage.name, each) for stage in stages for each in predicted_counters(stage)]
     missed = tuple(
         f"{stage}: {each.counter} predicted {each.said}, observed {each.observed}"
         for stage, each in said
@@ -106,7 +106,7 @@ def _trial(
 
 
 def _forecasts(
-    settings: RunSettings, hits: Sequence[Foretold], misses: tuple[str, ...]
+    settings: RunSettings, hits: Sequence[PredictedCounter], misses: tuple[str, ...]
 ) -> Forecasts:
     exact = sum(each.forecast.exact for each in hits)
     return Forecasts(

@@ -57,7 +57,7 @@ class StageRecord:
     before: Snapshot
     after: Snapshot
     digest: str
-    prediction: StoredPrediction | None = None  # None: nothing was foretold of it
+    prediction: StoredPrediction | None = None  # None: nothing was predicted of it
 
     @property
     def snapshots(self) -> tuple[Snapshot, Snapshot]:

@@ -49,11 +49,11 @@ def parse_run(
     for name in stages:
         if name not in planned:
             raise RecordError(f"{shown(name)}: the replay key has no such stage; remove it")
-    foretold = {} if predictions is None else predictions
+    predicted = {} if predictions is None else predictions
     records = tuple(
         replace(
             parse_stage(stages[plan.name], name=plan.name),
-            prediction=_prediction(plan, stages[plan.name], foretold),
+            prediction=_prediction(plan, stages[plan.name], predicted),
         )
         for plan in identity.stages
     )

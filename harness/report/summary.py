@@ -4,7 +4,7 @@
 from hashlib import sha256
 
 from harness.checks.base import CheckResult
-from harness.checks.forecast import foretold
+from harness.checks.forecast import predicted_counters
 from harness.checks.headline import HEADLINE_STAGE, Headline, explain_headline
 from harness.checks.registry import all_hold
 from harness.record import schema
@@ -112,7 +112,7 @@ def _stage(stage: StageRecord, plan: StagePlan, *, monitored: bool) -> RunStage:
                 observed=each.observed,
                 hit=each.hit,
             )
-            for each in (foretold(stage) if monitored else ())
+            for each in (predicted_counters(stage) if monitored else ())
         ),
     )
 

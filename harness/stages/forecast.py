@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.encoding import encode
 from harness.errors import RecordError
-from harness.forecast.stored import FREE, foretell
+from harness.forecast.stored import FREE, predict_stage
 from harness.host import status_channel
 from harness.host.deadline import Deadline
 from harness.host.files import atomic_write
@@ -63,7 +63,7 @@ class Oracle:
         started_s = time.monotonic()
         with (self._folder / RESULTS).open("rb") as stream:
             texts = members_below(stream, f"{stage}/before")
-        stored = foretell(stage, burst, texts, free)
+        stored = predict_stage(stage, burst, texts, free)
         atomic_write(self._folder / PREDICTIONS / f"{stage}.{FREE}", free)
         atomic_write(self._folder / PREDICTIONS / f"{stage}.json", encode(stored))
         logger.debug("stage %s predicted in %.3f s", stage, time.monotonic() - started_s)

@@ -60,7 +60,7 @@ def _deferred(mode: PolicyMode) -> StagePlan:
 
 
 def _unpredicted(stage: StagePlan, gfp: str) -> StagePlan:
-    """Return the stage with requests of another class, of which nothing is foretold."""
+    """Return the stage with requests of another class, of which nothing is predicted."""
     if stage.burst is None:
         return stage
     return replace(stage, command=replace(stage.burst, gfp=gfp).command, burst=None)

@@ -278,7 +278,7 @@ def hopeless_stage(order: int) -> StagePlan:
 
 def _predicted(name: str, burst: BurstPlan, *, note: str, comb: int = 0) -> StagePlan:
     """Return a stage on still memory; `comb` is the order of the ranges to plug, 0 for none."""
-    # What compaction leaves of free memory, and so its later frag_pct, is nobody's to foretell:
+    # What compaction leaves of free memory, and so its later frag_pct, is nobody's to predict:
     # at 100 the policy raises none, and adaptive can be. Modes that act at the end do not ask.
     threshold = {Knob.THRESHOLD_PCT.value: 100} if comb else {}
     start = f" && bash scripts/unmovable_comb.sh start 10 6 {comb}" if comb else ""

@@ -101,7 +101,7 @@ def test_policy_off_never_raises_a_priority(tmp_path: Path) -> None:
     assert failed <= {"headline-burst-is-served-by-compaction"}
 
 
-def test_bursts_are_foretold(run: Run) -> None:
+def test_bursts_are_predicted(run: Run) -> None:
     predicted = {stage.name: stage.predicted for stage in run.stages if stage.predicted}
 
     assert {"predict_easy_4", "predict_edge_10", "predict_hopeless_10"} <= predicted.keys()

@@ -82,7 +82,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
 
 def _report(plan: "Plan", folder: Path) -> int:
     from harness.compare.page import comparison_page, report_text
-    from harness.compare.state_lines import broken_promises
+    from harness.compare.state_lines import broken_invariants
     from harness.host.templates import render
     from harness.jobs.comparison import saved, write
     from harness.report.page import MARKDOWN
@@ -90,7 +90,7 @@ def _report(plan: "Plan", folder: Path) -> int:
     results = saved(folder, plan)
     write(folder, results, render(MARKDOWN, page=comparison_page(results)))
     print(report_text(results))
-    broken = broken_promises(results)
+    broken = broken_invariants(results)
     for error in broken:
         logger.error("%s", error)
     return Exit.STAGE if broken else Exit.OK

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was foretold is bound to its texts and compared with what came."""
+"""What was predicted is bound to its texts and compared with what came."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -9,15 +9,15 @@ import pytest
 import synthetic_run
 
 from harness.checks.base import Status
-from harness.checks.forecast import CHECKS, foretold
+from harness.checks.forecast import CHECKS, predicted_counters
 from harness.errors import RecordError
 from harness.forecast.forecast import FirstSlowpath, Forecast, Prediction
 from harness.forecast.stored import (
     FREE,
     TEXTS,
     StoredPrediction,
-    foretell,
     parse_prediction,
+    predict_stage,
 )
 from harness.record.run import RunRecord
 from harness.record.saved_run import parse_run
@@ -106,7 +106,7 @@ def test_a_miss_fails_and_is_named(change: dict[str, Forecast | None], said: str
     result = CHECK.result(run)
     assert result.status is Status.FAILED
     assert result.details[0].startswith(f"broken: {STAGE}: {said}")
-    assert [each.hit for each in foretold(run.stage(STAGE))].count(False) == 1
+    assert [each.hit for each in predicted_counters(run.stage(STAGE))].count(False) == 1
 
 
 def test_a_slowpath_entry_that_does_not_come_is_a_miss() -> None:
@@ -161,7 +161,7 @@ def test_a_damaged_prediction_is_refused() -> None:
 
 def test_an_absent_text_is_told() -> None:
     with pytest.raises(RecordError, match="before/buddyinfo did not arrive"):
-        foretell(STAGE, BURST, {}, b"")
+        predict_stage(STAGE, BURST, {}, b"")
 
 
 @pytest.mark.parametrize("change", [{"mode": RunMode.LIVE}, {"cross_checks": False}])

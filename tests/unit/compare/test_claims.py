@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a plan foretells: read strictly, and held to the paired numbers."""
+"""What a plan predicts: read strictly, and held to the paired numbers."""
 
 import msgspec
 import pytest
@@ -154,8 +154,8 @@ def test_a_wrong_prediction_is_refused(old: str, new: str, said: str) -> None:
 
 
 def test_what_is_only_said_is_no_part_of_the_experiment() -> None:
-    plain, foretold = plan_of(), parse_plan((TEXT + ONE).replace("a trial", "why not"), "it")
-    assert plain != foretold
-    assert plain.experiment == foretold.experiment
+    plain, predicted = plan_of(), parse_plan((TEXT + ONE).replace("a trial", "why not"), "it")
+    assert plain != predicted
+    assert plain.experiment == predicted.experiment
     other = msgspec.structs.replace(plain, seeds=(1,))
     assert other.experiment != plain.experiment

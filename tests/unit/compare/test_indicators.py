@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What foretells: read from a real guest's texts, and from hand-made zones."""
+"""What predicts: read from a real guest's texts, and from hand-made zones."""
 
 from pathlib import Path
 

@@ -56,7 +56,7 @@ def saved(name: str) -> dict[str, bytes]:
 
 OFF, EARLY = saved("off"), saved("early-full")
 STATE = Path("tests/data/states/movable_8")
-# What the preparing guest of that state saved, as far as its promise needs it.
+# What the preparing guest of that state saved, as far as its invariants need it.
 PREPARED = {
     "output": (STATE / "report.txt").read_bytes(),
     **{
@@ -200,10 +200,10 @@ def test_another_plan_does_not_mix_into_a_folder(tmp_path: Path, guests: Guests)
     assert guests.commands == []
 
 
-def test_what_is_foretold_may_change_in_a_folder(tmp_path: Path, guests: Guests) -> None:
+def test_what_is_predicted_may_change_in_a_folder(tmp_path: Path, guests: Guests) -> None:
     first = compared(tmp_path)
     guests.commands.clear()
-    foretold = (
+    predicted = (
         TEXT.replace("a trial", "another thought")
         + """
 [[claims]]
@@ -213,10 +213,10 @@ measure = "blocks"
 relation = "equal"
 """
     )
-    again = compared(tmp_path, foretold)
+    again = compared(tmp_path, predicted)
     assert guests.commands == []
     assert again.arms == first.arms
-    assert (tmp_path / "out/plan.toml").read_text() == foretold
+    assert (tmp_path / "out/plan.toml").read_text() == predicted
     assert (
         "| as many | HIT | kept | ten | early-full: blocks equal off |"
         in (tmp_path / "out/report.md").read_text()
@@ -256,7 +256,7 @@ def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests)
     assert "0:0" in row
     first = next(one for one in results.arms if (one.arm, one.seed) == ("early-full", 1))
     assert row.endswith(first.key[:16])
-    # Heads and rows: two arms, their work, their latency; the map; what foretells, each a row.
+    # Heads and rows: two arms, their work, their latency; the map; what predicts, each a row.
     report = (tmp_path / "out/report.md").read_text()
     rules = report.count("\n| ---")
     assert rules == 5
@@ -265,30 +265,30 @@ def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests)
     assert "\n| kept | ten | COSTS +0.0, scanned +" in report
 
 
-def test_a_kept_promise_is_in_the_results_and_told(tmp_path: Path, guests: Guests) -> None:
+def test_a_kept_invariant_is_in_the_results_and_told(tmp_path: Path, guests: Guests) -> None:
     results = compared(tmp_path, PROMISING)
     assert guests.boots == 3
     assert [one.seed for one in results.states] == [1, 2, 3]
     assert all(one.quantities and not one.broken for one in results.states)
     lines = (tmp_path / "out/report.md").read_text().splitlines()
     (line,) = [line for line in lines if line.startswith("- state kept: ")]
-    assert "as promised in 3 of 3 boots; nearest to its limit" in line
+    assert "as expected in 3 of 3 boots; nearest to its limit" in line
     assert "(!)" not in "".join(lines)
 
 
-def _not_as_promised(guests: Guests) -> None:
-    """Twelve blocks of order 10 where the report promises few."""
+def _not_as_expected(guests: Guests) -> None:
+    """Twelve blocks of order 10 where the report expects few."""
     name = "after/buddyinfo"
     head, _, last = PREPARED[name].decode().rstrip().rpartition(" ")
     spoilt = f"{head} {int(last) + 12} \n".encode()
     guests.prepared_files = {**PREPARED, name: spoilt}
 
 
-def test_a_broken_promise_is_a_failure_and_marks_its_arms(tmp_path: Path, guests: Guests) -> None:
-    _not_as_promised(guests)
+def test_a_broken_invariant_is_a_failure_and_marks_its_arms(tmp_path: Path, guests: Guests) -> None:
+    _not_as_expected(guests)
     said = (
-        r"kept seed \d patched: the memory is not what its state promises "
-        r"\(free blocks of order 10: \d+, promised"
+        r"kept seed \d patched: the memory is not what its state must be "
+        r"\(free blocks of order 10: \d+, expected"
     )
     with pytest.raises(RecordError, match=said):
         compared(tmp_path, PROMISING)
@@ -305,7 +305,7 @@ def test_a_broken_promise_is_a_failure_and_marks_its_arms(tmp_path: Path, guests
     assert guests.boots == 0
 
 
-def test_a_promise_that_cannot_be_read_stands_for_no_arm(tmp_path: Path, guests: Guests) -> None:
+def test_a_invariant_that_cannot_be_read_stands_for_no_arm(tmp_path: Path, guests: Guests) -> None:
     guests.prepared_files = {**PREPARED, "output": b"insmod: no such file\n"}
     with pytest.raises(RecordError, match=r"kept seed \d patched: state report"):
         compared(tmp_path, PROMISING)
@@ -315,7 +315,7 @@ def test_a_promise_that_cannot_be_read_stands_for_no_arm(tmp_path: Path, guests:
 def test_arms_of_one_state_begin_with_the_same_memory(tmp_path: Path, guests: Guests) -> None:
     compared(tmp_path)
     (tmp_path / "out/arms/kept/ten/seed-2/off.json").unlink()
-    _not_as_promised(guests)
+    _not_as_expected(guests)
     guests.commands.clear()
     with pytest.raises(RecordError, match="differs from the one that earlier arms began with"):
         compared(tmp_path)
@@ -358,10 +358,10 @@ def test_a_report_of_another_plan_or_of_nothing_is_refused(
     assert "differs in its plan's bursts; name its own plan" in caplog.text
 
 
-def test_a_report_tells_broken_promises(
+def test_a_report_tells_broken_invariants(
     tmp_path: Path, guests: Guests, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _not_as_promised(guests)
+    _not_as_expected(guests)
     with pytest.raises(RecordError):
         compared(tmp_path, PROMISING)
     caplog.clear()

@@ -11,7 +11,7 @@ from harness.compare.states import (
     Quantity,
     broken,
     check_state,
-    promised_blocks,
+    expected_blocks,
     segment_order,
     segments,
     unit_blocks,
@@ -50,7 +50,7 @@ def check(state: str, of: StateReport | None = None) -> tuple[Quantity, ...]:
 
 
 @pytest.mark.parametrize("state", NAMES)
-def test_what_guests_showed_is_what_was_promised(state: str) -> None:
+def test_what_guests_showed_is_what_was_expected(state: str) -> None:
     assert report(state).name == state
     assert not broken(check(state)), [str(quantity) for quantity in broken(check(state))]
 
@@ -129,16 +129,16 @@ def test_pages_kept_from_the_lists_of_cpus_cut_no_segment(exponent: int) -> None
         assert (segment_order(found), segments(found)) == (exponent, 1000)
 
 
-def test_the_promise_counts_what_was_free_before_once() -> None:
+def test_the_invariant_counts_what_was_free_before_once() -> None:
     comb = report("movable_8")
     assert comb.comb
-    assert promised_blocks(comb)[10] == comb.comb.rest[10]
-    assert promised_blocks(comb)[2] == comb.comb.rest[2] + comb.comb.units
+    assert expected_blocks(comb)[10] == comb.comb.rest[10]
+    assert expected_blocks(comb)[2] == comb.comb.rest[2] + comb.comb.units
     pins = report("hopeless_6")
     assert pins.pins
-    assert promised_blocks(pins)[5] == pins.free_before[5] + pins.pins.kept
-    assert promised_blocks(pins)[6] == pins.free_before[6]
-    assert promised_blocks(pins)[7] == 0
+    assert expected_blocks(pins)[5] == pins.free_before[5] + pins.pins.kept
+    assert expected_blocks(pins)[6] == pins.free_before[6]
+    assert expected_blocks(pins)[7] == 0
 
 
 @pytest.mark.parametrize("state", NAMES)
