@@ -155,6 +155,11 @@ class Apt:
             [verb, "--print-uris", "--yes", *names], UPDATE_LIMIT_S, archives=nothing
         )
         files = sorted(line.split()[1] for line in output.splitlines() if line.startswith("'"))
+        # Where no package has the name, apt takes it for a pattern: linux-source-6.1 is in
+        # linux-source-6.12 too.
+        absent = sorted({*names} - {file.partition("_")[0] for file in files})
+        if absent:
+            raise HostError(f"apt knows no package {', '.join(absent)}; {self._advice}")
         atomic_write(memory, msgspec.json.encode(files))
         return files
 
