@@ -69,6 +69,11 @@ class Apt:
         with self._cache.locked(self._root.name):
             self._update()
             files = self._resolved(names, with_dependencies=with_dependencies)
+            # Where no package has the name, apt takes it for a pattern: linux-source-6.1 is in
+            # linux-source-6.12 too.
+            absent = sorted({*names} - {file.partition("_")[0] for file in files})
+            if absent:
+                raise HostError(f"apt knows no package {', '.join(absent)}; {self._advice}")
             missing = [name for name in files if not (self._archives / name).exists()]
             if missing:
                 logger.info("bringing %d packages", len(missing))
@@ -155,11 +160,6 @@ class Apt:
             [verb, "--print-uris", "--yes", *names], UPDATE_LIMIT_S, archives=nothing
         )
         files = sorted(line.split()[1] for line in output.splitlines() if line.startswith("'"))
-        # Where no package has the name, apt takes it for a pattern: linux-source-6.1 is in
-        # linux-source-6.12 too.
-        absent = sorted({*names} - {file.partition("_")[0] for file in files})
-        if absent:
-            raise HostError(f"apt knows no package {', '.join(absent)}; {self._advice}")
         atomic_write(memory, msgspec.json.encode(files))
         return files
 

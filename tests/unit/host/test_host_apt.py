@@ -44,7 +44,7 @@ def test_a_name_that_is_only_the_beginning_of_one_is_no_package(cache: Cache, of
     """Apt takes what it does not know for a pattern."""
     offer(offers, "linux-source-6.12_6.12.117-1_all.deb")
 
-    for _ in range(2):  # and what was asked in vain is not remembered
+    for _ in range(2):  # also where apt's answer is remembered
         with pytest.raises(HostError, match=r"no package linux-source-6\.1; check the package"):
             Apt(cache).download(["linux-source-6.1"], with_dependencies=False)
     assert list((cache.root / "downloads").rglob("*.deb")) == []
