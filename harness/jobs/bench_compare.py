@@ -12,8 +12,9 @@ from harness.compare.results import Results
 from harness.errors import UserError
 from harness.host.assets import asset
 from harness.host.cache import Cache
-from harness.jobs.compare import Job, compare, lab_of
+from harness.jobs.compare import Job, compare
 from harness.jobs.figure import Figure, duration, rate, timed
+from harness.jobs.lab import lab_of
 from harness.stages.boot_files import boot_files
 from harness.stages.build import build
 from harness.stages.guest import guest

@@ -4,9 +4,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.compare import plan as plans
@@ -18,21 +17,19 @@ from harness.compare.results import (
     KernelFacts,
     KernelsFile,
     Results,
-    first_difference,
     packed,
     short,
 )
 from harness.compare.state_invariants import StateResult, broken_invariant, state_result
 from harness.digest import sha256_text
 from harness.encoding import encode
-from harness.errors import GuestLostError, HarnessError, RecordError, StageError
-from harness.host.accelerator import AcceleratorChoice
+from harness.errors import HarnessError, RecordError
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
-from harness.host.files import atomic_write, remove_tree
+from harness.host.files import atomic_write
 from harness.host.progress import Advance, progress
 from harness.host.templates import render
-from harness.jobs.arm import Lab, Prepared, prepared, run_arm, spec_of
+from harness.jobs.arm import Lab
 from harness.jobs.comparison import (
     claim,
     gathered,
@@ -42,22 +39,19 @@ from harness.jobs.comparison import (
     result_path,
     write,
 )
+from harness.jobs.group import TOLD, ArmTexts, Boot, Failure, Produced, StateTexts, execute
+from harness.jobs.lab import arm_key, base_key, first_group, lab_of, seeded
+from harness.jobs.runner import LocalRunner, Runner
 from harness.record import schema
-from harness.record.key import ReplayKey, plan_lines
 from harness.report.page import MARKDOWN
 from harness.stages import boot
-from harness.stages.boot import RunSettings
-from harness.stages.boot_files import BootFiles, boot_files
-from harness.stages.key import provenance, replay_key
-from harness.values import GuestImage, KernelBuild, RunMode
+from harness.stages.boot_files import boot_files
+from harness.stages.key import provenance
+from harness.values import GuestImage, KernelBuild
 
 logger = logging.getLogger("compare")
 
 Kernels = Mapping[Variant, tuple[KernelBuild, GuestImage]]
-
-
-# What ends one arm or one boot, and not the others.
-_TOLD = (GuestLostError, RecordError, StageError)
 
 
 class _StoppedError(Exception):
@@ -109,50 +103,6 @@ class _Watch:
             )
 
 
-def lab_of(
-    what: BootFiles,
-    plan: Plan,
-    cache: Cache,
-    check_stop: Callable[[], None] = lambda: None,
-) -> Lab:
-    """Make ready to boot a kernel; the seed is set for each group."""
-    settings = RunSettings(
-        mode=RunMode.REPEATABLE,
-        memory_mib=plan.memory_mib,
-        cpus=1,
-        seed=plan.seeds[0],
-        scale=plan.name,
-        icount_shift=plan.icount_shift,
-        accelerator=AcceleratorChoice.TCG,
-    )
-    speed = boot.measured_speed(what, settings, cache)
-    return Lab(what=what, settings=settings, speed=speed, check_stop=check_stop)
-
-
-def seeded(lab: Lab, seed: int) -> Lab:
-    """Give a lab the seed of one boot."""
-    return replace(lab, settings=replace(lab.settings, seed=seed))
-
-
-def base_key(lab: Lab, plan: Plan, group: Group) -> ReplayKey:
-    """Name all that the bytes of a group's arms depend on, but for the arm itself."""
-    nowhere = Path("NOWHERE")
-    state = plans.state_stage(plan, group)
-    spec = spec_of(lab, nowhere, nowhere)
-    return replay_key(lab.what, (state,), spec)
-
-
-def arm_key(base: ReplayKey, plan: Plan, run: ArmRun) -> str:
-    """Return the digest of an arm's key."""
-    (line,) = plan_lines((plans.arm_stage(plan, run),))
-    return replace(base, arm=line).digest
-
-
-def first_group(plan: Plan, variant: Variant) -> Group:
-    """Name the boot whose key stands for all of a kernel's in kernels.json."""
-    return Group(variant=variant, state=plan.states[0], seed=plan.seeds[0])
-
-
 def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
     """Run what is not there yet and write the tables; the first failure is raised at the end."""
     boot.require_memory(job.plan.memory_mib * job.jobs)
@@ -172,7 +122,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
     ):
         facts = _kernel_facts(labs, kernels, job.plan)
         facts = claim(job.folder, job.plan, job.text, facts)
-        failures = _run_all(job, labs, cache, stop)
+        failures = _run_all(job, labs, cache, LocalRunner(job.jobs, stop))
         results = gathered(job.folder, job.plan, facts)
         write(job.folder, results, render(MARKDOWN, page=comparison_page(results)))
     if failures:
@@ -201,67 +151,62 @@ def _kernel_facts(labs: Mapping[Variant, Lab], kernels: Kernels, plan: Plan) -> 
 
 
 def _run_all(
-    job: Job, labs: Mapping[Variant, Lab], cache: Cache, stop: threading.Event
+    job: Job, labs: Mapping[Variant, Lab], cache: Cache, runner: Runner
 ) -> list[HarnessError]:
     groups = plans.groups(job.plan)
     total = sum(len(plans.runs(job.plan, group)) for group in groups)
     with progress("compare", total=total, unit="arms") as advance:
         watch = _Watch(total=total, advance=advance)
+        boots = [boot for group in groups if (boot := _missing(job, group, watch)).runs]
 
-        def one(group: Group) -> None:
-            try:
-                lab = seeded(labs[group.variant], group.seed)
-                _run_group(job, lab, group, cache, watch)
-            except _TOLD as error:
-                watch.told(group.title, error)
+        def executed(boot: Boot) -> Generator[Produced, None, None]:
+            lab = seeded(labs[boot.group.variant], boot.group.seed)
+            lab.check_stop()
+            yield from execute(boot, lab, cache)
 
-        with ThreadPoolExecutor(max_workers=job.jobs, thread_name_prefix="compare") as pool:
-            futures: list[Future[None]] = [pool.submit(one, group) for group in groups]
+        def take(boot: Boot, produced: Produced) -> bool:
+            lab = seeded(labs[boot.group.variant], boot.group.seed)
             try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-            finally:
-                # However this ends: no thread begins another guest, and all guests are ended.
-                stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
+                _take(job, lab, boot, produced, watch)
+            except TOLD as error:
+                # Not the memory it was before, or texts that cannot be read: no arm is worth it.
+                watch.told(boot.group.title, error)
+                return False
+            return True
+
+        runner.run(boots, executed, take)
     return watch.failures
 
 
-def _run_group(
-    job: Job,
-    lab: Lab,
-    group: Group,
-    cache: Cache,
-    watch: _Watch,
-) -> None:
+def _missing(job: Job, group: Group, watch: _Watch) -> Boot:
+    """Return the boot with the arms that are not there yet."""
     runs = plans.runs(job.plan, group)
-    missing = [run for run in runs if not result_path(job.folder, run).exists()]
+    missing = tuple(run for run in runs if not result_path(job.folder, run).exists())
     watch.found(len(runs) - len(missing))
     if not missing:
         _tell_broken(group, kept_state(job.folder, group), watch)
-        return
-    lab.check_stop()
-    base = base_key(lab, job.plan, group)
-    name = f"compare-{sha256_text(str(job.folder), group.title)[:12]}"
-    with (
-        cache.building(name) as scratch,
-        prepared(lab, plans.state_stage(job.plan, group), scratch) as ready,
-    ):
-        state = state_result(group, ready.files)
-        keep_state(job.folder, group, state, ready.files)
-        _tell_broken(group, state, watch)
-        for number, run in enumerate(missing):
-            folder = scratch / f"arm-{number}"
+    proves = group.seed == job.plan.seeds[0]
+    return Boot(plan=job.plan, group=group, runs=missing, proves=proves)
+
+
+def _take(job: Job, lab: Lab, boot: Boot, produced: Produced, watch: _Watch) -> None:
+    """Keep what a boot produced, or tell why it did not."""
+    group = boot.group
+    match produced:
+        case StateTexts(files=files):
+            state = state_result(group, files)
+            keep_state(job.folder, group, state, files)
+            _tell_broken(group, state, watch)
+        case ArmTexts(run=run, files=files):
             try:
-                files = run_arm(ready, plans.arm_stage(job.plan, run), folder)
-                if number == 0 and group.seed == job.plan.seeds[0]:
-                    _require_same_twice(job.plan, run, ready, scratch, files)
-                _keep(job, run, arm_key(base, job.plan, run), files)
-            except _TOLD as error:
-                # The other arms have their own memory and their own answer.
+                _keep(job, run, arm_key(base_key(lab, job.plan, group), job.plan, run), files)
+            except TOLD as error:
                 watch.told(run.path, error)
-            remove_tree(folder)
+            watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")
+        case Failure(run=None, error=error):
+            watch.told(group.title, error)
+        case Failure(run=ArmRun() as run, error=error):
+            watch.told(run.path, error)
             watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")
 
 
@@ -270,19 +215,6 @@ def _tell_broken(group: Group, state: StateResult | None, watch: _Watch) -> None
     error = broken_invariant(state) if state else None
     if error:
         watch.told(group.title, error)
-
-
-def _require_same_twice(
-    plan: Plan, run: ArmRun, ready: Prepared, scratch: Path, files: Mapping[str, bytes]
-) -> None:
-    """Run the first arm of each state once more: what is not repeatable is no evidence."""
-    again = run_arm(ready, plans.arm_stage(plan, run), scratch / "again")
-    difference = first_difference(files, again)
-    if difference:
-        raise RecordError(
-            f"{run.path}: the same arm differs when run twice ({difference}); "
-            "nothing of this host may reach the guest, see docs/guest.md"
-        )
 
 
 def _keep(job: Job, run: ArmRun, key: str, files: Mapping[str, bytes]) -> None:

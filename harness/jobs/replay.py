@@ -23,8 +23,9 @@ from harness.compare.results import (
 from harness.errors import RecordError, UserError
 from harness.host.cache import Cache
 from harness.jobs.arm import Lab, prepared, run_arm
-from harness.jobs.compare import arm_key, arm_result, base_key, first_group, seeded
+from harness.jobs.compare import arm_result
 from harness.jobs.comparison import raw_path
+from harness.jobs.lab import arm_key, base_key, first_group, seeded
 from harness.record import schema
 from harness.record.key import ReplayKey, key_differences
 

@@ -31,7 +31,7 @@ def act(arguments: argparse.Namespace) -> int:
     """Run it and tell whether its bytes are the same."""
     from harness import pipeline
     from harness.host import emulator
-    from harness.jobs.compare import lab_of
+    from harness.jobs.lab import lab_of
     from harness.jobs.replay import PLACES, find, replay, require_comparable
     from harness.stages.boot_files import boot_files
     from harness.stages.fetch import name_of

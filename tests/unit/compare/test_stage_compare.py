@@ -22,6 +22,7 @@ from harness.compare.results import RESULTS, Results, parse_results, unpacked
 from harness.errors import Exit, GuestLostError, RecordError, UserError
 from harness.host.cache import Cache
 from harness.jobs import compare as stage
+from harness.jobs import group
 from harness.jobs import replay as replay_arm
 from harness.jobs.arm import Lab, Prepared
 from harness.jobs.compare import Job
@@ -98,9 +99,10 @@ def key_of(lab: Lab, *_: object) -> ReplayKey:
 @pytest.fixture
 def guests(monkeypatch: pytest.MonkeyPatch) -> Guests:
     fake = Guests()
-    for module in (stage, replay_arm):
+    for module in (group, replay_arm):
         monkeypatch.setattr(module, "prepared", fake.prepared)
         monkeypatch.setattr(module, "run_arm", fake.run_arm)
+    for module in (stage, replay_arm):
         monkeypatch.setattr(module, "base_key", key_of)
     monkeypatch.setattr(stage, "lab_of", fake_lab)
     monkeypatch.setattr(stage, "boot_files", lambda *_: None)
