@@ -103,6 +103,10 @@ class GuestImage:
     path: Path
 
 
+# A stage with this command makes a burst: without its records there is nothing to judge.
+BURST_COMMAND = "bash scripts/run_high_order_module_test.sh"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstPlan:
     """What kmod/high_order_test.c is told to do, by its own parameters."""
@@ -121,7 +125,7 @@ class BurstPlan:
         """The guest's command that makes the burst."""
         until_fail = int(self.hold_until_fail)
         return (
-            f"bash scripts/run_high_order_module_test.sh {self.order} {self.requests} "
+            f"{BURST_COMMAND} {self.order} {self.requests} "
             f"{self.hold_ms} {self.delay_ms} {self.most_held} {until_fail} {self.gfp} "
             f"{self.max_mib}"
         )

@@ -34,10 +34,8 @@ from harness.texts.proc.sysctl import parse_sysctl
 from harness.texts.proc.vmstat import parse_vmstat
 from harness.texts.proc.zoneinfo import parse_zoneinfo
 from harness.texts.text import damaged, natural, shown, whole_lines
-from harness.values import SUMS
+from harness.values import BURST_COMMAND, SUMS
 
-# The stages that load the module: without its records there is nothing to judge.
-MODULE_STAGES = ("high_order_early", "high_order_final")
 _Value = TypeVar("_Value")
 _SUM_LINE = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(\S.*)")
 
@@ -57,7 +55,7 @@ def _parse_stage(files: Mapping[str, bytes], name: str) -> StageRecord:
     (status,) = _lines(files, "exit_status", 1)
     exit_status = natural(status.strip(), "exit_status")
     records = files.get("records")
-    if records is None and name in MODULE_STAGES:
+    if records is None and command.startswith(BURST_COMMAND):
         raise damaged("records", f"absent, the command ended with exit status {exit_status}")
     return StageRecord(
         name=name,
