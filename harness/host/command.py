@@ -20,6 +20,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, HostError
 from harness.host.deadline import Deadline
+from harness.host.environment import pinned
 
 logger = logging.getLogger("buddylab")
 
@@ -76,11 +77,6 @@ def _fenced(argv: Sequence[str]) -> list[str]:
     return ["setpriv", "--pdeathsig", "KILL", "--", *argv]
 
 
-def _environment(extra: Mapping[str, str | None] | None) -> dict[str, str]:
-    wanted = {**os.environ, "LC_ALL": "C.UTF-8", **(extra or {})}
-    return {name: value for name, value in wanted.items() if value is not None}
-
-
 def end_group(process: subprocess.Popen[bytes]) -> None:
     """End a child and all it started: TERM, a grace, KILL; then reap it."""
     with contextlib.suppress(ProcessLookupError):
@@ -97,7 +93,7 @@ def started(
     argv: Sequence[str],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str | None] | None = None,
+    env: Mapping[str, str] | None = None,
     stdin_path: Path | None = None,
     stdout: int | None = None,
     stderr: int = subprocess.STDOUT,
@@ -106,8 +102,8 @@ def started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `argv` beside the caller; on leaving, however that happens, its group is gone.
 
-    Output goes to `log_path` when given, to a pipe with stdout=PIPE, else nowhere. A variable
-    that `env` gives as None is not there for the child.
+    Output goes to `log_path` when given, to a pipe with stdout=PIPE, else nowhere. `env` adds to
+    what `pinned` leaves of our own.
     """
     logger.debug("$ %s", shlex.join(argv))
     with contextlib.ExitStack() as stack:
@@ -118,7 +114,7 @@ def started(
         process = subprocess.Popen(
             _fenced(argv),
             cwd=cwd,
-            env=_environment(env),
+            env={**pinned(os.environ), **(env or {})},
             stdin=source,
             stdout=sink,  # type: ignore[call-overload]
             stderr=stderr,
@@ -191,7 +187,7 @@ def run(
     *,
     deadline: Deadline,
     cwd: Path | None = None,
-    env: Mapping[str, str | None] | None = None,
+    env: Mapping[str, str] | None = None,
     stdin_path: Path | None = None,
     stdout_apart: bool = False,
     log_path: Path | None = None,

@@ -15,18 +15,12 @@ from harness.host.command import CommandFailedError, Completed, require, run
 from harness.host.deadline import Deadline
 
 LIMIT_S = 60.0
-# What a user's configuration or an enclosing git command would change: line ends, white space
-# that is not compared, files that are skipped.
-_ALONE: dict[str, str | None] = {
+# What a user's configuration would change: line ends, white space that is not compared, files
+# that are skipped.
+_ALONE = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_ATTR_NOSYSTEM": "1",
-    "GIT_CONFIG_COUNT": None,
-    "GIT_CONFIG_PARAMETERS": None,
-    "GIT_DIR": None,
-    "GIT_WORK_TREE": None,
-    "GIT_INDEX_FILE": None,
-    "GIT_PREFIX": None,
 }
 _APPLY = ("apply", "--whitespace=nowarn")
 # In git's words: 2.35 changed them.

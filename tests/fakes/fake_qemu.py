@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Stands in for qemu-system-x86_64: writes what a guest would, or fails as one does.
 
-The scenario is in $FAKE_QEMU; $FAKE_QEMU_LOG gets one line per start (argv, own pid).
+The scenario is in $BUDDYLAB_FAKE_QEMU; $BUDDYLAB_FAKE_QEMU_LOG gets one line per start: argv and
+own pid.
 """
 
 import contextlib
@@ -43,14 +44,16 @@ def main() -> int:
         sys.stdout.write("QEMU emulator version 7.2.22 (Fake 1:7.2)\nCopyright (c)\n")
         return 0
     if sys.argv[-2:] == ["-L", "help"]:
-        sys.stdout.write(os.environ.get("FAKE_QEMU_FIRMWARE", "/nonexistent") + "\n")
+        sys.stdout.write(os.environ.get("BUDDYLAB_FAKE_QEMU_FIRMWARE", "/nonexistent") + "\n")
         return 0
     if sys.argv[sys.argv.index("-machine") + 1] == "none":
-        return expand_cpu(monitor_of(sys.argv), json.loads(os.environ.get("FAKE_QEMU_CPU", CPU)))
-    if log := os.environ.get("FAKE_QEMU_LOG"):
+        return expand_cpu(
+            monitor_of(sys.argv), json.loads(os.environ.get("BUDDYLAB_FAKE_QEMU_CPU", CPU))
+        )
+    if log := os.environ.get("BUDDYLAB_FAKE_QEMU_LOG"):
         with Path(log).open("a") as file:
             file.write(json.dumps({"argv": sys.argv[1:], "pid": os.getpid()}) + "\n")
-    return Guest(sys.argv[1:]).play(os.environ["FAKE_QEMU"])
+    return Guest(sys.argv[1:]).play(os.environ["BUDDYLAB_FAKE_QEMU"])
 
 
 def monitor_of(argv: list[str]) -> socket.socket:
@@ -61,7 +64,7 @@ def monitor_of(argv: list[str]) -> socket.socket:
 
 def expand_cpu(connection: socket.socket, properties: object) -> int:
     """Answer as a QEMU without a machine that is asked for its CPU; end when hung up on."""
-    if os.environ["FAKE_QEMU"] == "refuses-tcg":
+    if os.environ["BUDDYLAB_FAKE_QEMU"] == "refuses-tcg":
         sys.stderr.write("qemu-system-x86_64: -accel tcg: invalid accelerator tcg\n")
         return 1
     answers = {"query-cpu-model-expansion": {"model": {"name": "max", "props": properties}}}
@@ -98,7 +101,7 @@ class Guest:
             for name in ("console", "results", "status")
         )
         self.monitor = monitor_of(argv)
-        if not os.environ["FAKE_QEMU"].endswith("deaf"):
+        if not os.environ["BUDDYLAB_FAKE_QEMU"].endswith("deaf"):
             threading.Thread(target=serve, args=(self.monitor, self.answer), daemon=True).start()
         plan = [item for item in argv if item.startswith("name=opt/buddylab/plan,file=")]
         self.plan = Path(plan[0].partition("file=")[2]).read_text() if plan else ""
@@ -223,7 +226,7 @@ class Guest:
 
     def play_port_taken(self) -> int:
         """Somebody took the port twice; the third start is well."""
-        if len(Path(os.environ["FAKE_QEMU_LOG"]).read_text().splitlines()) > 2:
+        if len(Path(os.environ["BUDDYLAB_FAKE_QEMU_LOG"]).read_text().splitlines()) > 2:
             return self.play_hang()
         sys.stderr.write("qemu: Could not set up host forwarding rule 'tcp:127.0.0.1:1-:22'\n")
         return 1

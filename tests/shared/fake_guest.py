@@ -65,9 +65,9 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scenario: str) -> F
     (firmware / "bios-256k.bin").write_bytes(b"bios")
     log = tmp_path / "starts.jsonl"
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    monkeypatch.setenv("FAKE_QEMU", scenario)
-    monkeypatch.setenv("FAKE_QEMU_LOG", str(log))
-    monkeypatch.setenv("FAKE_QEMU_FIRMWARE", str(firmware))
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", scenario)
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU_LOG", str(log))
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU_FIRMWARE", str(firmware))
     return FakeQemu(log)
 
 

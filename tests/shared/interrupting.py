@@ -36,7 +36,7 @@ def hold(fake_kernel: Path, target: str, mark: Path) -> None:
     """Make the target say that it runs, and then take for ever (with a child of its own)."""
     makefile = fake_kernel / "Makefile"
     text = makefile.read_text()
-    line = f'\t@if [ -n "$(HOLD)" ]; then touch {mark}; sleep 600; fi\n'
+    line = f'\t@if [ -n "$(BUDDYLAB_HOLD)" ]; then touch {mark}; sleep 600; fi\n'
     changed = text.replace(f"\n{target}:\n\t$(fail)\n", f"\n{target}:\n\t$(fail)\n{line}")
     assert changed != text
     makefile.write_text(changed)

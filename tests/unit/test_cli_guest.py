@@ -50,7 +50,7 @@ def own_signals() -> Iterator[None]:
 @pytest.fixture
 def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Go:
     def run(scenario: str) -> int:
-        monkeypatch.setenv("FAKE_QEMU", scenario)
+        monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", scenario)
         return main(["run", "--scale", "small", "--output", str(tmp_path / "out")])
 
     return run

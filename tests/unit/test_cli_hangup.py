@@ -39,7 +39,7 @@ entry()
 
 @pytest.fixture
 def building(cache: Cache, fake_kernel: Path, tmp_path: Path) -> tuple[tuple[str, ...], Path]:
-    """A build that stops in the midst of its modules once HOLD is set, and the mark of that."""
+    """A build that stops in the midst of its modules if BUDDYLAB_HOLD is set, and its mark."""
     assert cache.root == tmp_path / "cache"
     mark = tmp_path / "reached"
     hold(fake_kernel, "modules", mark)
@@ -50,7 +50,7 @@ def test_a_hangup_ends_as_sigterm_does(
     building: tuple[tuple[str, ...], Path], cache: Cache
 ) -> None:
     command, mark = building
-    build = started(*command, env={"HOLD": "1"})
+    build = started(*command, env={"BUDDYLAB_HOLD": "1"})
     wait_for(mark.exists)
     os.kill(build.pid, signal.SIGHUP)  # as the kernel does; and, once more, the shell
     assert "interrupted; what was complete is kept" in signalled(build, signal.SIGHUP)
@@ -70,7 +70,7 @@ def test_a_closed_terminal_leaves_nothing(
         stderr=theirs,
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - its terminal
-        env={**os.environ, "HOLD": "1"},
+        env={**os.environ, "BUDDYLAB_HOLD": "1"},
     )
     os.close(theirs)
     wait_for(mark.exists)
@@ -93,7 +93,7 @@ def test_nohup_lets_it_go_on(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, "HOLD": "1"},
+        env={**os.environ, "BUDDYLAB_HOLD": "1"},
     )
     wait_for(mark.exists)
     os.kill(build.pid, signal.SIGHUP)
@@ -128,7 +128,7 @@ def live(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "FAKE_QEMU": "silent", "TMPDIR": str(private)},
+        env={**os.environ, "BUDDYLAB_FAKE_QEMU": "silent", "TMPDIR": str(private)},
     )
     wait_for(lambda: bool(qemu.starts()) or process.poll() is not None)
     keys = [path for path in private.rglob("*.pub") if path.with_suffix("").exists()]

@@ -228,7 +228,7 @@ def test_patch_that_does_not_apply(cache: Cache, fake_kernel: Path) -> None:
 def test_config_option_that_is_not_kept(cache: Cache, fake_kernel: Path) -> None:
     command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
 
-    done = buddylab(*command, env={"DROP": "CONFIG_COMPACTION"})
+    done = buddylab(*command, env={"BUDDYLAB_DROP": "CONFIG_COMPACTION"})
 
     refused(
         done, Exit.STAGE, "did not keep CONFIG_COMPACTION=y (is absent)", "add it to the fragment"
@@ -245,7 +245,7 @@ def test_compiler_error(cache: Cache, fake_kernel: Path, target: str, stage: str
     command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
     text = "mm/page_alloc.c:7:1: error: expected ';' before 'int'"
 
-    done = buddylab(*command, env={"FAIL": target, "FAIL_TEXT": text})
+    done = buddylab(*command, env={"BUDDYLAB_FAIL": target, "BUDDYLAB_FAIL_TEXT": text})
 
     refused(done, Exit.STAGE, f"buddylab: {stage}: {text}\n", "whole output: ")
     log = Path(done.stderr.rpartition("whole output: ")[2].strip())
@@ -259,7 +259,10 @@ def test_compiler_error(cache: Cache, fake_kernel: Path, target: str, stage: str
 def test_tool_that_finds_no_space_left_is_the_hosts_matter(cache: Cache, fake_kernel: Path) -> None:
     done = buddylab(
         *("build", "--kernel", str(fake_kernel), "--upto", "0"),
-        env={"FAIL": "olddefconfig", "FAIL_TEXT": "cp: write error: No space left on device"},
+        env={
+            "BUDDYLAB_FAIL": "olddefconfig",
+            "BUDDYLAB_FAIL_TEXT": "cp: write error: No space left on device",
+        },
     )
 
     refused(done, Exit.HOST, "no space left", str(cache.root), "BUDDYLAB_CACHE")

@@ -28,7 +28,7 @@ def test_interrupted_build_ends_make_and_a_following_one_works(
     mark = tmp_path / "reached"
     hold(fake_kernel, target, mark)
     command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
-    build = started(*command, env={"HOLD": "1"})
+    build = started(*command, env={"BUDDYLAB_HOLD": "1"})
     wait_for(mark.exists)
 
     assert "interrupted; what was complete is kept" in signalled(build, number)
@@ -65,7 +65,7 @@ def test_what_a_killed_run_left_is_swept(cache: Cache, fake_kernel: Path, tmp_pa
     mark = tmp_path / "reached"
     hold(fake_kernel, "modules", mark)
     command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
-    build = started(*command, env={"HOLD": "1"})
+    build = started(*command, env={"BUDDYLAB_HOLD": "1"})
     wait_for(mark.exists)
     (dead,) = cache.root.glob("tmp/buddylab-kernel-*")
     below = descendants(build.pid)
@@ -104,7 +104,7 @@ def test_two_builds_at_once_make_everything_once(cache: Cache, fake_kernel: Path
     assert [process.returncode for process in both] == [0, 0], ends
     assert ends[0][0] == ends[1][0] != ""
     everything = "".join(said) + "".join(end[1] for end in ends)
-    assert everything.count("applying 0 patches") == 1
+    assert everything.count("applied 0 patches") == 1
     assert everything.count("kernel image and modules") == 1
     assert names(cache) == ["kernels", "sources", "trees"]
 

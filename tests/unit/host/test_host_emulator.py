@@ -35,7 +35,7 @@ def test_qemu_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cac
     found = emulator.find(cache)
     assert found.version == "7.2.22 (Fake 1:7.2)"
     assert found.cpu == "max,rdrand=off,rdseed=off,erms=off"
-    monkeypatch.setenv("FAKE_QEMU_CPU", json.dumps(TEN))
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU_CPU", json.dumps(TEN))
     assert emulator.find(cache) == found
 
 
@@ -44,7 +44,7 @@ def test_another_program_is_asked_anew(
 ) -> None:
     fake_guest.install(monkeypatch, tmp_path, "good")
     emulator.find(cache)
-    monkeypatch.setenv("FAKE_QEMU_CPU", json.dumps(TEN))
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU_CPU", json.dumps(TEN))
     with (tmp_path / "bin" / X86_64.qemu_program).open("a") as file:
         file.write("# upgraded\n")
     assert "fsrm=off" in emulator.find(cache).cpu
@@ -107,7 +107,7 @@ def test_no_firmware_is_the_hosts_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
 ) -> None:
     fake_guest.install(monkeypatch, tmp_path, "good")
-    monkeypatch.setenv("FAKE_QEMU_FIRMWARE", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU_FIRMWARE", str(tmp_path / "nowhere"))
     with pytest.raises(HostError, match="finds no firmware"):
         emulator.find(cache)
 

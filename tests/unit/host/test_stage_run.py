@@ -40,7 +40,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
         fake = fake_guest.install(monkeypatch, tmp_path, "good")
         boot.measured_speed(bench.what, fake_guest.make_settings(), bench.cache)
         fake.log.unlink()
-        monkeypatch.setenv("FAKE_QEMU", scenario)
+        monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", scenario)
         return bench, fake
 
     return prepare

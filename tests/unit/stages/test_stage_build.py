@@ -42,7 +42,7 @@ def test_build_keeps_what_later_stages_use(tree: PatchedTree, cache: Cache) -> N
 def test_option_dropped_by_olddefconfig(
     tree: PatchedTree, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DROP", "CONFIG_COMPACTION")
+    monkeypatch.setenv("BUDDYLAB_DROP", "CONFIG_COMPACTION")
 
     with pytest.raises(StageError, match=r"CONFIG_COMPACTION=y \(is absent\)"):
         build(tree, cache)
@@ -52,21 +52,21 @@ def test_option_dropped_by_olddefconfig(
 def test_first_real_error_line_is_shown(
     tree: PatchedTree, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAIL", "bzImage")
-    monkeypatch.setenv("FAIL_TEXT", "mm/page_alloc.c:7:1: error: expected ';'")
+    monkeypatch.setenv("BUDDYLAB_FAIL", "bzImage")
+    monkeypatch.setenv("BUDDYLAB_FAIL_TEXT", "mm/page_alloc.c:7:1: error: expected ';'")
 
     with pytest.raises(StageError, match=r"build: mm/page_alloc\.c:7:1: error: expected ';'"):
         build(tree, cache)
 
-    monkeypatch.delenv("FAIL")
+    monkeypatch.delenv("BUDDYLAB_FAIL")
     assert build(tree, cache).release == "5.15.180"
 
 
 def test_no_space_left_is_the_hosts_matter(
     tree: PatchedTree, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAIL", "modules")
-    monkeypatch.setenv("FAIL_TEXT", "ld: final link failed: No space left on device")
+    monkeypatch.setenv("BUDDYLAB_FAIL", "modules")
+    monkeypatch.setenv("BUDDYLAB_FAIL_TEXT", "ld: final link failed: No space left on device")
 
     with pytest.raises(HostError, match="no space left"):
         build(tree, cache)

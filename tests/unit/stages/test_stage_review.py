@@ -154,7 +154,7 @@ def test_new_warning_is_found_in_every_configuration(judge: Judge) -> None:
 
 
 def test_lost_option_is_no_pass(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DROP", "CONFIG_BUDDY_MONITOR")
+    monkeypatch.setenv("BUDDYLAB_DROP", "CONFIG_BUDDY_MONITOR")
 
     outcome = judge("warnings", SAME_CODE)
     assert not outcome.held
