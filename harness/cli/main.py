@@ -96,7 +96,7 @@ def _configure_logging(*, verbose: bool) -> None:
         format="%(name)s: %(message)s",
         handlers=[log_handler()],
     )
-    for noisy in ("paramiko", "fabric", "invoke", "filelock", "asyncio"):
+    for noisy in ("paramiko", "fabric", "invoke", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import filelock
 import msgspec
 import platformdirs
 
 from harness.encoding import encode
 from harness.errors import HostError, UserError
+from harness.host.deadline import Deadline
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write, remove_tree
+from harness.host.lock import held
 from harness.host.scratch import scratch, sweep
 
 logger = logging.getLogger("buddylab")
@@ -103,26 +104,27 @@ class Cache:
         return final
 
     @contextlib.contextmanager
-    def locked(self, name: str, *, wait_s: float = 3600.0) -> Iterator[None]:
-        """Hold the cache's lock `name`; another run's work on the same thing is waited for."""
+    def locked(self, name: str, *, wait_s: float = 3600.0) -> Iterator[int]:
+        """Hold the cache's lock `name`; another run's work on the same thing is waited for.
+
+        Gives the descriptor that holds it, for children whose work must not outlive the lock.
+        """
         path = self.root / "locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            logger.info("waiting for another buddylab that works on %s", name)
+
+        def tell() -> None:
+            logger.info("waiting for another buddylab that works on %s, or what it left", name)
+
+        with contextlib.ExitStack() as stack:
             try:
-                lock.acquire(timeout=wait_s)
-            except filelock.Timeout:
+                lock = stack.enter_context(
+                    held(path, Deadline.after(wait_s, f"the lock {name}"), when_busy=tell)
+                )
+            except TimeoutError:
                 raise HostError(
-                    f"another buddylab has held {path} for {wait_s:.0f} s; "
-                    "end that process, or use another cache with BUDDYLAB_CACHE"
+                    f"another buddylab, or a process that it left, has held {path} for "
+                    f"{wait_s:.0f} s; end that process, or use another cache with BUDDYLAB_CACHE"
                 ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+            yield lock
 
     def sweep(self) -> None:
         """Remove work in progress whose process is gone (killed, or the power failed)."""

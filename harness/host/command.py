@@ -14,7 +14,7 @@ import shlex
 import shutil
 import signal
 import subprocess  # noqa: TID251 - the one importer
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,13 +137,21 @@ def lines_of(
     log_path: Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    ended: Callable[[int], None] = lambda _: None,
 ) -> Iterator[str]:
     """Run `argv`, yield its output line by line and keep all of it in `log_path`.
 
     Raises CommandFailedError after the last line when the status is not 0 or time is up.
+    `ended` is told the status also where the reader leaves before the last line.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("ab") as log, started(argv, cwd=cwd, env=env, stdout=subprocess.PIPE) as run:
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(log_path.open("ab"))
+        run = stack.enter_context(
+            started(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, pass_fds=pass_fds)
+        )
+        stack.callback(_tell_end, run, ended)
         watchdog = _Watchdog(run, deadline)
         with watchdog:
             log.write(f"$ {shlex.join(argv)}\n".encode())
@@ -157,6 +165,11 @@ def lines_of(
         reason = f"not done within {deadline.limit_s:.0f} s" if watchdog.fired else f"exit {status}"
         completed = Completed(argv=tuple(argv), returncode=status, output=output)
         raise _failure(completed, reason=reason, log_path=log_path)
+
+
+def _tell_end(process: subprocess.Popen[bytes], ended: Callable[[int], None]) -> None:
+    end_group(process)
+    ended(process.returncode)
 
 
 class _Watchdog:

@@ -8,10 +8,12 @@ tree, every file that differs from the one before gets the present time, so that
 those are compiled again: also when the slot turns back to an older tree.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.digest import sha256_text
@@ -31,6 +33,7 @@ REPRODUCIBLE = {
     "SOURCE_DATE_EPOCH": "0",
 }
 _TREE_FILE = "tree-key"
+_MAKING = "making"  # there while make works, dated when it began
 # tools/ asks the shell where it is and would see behind a link: objtool, and with it every
 # object, would be built again for each tree. It gets a directory of the slot's own.
 _TOOLS = "tools"
@@ -38,9 +41,10 @@ _TOOLS = "tools"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A working directory of make."""
+    """A working directory of make; who works in it holds its lock."""
 
     root: Path
+    lock: int = -1  # the descriptor, see `held`
 
     @property
     def source(self) -> Path:
@@ -78,6 +82,14 @@ class Slot:
             else:
                 (self.source / item.name).symlink_to(item)
 
+    @contextlib.contextmanager
+    def held(self, cache: Cache) -> Iterator["Slot"]:
+        """Hold the slot's lock: it is another's again once all that make started has ended."""
+        with cache.locked(f"slot-{self.root.name}") as lock:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._remove_torn()
+            yield replace(self, lock=lock)
+
     def make(self, targets: Sequence[str], *, deadline: Deadline, log_path: Path) -> Iterator[str]:
         """Run make and yield its lines; CommandFailedError when it fails."""
         argv = [
@@ -89,7 +101,34 @@ class Slot:
             *compiler_arguments(),
             *targets,
         ]
-        return lines_of(argv, deadline=deadline, log_path=log_path, env=REPRODUCIBLE)
+        making = self.root / _MAKING
+        making.touch()
+
+        def ended(status: int) -> None:
+            # Told to end, make removes what it was about to make; killed, it cannot.
+            if status >= 0 or status == -signal.SIGTERM:
+                making.unlink()
+
+        yield from lines_of(
+            argv,
+            deadline=deadline,
+            log_path=log_path,
+            env=REPRODUCIBLE,
+            pass_fds=(self.lock,),
+            ended=ended,
+        )
+
+    def _remove_torn(self) -> None:
+        """Remove what a make that was killed made: it may be cut, and looks up to date."""
+        making = self.root / _MAKING
+        if not making.exists():
+            return
+        since_ns = making.stat().st_mtime_ns
+        for name in _files(self.objects):
+            path = self.objects / name
+            if path.lstat().st_mtime_ns >= since_ns:
+                path.unlink()
+        making.unlink()
 
 
 def compiler_arguments() -> list[str]:

@@ -94,9 +94,7 @@ def page_alloc_object(tree: PatchedTree, cache: Cache) -> bytes:
 @contextlib.contextmanager
 def turned_slot(tree: PatchedTree, flavour: str, cache: Cache) -> Iterator[Slot]:
     """Hold the slot of this flavour, turned to `tree`, while the caller compiles in it."""
-    slot = slot_for(tree, flavour, compiler_id(), cache)
-    with cache.locked(f"slot-{slot.root.name}"):
-        slot.root.mkdir(parents=True, exist_ok=True)
+    with slot_for(tree, flavour, compiler_id(), cache).held(cache) as slot:
         slot.turn_to(tree, cache)
         yield slot
 

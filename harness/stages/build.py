@@ -58,12 +58,10 @@ def build(
     cached = cache.load("kernels", key, KernelBuild)
     if cached:
         return cached
-    slot = slot_for(tree, flavour, compiler, cache)
-    with cache.locked(f"slot-{slot.root.name}"):
+    with slot_for(tree, flavour, compiler, cache).held(cache) as slot:
         # Another run may have built it while we waited; its files are in use now.
         if cached := cache.load("kernels", key, KernelBuild):
             return cached
-        slot.root.mkdir(parents=True, exist_ok=True)
         slot.turn_to(tree, cache)
         log_path = slot.root / f"build-{key[:8]}.log"
         log_path.unlink(missing_ok=True)

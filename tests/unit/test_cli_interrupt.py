@@ -146,3 +146,90 @@ def test_claim_ends_with_its_process(tmp_path: Path) -> None:
         pass
     with claimed(tmp_path / "run") as folder:
         assert folder.is_dir()
+
+
+# vmlinux is made in two halves, by a child of make's that says nothing; only if it is not there.
+SLOW = """
+bzImage: $(O)/vmlinux
+$(O)/made.o:
+	@mkdir -p $(O) && echo made > $@
+$(O)/vmlinux: $(O)/made.o
+	@$(MAKE) -s --no-print-directory slow
+slow:
+	@printf 'one half, ' > $(O)/vmlinux
+	@if [ ! -e {mark} ]; then touch {mark}; for n in `seq 99`; do [ -e {go} ] || sleep 0.3; done; fi
+	@printf 'the other half' >> $(O)/vmlinux
+"""
+WHOLE = "one half, the other half"
+
+
+@pytest.fixture
+def slow(cache: Cache, fake_kernel: Path, tmp_path: Path) -> tuple[tuple[str, ...], Path, Path]:
+    """A build that stops half-way in vmlinux the first time; its mark, and what lets it go on."""
+    assert names(cache) == []
+    mark, go = tmp_path / "reached", tmp_path / "go"
+    makefile = fake_kernel / "Makefile"
+    text = makefile.read_text().replace("@cp $(O)/mm/page_alloc.o $(O)/vmlinux &&", "@")
+    makefile.write_text(text + SLOW.format(mark=mark, go=go))
+    return ("build", "--kernel", str(fake_kernel), "--upto", "0"), mark, go
+
+
+def vmlinux(cache: Cache) -> list[str]:
+    return [path.read_text() for path in cache.root.glob("kernels/*/vmlinux")]
+
+
+def test_a_lock_is_held_as_long_as_what_make_started(
+    cache: Cache, slow: tuple[tuple[str, ...], Path, Path]
+) -> None:
+    """The harness and make itself are killed; a make below still works, and says nothing."""
+    command, mark, go = slow
+    torn = started(*command)
+    wait_for(mark.exists)
+    below = descendants(torn.pid)
+    torn.kill()
+    torn.communicate(timeout=LIMIT_S)
+    wait_for(lambda: len([pid for pid in below if Path("/proc", str(pid)).exists()]) < len(below))
+
+    following = started(*command)
+    said = _said(following, "waiting for another buddylab that works on slot-")
+    go.touch()
+    answer, rest = following.communicate(timeout=LIMIT_S)
+    assert following.returncode == 0, said + rest
+    assert answer
+    assert vmlinux(cache) == [WHOLE]
+    wait_for(lambda: not any(Path("/proc", str(pid)).exists() for pid in below))
+
+
+def test_what_a_killed_make_left_half_done_is_made_anew(
+    cache: Cache, slow: tuple[tuple[str, ...], Path, Path]
+) -> None:
+    """As when a container is stopped: nobody is left to remove what is cut."""
+    command, mark, _ = slow
+    torn = started(*command)
+    wait_for(mark.exists)
+    below = descendants(torn.pid)
+    torn.kill()
+    for pid in below:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    torn.communicate(timeout=LIMIT_S)
+    (cut,) = cache.root.glob("slots/*/obj/vmlinux")
+    assert cut.read_text() == "one half, "
+
+    assert buddylab(*command).returncode == 0
+    assert vmlinux(cache) == [WHOLE]
+
+
+def test_what_an_interrupted_make_has_made_is_kept(
+    cache: Cache, slow: tuple[tuple[str, ...], Path, Path]
+) -> None:
+    command, mark, _ = slow
+    build = started(*command)
+    wait_for(mark.exists)
+    (made,) = cache.root.glob("slots/*/obj/made.o")
+    before = made.stat().st_mtime_ns
+    signalled(build, signal.SIGINT)
+
+    assert buddylab(*command).returncode == 0
+    assert made.stat().st_mtime_ns == before
+    assert vmlinux(cache) == [WHOLE]
