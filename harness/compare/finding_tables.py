@@ -8,7 +8,7 @@ from harness.compare.effects import SAME_WORK, Compared, compared
 from harness.compare.judged_claims import Fate, JudgedClaim, judged_claims
 from harness.compare.results import Results
 from harness.compare.statistics import Paired, Spread, number
-from harness.report.page import Table
+from harness.writers.page import Table
 
 _NONE = "-"
 _LARGE = 1000

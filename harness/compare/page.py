@@ -6,8 +6,8 @@ from harness.compare.results import Results, short
 from harness.compare.side_tables import side_tables
 from harness.compare.state_lines import state_lines
 from harness.compare.tables import tables
-from harness.report.page import Page, Section, Table
-from harness.report.text import text_table
+from harness.writers.page import Page, Section, Table
+from harness.writers.text import text_table
 
 _HOW_TO_READ = (
     "Figures with brackets are median [least, most] over the seeds, single ones medians; "

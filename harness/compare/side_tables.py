@@ -7,7 +7,7 @@ from harness.compare.cells import Cell, cells, spread_of, value_pairs
 from harness.compare.measures import Measure
 from harness.compare.results import ArmResult, Results
 from harness.compare.statistics import paired
-from harness.report.page import Table
+from harness.writers.page import Table
 
 _Column = tuple[str, Measure]
 

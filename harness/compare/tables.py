@@ -9,7 +9,7 @@ from harness.compare.measures import Measure
 from harness.compare.outcome import Outcome
 from harness.compare.results import ArmResult, Results, short
 from harness.compare.statistics import number, spread
-from harness.report.page import Table
+from harness.writers.page import Table
 
 _Reader = Callable[[Outcome], float]
 

@@ -5,6 +5,16 @@ from pathlib import Path
 
 import jinja2  # noqa: TID251 - the one importer
 
+from harness import writers
+from harness.writers.page import Page
+
+_PAGE = Path(writers.__file__).with_name("page.md.j2")
+
+
+def markdown(page: Page) -> str:
+    """Write a page as Markdown."""
+    return render(_PAGE, page=page)
+
 
 def render(template: Path, /, **values: object) -> str:
     """Fill `template` with `values`; a name it uses and we do not give raises."""

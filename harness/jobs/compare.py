@@ -28,7 +28,7 @@ from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write
 from harness.host.progress import Advance, progress
-from harness.host.templates import render
+from harness.host.templates import markdown
 from harness.jobs.arm import Lab
 from harness.jobs.comparison import (
     claim,
@@ -43,7 +43,6 @@ from harness.jobs.group import TOLD, ArmTexts, Boot, Failure, Produced, StateTex
 from harness.jobs.lab import arm_key, base_key, first_group, lab_of, seeded
 from harness.jobs.runner import LocalRunner, Runner
 from harness.record import schema
-from harness.report.page import MARKDOWN
 from harness.stages import boot
 from harness.stages.boot_files import boot_files
 from harness.stages.key import provenance
@@ -124,7 +123,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
         facts = claim(job.folder, job.plan, job.text, facts)
         failures = _run_all(job, labs, cache, LocalRunner(job.jobs, stop))
         results = gathered(job.folder, job.plan, facts)
-        write(job.folder, results, render(MARKDOWN, page=comparison_page(results)))
+        write(job.folder, results, markdown(comparison_page(results)))
     if failures:
         logger.error(
             "%d failures; what was complete is kept in %s, the same command goes on",

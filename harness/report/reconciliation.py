@@ -4,8 +4,8 @@
 from harness.checks.interval import cross_check_count, in_flight, interruption, rise
 from harness.record.run import StageRecord
 from harness.report.document import Reconciliation, Run
-from harness.report.page import Section, table
 from harness.texts.pages import ORDERS
+from harness.writers.page import Section, table
 
 _REQUESTS_HEAD = (
     "stage",

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from harness.checks.base import CheckResult, Status
 from harness.report.document import BurstFigures, Run, RunStage, Verdict
 from harness.report.identity import kernel_sentence, kernel_warnings
-from harness.report.page import Page, Section, Table, cell, table
 from harness.report.reconciliation import reconciliation_section
 from harness.report.sections import paper_sections
 from harness.texts.proc.sysctl import Policy
+from harness.writers.page import Page, Section, Table, cell, table
 
 _NS_PER_US = 1_000
 _NS_PER_S = 1_000_000_000

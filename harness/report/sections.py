@@ -3,9 +3,9 @@
 
 from harness.report import paper
 from harness.report.document import Run, RunStage, StageSnapshot
-from harness.report.page import ABSENT, Section, table
 from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.buddy_monitor import MonitorDelta
+from harness.writers.page import ABSENT, Section, table
 
 
 def paper_sections(run: Run) -> tuple[Section, ...]:

@@ -8,7 +8,7 @@ from made_up import BASE, plan_of, results_of
 
 from harness.compare.outcome import Bystander, Latency, Outcome
 from harness.compare.side_tables import side_tables
-from harness.report.page import Table
+from harness.writers.page import Table
 
 
 def with_latency(*, most: int, total: int, failures: int | None) -> Outcome:

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from harness.checks.base import CheckResult, Status
 from harness.errors import RecordError
-from harness.host.templates import render
+from harness.host.templates import markdown
 from harness.record import schema
 from harness.report.document import Run, Verdict, decode_run, encode_run
 from harness.report.junit import junit
-from harness.report.page import MARKDOWN, Page, Section, cell, table
 from harness.report.run_page import run_page
 from harness.report.summary import latencies
 from harness.report.terminal import terminal_summary
 from harness.workloads.paper import Scale, stages
+from harness.writers.page import Page, Section, cell, table
 
 ROOT = Path(__file__).parents[3]
 Golden = Callable[[str, str], None]
@@ -44,8 +44,8 @@ def failed(run: Run) -> Run:
     return replace(run, verdict=Verdict.FAILED, checks=checks)
 
 
-def markdown(run: Run) -> str:
-    return render(MARKDOWN, page=run_page(run))
+def written(run: Run) -> str:
+    return markdown(run_page(run))
 
 
 def test_document_round_trips_to_the_byte(run: Run) -> None:
@@ -111,7 +111,7 @@ def test_junit_has_a_case_per_check(run: Run) -> None:
 
 
 def test_what_a_run_is_told_as(run: Run, golden: Golden) -> None:
-    golden("run-small.md", markdown(run))
+    golden("run-small.md", written(run))
     golden("run-small.txt", terminal_summary(run))
     golden("run-small.xml", junit(run))
 
@@ -121,7 +121,7 @@ def test_reports_are_deterministic(run: Run) -> None:
 
     assert junit(run) == junit(again)
     assert terminal_summary(run) == terminal_summary(again)
-    assert markdown(run) == markdown(again)
+    assert written(run) == written(again)
 
 
 def test_terminal_lines_fit(run: Run) -> None:
@@ -139,7 +139,7 @@ def test_terminal_lines_fit(run: Run) -> None:
 
 
 def test_a_run_that_holds_warns_of_nothing(run: Run) -> None:
-    text = markdown(run)
+    text = written(run)
 
     assert "WARNING:" not in text
     assert "\n\n\n" not in text
@@ -149,7 +149,7 @@ def test_a_run_that_holds_warns_of_nothing(run: Run) -> None:
 
 def test_markdown_tables_are_rectangular(run: Run) -> None:
     width = 0
-    for line in markdown(failed(run)).splitlines():
+    for line in written(failed(run)).splitlines():
         columns = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
         assert not columns or not width or columns == width, line
         width = columns
@@ -180,7 +180,7 @@ def test_another_kernel_is_loud(
         clocksource_is_fine=clocksource_is_fine,
     )
 
-    assert markdown(other).count("> **WARNING:") == warnings
+    assert written(other).count("> **WARNING:") == warnings
     assert terminal_summary(other).count("WARNING:") == warnings
 
 
@@ -194,7 +194,7 @@ def test_a_run_of_few_stages_without_monitor_is_reported(run: Run) -> None:
         reconciliation=None,
     )
 
-    text = markdown(replace(run, stages=(bare,), headline=None))
+    text = written(replace(run, stages=(bare,), headline=None))
 
     assert "This run has no stage stress_ng." in text
     assert "no final burst" in text
@@ -212,7 +212,7 @@ def test_the_terminal_names_each_stage(run: Run) -> None:
 
 
 def test_a_failed_check_is_in_the_verdict(run: Run) -> None:
-    text = markdown(failed(run))
+    text = written(failed(run))
 
     assert f"1 of {len(run.checks)} checks failed: req-is-success-plus-fail." in text
     assert "- broken: order 10: req 3" in text
@@ -240,7 +240,7 @@ def test_latencies_are_the_nearest_rank() -> None:
 @given(text=st.text())
 def test_a_cell_never_breaks_its_table(text: str) -> None:
     section = Section(title="any", tables=(table(("name", "value"), ((text, 1),)),))
-    page = render(MARKDOWN, page=Page(title="any", lead=(), sections=(section,)))
+    page = markdown(Page(title="any", lead=(), sections=(section,)))
 
     assert cell(text)
     assert "\n" not in cell(text)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tables as text for a terminal, columns aligned."""
 
-from harness.report.page import Table
+from harness.writers.page import Table
 
 
 def text_table(table: Table) -> str:

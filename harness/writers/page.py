@@ -7,10 +7,7 @@ a format must escape, its writer escapes.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-# The writer of Markdown, for harness.host.templates.
-MARKDOWN = Path(__file__).with_name("page.md.j2")
 ABSENT = "-"
 
 
