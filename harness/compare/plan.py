@@ -5,9 +5,6 @@ The file is read into Structs rather than dataclasses, because msgspec refuses a
 of a Struct: a word misspelt in a plan must not quietly change what is compared.
 """
 
-import re
-import tomllib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
@@ -15,23 +12,9 @@ from typing import NewType
 import msgspec
 
 from harness.compare.claims import Claim
-from harness.compare.claims import faults as claim_faults
-from harness.compare.states import EASY, STATE_NUMBERS, is_state
-from harness.errors import UserError
-from harness.limits import (
-    DEADLINE_S_MAX,
-    ICOUNT_SHIFT_MAX,
-    MEMORY_MIB_MIN,
-    REQUESTS_MAX,
-    SEED_MAX,
-)
-from harness.model.state import GfpClass
-from harness.texts.pages import MAX_ORDER
-from harness.texts.proc.sysctl import MODE_WORDS, Knob, mode_of
+from harness.texts.proc.sysctl import Knob, mode_of
 from harness.values import StagePlan
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
-_SYSCTL = re.compile(r"[a-z_]+\.[a-z_0-9]+")
 _PAGES_PER_MIB = 256
 STATE_STAGE = "state"
 ARM_STAGE = "arm"
@@ -172,117 +155,6 @@ class ArmRun:
         """Name its files below the results' folder `arms`, without their endings."""
         group = self.group
         return f"{group.state.name}/{self.burst.name}/seed-{group.seed}/{self.arm.name}"
-
-
-def parse_plan(text: str, what: str) -> Plan:
-    """Parse and check a plan; `what` names it in messages."""
-    try:
-        plan = msgspec.convert(tomllib.loads(text), type=Plan)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise UserError(f"{what}: {error}; correct the plan") from error
-    for fact in _faults(plan):
-        raise UserError(f"{what}: {fact}; correct the plan")
-    return plan
-
-
-def _faults(plan: Plan) -> Iterator[str]:
-    for kind, names in (
-        ("state", [state.name for state in plan.states]),
-        ("burst", [burst.name for burst in plan.bursts]),
-        ("arm", [arm.name for arm in plan.arms]),
-    ):
-        yield from _name_faults(kind, names)
-    if not _NAME.fullmatch(plan.name):
-        yield f"the name {plan.name!r} is not of a-z, 0-9, _ and -"
-    if not plan.seeds or len(set(plan.seeds)) != len(plan.seeds):
-        yield f"seeds {list(plan.seeds)[:5]} are none, or given twice"
-    if wrong := [seed for seed in plan.seeds if not 0 <= seed <= SEED_MAX]:
-        yield f"seed {wrong[0]} is outside 0..{SEED_MAX}"
-    if plan.baseline not in {arm.name for arm in plan.arms}:
-        yield f"the baseline {plan.baseline!r} is no arm"
-    if plan.memory_mib < MEMORY_MIB_MIN:
-        yield f"memory_mib = {plan.memory_mib} is less than the {MEMORY_MIB_MIN} a guest boots with"
-    if not 0 <= plan.icount_shift <= ICOUNT_SHIFT_MAX:
-        yield f"icount_shift = {plan.icount_shift} is outside 0..{ICOUNT_SHIFT_MAX}"
-    yield from _state_faults(plan)
-    yield from _burst_faults(plan)
-    for arm in plan.arms:
-        yield from _arm_faults(plan, arm)
-    for claim in plan.claims:
-        yield from claim_faults(
-            claim,
-            baseline=plan.baseline,
-            states={state.name for state in plan.states},
-            bursts={burst.name for burst in plan.bursts},
-            arms={arm.name for arm in plan.arms},
-        )
-
-
-def _outside(what: str, value: int, least: int, most: int) -> str:
-    return f"{what} = {value} is outside {least}..{most}"
-
-
-def _state_faults(plan: Plan) -> Iterator[str]:
-    for state in plan.states:
-        if not 0 < state.deadline_s <= DEADLINE_S_MAX:
-            yield _outside(f"state {state.name}: deadline_s", state.deadline_s, 1, DEADLINE_S_MAX)
-        if not state.command.strip() or any(ord(each) < ord(" ") for each in state.command):
-            yield f"state {state.name}: {state.command!r} is no command of one line"
-        if state.make and not is_state(state.make):
-            known = ", ".join(f"{family}_N" for family in STATE_NUMBERS)
-            yield (
-                f"state {state.name}: make = {state.make!r} is no state of "
-                f"vm/guest/scripts/make_state.sh, which has {known} and {EASY}"
-            )
-
-
-def _burst_faults(plan: Plan) -> Iterator[str]:
-    for burst in plan.bursts:
-        if not 0 <= burst.order < MAX_ORDER:
-            yield f"burst {burst.name}: order {burst.order} is outside 0..{MAX_ORDER - 1}"
-        if not 0 <= burst.requests <= REQUESTS_MAX:
-            yield _outside(f"burst {burst.name}: requests", burst.requests, 0, REQUESTS_MAX)
-        if not 0 <= burst.bystander <= REQUESTS_MAX:
-            yield _outside(f"burst {burst.name}: bystander", burst.bystander, 0, REQUESTS_MAX)
-        if not 0 < burst.deadline_s <= DEADLINE_S_MAX:
-            yield _outside(f"burst {burst.name}: deadline_s", burst.deadline_s, 1, DEADLINE_S_MAX)
-        elif not 0 <= plan.settle_s < burst.deadline_s:
-            yield (
-                f"settle_s = {plan.settle_s} is outside 0..{burst.deadline_s - 1}, what burst "
-                f"{burst.name} has time for"
-            )
-
-
-def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
-    if arm.kernel not in (PATCHED, UNPATCHED, CONFIGURED_OUT) and not (
-        arm.kernel.startswith(DISCARDED) and _NAME.fullmatch(arm.kernel)
-    ):
-        yield (
-            f"arm {arm.name}: kernel {arm.kernel!r} is not {PATCHED}, {UNPATCHED}, "
-            f"{CONFIGURED_OUT} or {DISCARDED}NAME"
-        )
-    if arm.knobs and arm.knobs.mode not in MODE_WORDS:
-        yield f"arm {arm.name}: policy {arm.knobs.mode!r} is none of {', '.join(MODE_WORDS)}"
-        return
-    if arm.knobs and (twice := sorted(set(arm.sysctls) & set(arm.knobs.sysctls))):
-        yield f"arm {arm.name}: {twice[0]} is said twice, by policy and in sysctls"
-    for name, value in arm.sysctls.items():
-        if not _SYSCTL.fullmatch(name) or value < 0:
-            yield f"arm {arm.name}: {name} = {value} is no sysctl of a number from 0"
-    if arm.gfp not in set(GfpClass):
-        yield f"arm {arm.name}: gfp {arm.gfp!r} is none of {', '.join(GfpClass)}"
-    if any(len(arm_command(plan, arm, burst)) > ARM_TEXT_BYTES // 2 for burst in plan.bursts):
-        yield f"arm {arm.name}: its settings are too long"
-
-
-def _name_faults(kind: str, names: Sequence[str]) -> Iterator[str]:
-    if not names:
-        yield f"it has no {kind}"
-    for name in names:
-        if not _NAME.fullmatch(name):
-            yield f"the {kind} name {name!r} is not of a-z, 0-9, _ and -"
-    if len(set(names)) != len(names):
-        yield f"a {kind} is named twice"
 
 
 def groups(plan: Plan) -> tuple[Group, ...]:

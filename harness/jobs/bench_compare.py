@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.compare import plan as plans
-from harness.compare.plan import PATCHED, parse_plan
+from harness.compare.plan import PATCHED
+from harness.compare.plan_text import parse_plan
 from harness.compare.results import Results
 from harness.errors import UserError
 from harness.host.assets import asset

@@ -10,7 +10,8 @@ from typing import TypeVar
 import msgspec
 
 from harness.compare import plan as plans
-from harness.compare.plan import ArmRun, Group, Plan, parse_plan
+from harness.compare.plan import ArmRun, Group, Plan
+from harness.compare.plan_text import parse_plan
 from harness.compare.results import (
     ARMS,
     KERNELS,

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A plan's file, read; what it says is judged in harness/compare/plan.py."""
+"""A plan's file, read; what it says is judged in harness/compare/plan_text.py."""
 
 from pathlib import Path
 
-from harness.compare.plan import Plan, parse_plan
+from harness.compare.plan import Plan
+from harness.compare.plan_text import parse_plan
 from harness.errors import UserError
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.compare.outcome import Outcome, read_outcome
-from harness.compare.plan import Plan, parse_plan
+from harness.compare.plan import Plan
+from harness.compare.plan_text import parse_plan
 from harness.compare.results import ArmResult, KernelsFile, Results, unpacked
 from harness.record import schema
 

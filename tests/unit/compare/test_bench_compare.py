@@ -8,7 +8,8 @@ import pytest
 from made_up import outcome, plan_of, results_of
 
 from harness.compare import plan as plans
-from harness.compare.plan import Plan, parse_plan
+from harness.compare.plan import Plan
+from harness.compare.plan_text import parse_plan
 from harness.errors import UserError
 from harness.jobs.bench_compare import (
     ARMS_PLAN,

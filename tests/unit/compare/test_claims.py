@@ -9,7 +9,7 @@ from harness.compare.claims import Relation
 from harness.compare.finding_tables import claim_table
 from harness.compare.judged_claims import Fate, judged_claims
 from harness.compare.measures import Measure, measured
-from harness.compare.plan import parse_plan
+from harness.compare.plan_text import parse_plan
 from harness.errors import UserError
 
 ONE = """

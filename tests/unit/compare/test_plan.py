@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from harness.compare import plan as plans
-from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm, parse_plan
+from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm
+from harness.compare.plan_text import parse_plan
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
 from harness.jobs.plan_file import read_plan

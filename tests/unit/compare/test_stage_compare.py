@@ -17,7 +17,7 @@ import synthetic_run
 
 from harness.cli.main import main
 from harness.compare.page import report_text
-from harness.compare.plan import parse_plan
+from harness.compare.plan_text import parse_plan
 from harness.compare.results import RESULTS, Results, parse_results, unpacked
 from harness.errors import Exit, GuestLostError, RecordError, UserError
 from harness.host.cache import Cache

@@ -4,7 +4,7 @@
 import pytest
 from made_up import TEXT, outcome, plan_of, results_of
 
-from harness.compare.plan import parse_plan
+from harness.compare.plan_text import parse_plan
 from harness.compare.tables import tables
 
 SAID = "other kernels from the same seed"
