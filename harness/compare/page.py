@@ -6,6 +6,7 @@ from harness.compare.results import Results, short
 from harness.compare.side_tables import side_tables
 from harness.compare.state_lines import state_lines
 from harness.compare.tables import tables
+from harness.record import schema
 from harness.writers.page import Page, Section, Table
 from harness.writers.text import text_table
 
@@ -42,6 +43,7 @@ def comparison_page(results: Results) -> Page:
                 f"{1 << plan.icount_shift} ns of the guest's clock."
             ),
         ),
+        warnings=_age(results),
         sections=(
             Section(title="What ran", points=(*_kernels(results), *state_lines(results))),
             Section(
@@ -49,6 +51,21 @@ def comparison_page(results: Results) -> Page:
                 shows=_HOW_TO_READ,
                 tables=(*_findings(results), *tables(results), *side_tables(results)),
             ),
+        ),
+    )
+
+
+def _age(results: Results) -> tuple[str, ...]:
+    """Say of results whose keys are of another form that the present tree did not make them."""
+    if results.kernels.key_schema == schema.KEY.number:
+        return ()
+    made = results.kernels.kernels[0].provenance
+    return (
+        (
+            f"an earlier version of this project made these results ({made.project_version}, commit "
+            f"{made.project_commit}), the present one did not: its kernels, modules and guests differ. "
+            "Arms are replayed with the commit that made them; where the results lie in docs/results, "
+            "README.md there names it."
         ),
     )
 
