@@ -8,6 +8,7 @@ the mirror that the machine's package sources name.
 """
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from harness.errors import HostError
 from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
-from harness.host.files import atomic_write
+from harness.host.files import atomic_write, sha256_file
 
 logger = logging.getLogger("fetch")
 
@@ -31,6 +32,8 @@ _KEYRINGS = {
 }
 _TARGET = "$(CREATED_BY) $(ORIGIN) $(LABEL) $(REPO_URI) $(COMPONENT)"
 _SOURCES = "sources.list"
+# A line of --print-uris: address, file name, size, digest.
+_FILE = re.compile(r"^'[^']+' (\S+) \d+(?: SHA256:([0-9a-f]{64}))?.*$", re.MULTILINE)
 LISTS_FRESH_S = 24 * 3600.0
 UPDATE_LIMIT_S = 300.0
 DOWNLOAD_LIMIT_S = 1800.0
@@ -43,6 +46,7 @@ class Package:
     name: str
     version: str
     path: Path
+    sha256: str = ""  # as its signed list has it; empty: that has none
 
 
 class Apt:
@@ -81,13 +85,14 @@ class Apt:
                     ["install", "--download-only", "--yes"] if with_dependencies else ["download"]
                 )
                 self._apt([*verb, *names], DOWNLOAD_LIMIT_S, archives=self._archives)
-            return tuple(_package(self._archives / name) for name in files)
+            return tuple(_package(self._archives / name, files[name]) for name in sorted(files))
 
     def extract(self, packages: Sequence[Package], root: Path) -> None:
-        """Unpack `packages` below `root`."""
+        """Unpack `packages` below `root`; HostError if one is not what its signed list names."""
         root.mkdir(parents=True, exist_ok=True)
         deadline = Deadline.after(DOWNLOAD_LIMIT_S, "unpacking packages")
         for package in packages:
+            _require_unaltered(package)
             run(["dpkg-deb", "--extract", str(package.path), str(root)], deadline=deadline)
 
     @property
@@ -147,19 +152,19 @@ class Apt:
             )
         return source
 
-    def _resolved(self, names: Sequence[str], *, with_dependencies: bool) -> list[str]:
-        """Return the file names apt would bring; asked once per package list."""
+    def _resolved(self, names: Sequence[str], *, with_dependencies: bool) -> dict[str, str]:
+        """Return the file names apt would bring, and their sha256; asked once per list."""
         verb = "install" if with_dependencies else "download"
-        memory = self._root / "resolved" / f"{sha256_text(verb, *names)[:16]}.json"
+        memory = self._root / "resolved" / f"{sha256_text(verb, *names)[:16]}-sums.json"
         if self._stamp.exists() and _newer(memory, self._stamp):
-            return msgspec.json.decode(memory.read_bytes(), type=list[str])
+            return msgspec.json.decode(memory.read_bytes(), type=dict[str, str])
         # apt names only what is not among its archives yet: show it none.
         nothing = self._root / "nothing"
         (nothing / "partial").mkdir(parents=True, exist_ok=True)
         output = self._apt(
             [verb, "--print-uris", "--yes", *names], UPDATE_LIMIT_S, archives=nothing
         )
-        files = sorted(line.split()[1] for line in output.splitlines() if line.startswith("'"))
+        files = dict(_FILE.findall(output))
         atomic_write(memory, msgspec.json.encode(files))
         return files
 
@@ -203,6 +208,14 @@ def _reason(tail: str) -> str:
     return "; ".join(errors) or tail
 
 
-def _package(path: Path) -> Package:
+def _package(path: Path, sha256: str) -> Package:
     name, version, _ = path.name.split("_", 2)
-    return Package(name=name, version=version.replace("%3a", ":"), path=path)
+    return Package(name=name, version=version.replace("%3a", ":"), path=path, sha256=sha256)
+
+
+def _require_unaltered(package: Package) -> None:
+    if package.sha256 and (found := sha256_file(package.path)) != package.sha256:
+        raise HostError(
+            f"{package.path} is not what its signed package list names: sha256 {found[:16]}, "
+            f"should be {package.sha256[:16]}; remove it and give the same command again"
+        )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The cache: what stages made, kept for the next run.
 
-Layout, each entry immutable once its manifest.json exists (written last):
+Layout, each entry immutable once its manifest.json exists (written last). No manifest says where
+the cache is: it can be moved and copied.
 
     downloads/            archives and packages as they came, checked
     digests/              what was found out once: digests of large files, keys of trees
@@ -10,27 +11,29 @@ Layout, each entry immutable once its manifest.json exists (written last):
     slots/<name>/         working directories of make, reused between builds
     kernels/<key>/        what a build left
     guests/<key>/         initramfs
+    stamps/               how the files of trees were listed when they were last read
     tmp/                  work in progress, see scratch.py; swept when its process is gone
 """
 
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import msgspec
 import platformdirs
 
 from harness.encoding import encode
-from harness.errors import HostError, UserError
+from harness.errors import HostError, StageError, UserError
 from harness.host.deadline import Deadline
 from harness.host.disk import disk_full_told
-from harness.host.files import atomic_write, remove_tree
+from harness.host.files import atomic_write, remove_tree, sha256_file
 from harness.host.lock import held
 from harness.host.scratch import scratch, sweep
+from harness.record import schema
 
 logger = logging.getLogger("buddylab")
 
@@ -39,6 +42,24 @@ CACHE_ELSEWHERE = "move the cache with BUDDYLAB_CACHE"
 Value = TypeVar("Value")
 
 KEY_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A file at the top of an entry, as it was published."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manifest:
+    """What an entry is, and what belongs to it."""
+
+    schema: int
+    key: str
+    payload: dict[str, _File | None]  # name -> the file; None: a directory
+    value: msgspec.Raw  # its paths begin at the cache's root
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +86,63 @@ class Cache:
         return self.root / kind / key[:KEY_LENGTH]
 
     def load(self, kind: str, key: str, value_type: type[Value]) -> Value | None:
-        """Return a complete entry's manifest, or None (absent, or of another layout)."""
-        manifest = self.entry(kind, key) / MANIFEST
+        """Return a complete entry's value; None if it is absent, incomplete or of another form."""
+        manifest = self._manifest(kind, key)
+        if manifest is None or not self._is_whole(self.entry(kind, key), manifest):
+            return None
         try:
-            return msgspec.json.decode(
-                manifest.read_bytes(), type=value_type, dec_hook=_decode_path
-            )
+            return msgspec.json.decode(manifest.value, type=value_type, dec_hook=self._located)
+        except msgspec.DecodeError:
+            return None
+
+    def require_unaltered(self, kind: str, key: str, names: Iterable[str]) -> None:
+        """Digest files of an entry that are about to be used; StageError if one was altered."""
+        manifest, folder = self._manifest(kind, key), self.entry(kind, key)
+        for name in names:
+            before = manifest.payload.get(name) if manifest else None
+            now = sha256_file(folder / name) if (folder / name).is_file() else "absent"
+            if before is None or now != before.sha256:
+                was = f"was {before.sha256[:16]}" if before else "and nothing says what it was"
+                raise StageError(
+                    "cache",
+                    f"{folder / name} was altered since it was cached: sha256 {now[:16]}, {was}; "
+                    f"remove {folder} and give the same command again",
+                )
+
+    def _manifest(self, kind: str, key: str) -> _Manifest | None:
+        try:
+            content = (self.entry(kind, key) / MANIFEST).read_bytes()
+            manifest = msgspec.json.decode(content, type=_Manifest)
         except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
             return None
+        is_ours = manifest.schema == schema.MANIFEST.number and manifest.key.startswith(key)
+        return manifest if is_ours else None
+
+    @staticmethod
+    def _is_whole(folder: Path, manifest: _Manifest) -> bool:
+        for name, file in manifest.payload.items():
+            path = folder / name
+            if file is None:
+                whole = path.is_dir()
+            else:
+                whole = path.is_file() and path.stat().st_size == file.size_bytes
+            if not whole:
+                logger.info("%s is absent or cut short: made again", path)
+                return False
+        return True
+
+    def _located(self, value_type: type, value: object) -> object:
+        if value_type is not Path or not isinstance(value, str):
+            raise NotImplementedError(value_type)
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{value!r} leads out of the cache")
+        return self.root / path
+
+    def _portable(self, value: object) -> object:
+        if isinstance(value, Path):
+            return value.relative_to(self.root).as_posix()
+        raise NotImplementedError(type(value))
 
     def recall(self, fingerprint: str) -> str | None:
         """Return what was found out once about what `fingerprint` is a digest of."""
@@ -95,8 +165,17 @@ class Cache:
             yield work
 
     def publish(self, work: Path, kind: str, key: str, value: object) -> Path:
-        """Make `work` the entry: manifest last, then one rename. Replaces a broken entry."""
-        atomic_write(work / MANIFEST, encode(value))
+        """Make `work` the entry: manifest last, then one rename. Replaces a broken entry.
+
+        ValueError if the value holds a path outside of the cache.
+        """
+        manifest = _Manifest(
+            schema=schema.MANIFEST.number,
+            key=key,
+            payload={path.name: _described(path) for path in sorted(work.iterdir())},
+            value=msgspec.Raw(msgspec.json.encode(value, enc_hook=self._portable)),
+        )
+        atomic_write(work / MANIFEST, encode(manifest))
         final = self.entry(kind, key)
         final.parent.mkdir(parents=True, exist_ok=True)
         remove_tree(final)
@@ -131,7 +210,7 @@ class Cache:
         sweep(self.root / "tmp")
 
 
-def _decode_path(value_type: type, value: object) -> object:
-    if value_type is Path:
-        return Path(str(value))
-    raise NotImplementedError(value_type)
+def _described(path: Path) -> _File | None:
+    if path.is_dir():
+        return None
+    return _File(size_bytes=path.stat().st_size, sha256=sha256_file(path))

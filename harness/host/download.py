@@ -60,7 +60,10 @@ def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path
     Raises UnreachableError when no byte can be had, DigestError when the content is wrong.
     """
     if target.exists():
-        return target
+        if sha256_file(target) == sha256:
+            return target
+        logger.warning("%s was altered since it was downloaded: brought again", target)
+        target.unlink()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     told = without_credentials(url)

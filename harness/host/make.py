@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.digest import sha256_text
-from harness.host import source_tree
+from harness.host import pristine, source_tree
 from harness.host.cache import Cache
 from harness.host.command import lines_of
 from harness.host.deadline import Deadline
@@ -57,14 +57,19 @@ class Slot:
         return self.root / "obj"
 
     def turn_to(self, tree: PatchedTree, cache: Cache) -> None:
-        """Make `tree` the source of this slot and date what differs from the tree before."""
+        """Make `tree` the source of this slot and date what differs from the tree before.
+
+        StageError if the tree is not what was patched.
+        """
+        pristine.require_tree(tree, cache)
         current = self.root / _TREE_FILE
         before_key = current.read_text() if current.exists() else None
-        if before_key == tree.key and self.source.is_dir():
+        if before_key == tree.key and self._leads_to(tree):
             return
         before = cache.load("trees", before_key, PatchedTree) if before_key else None
         current.unlink(missing_ok=True)
-        if before is None or not before.tree.is_dir():
+        # make knows files by path: of a slot that was moved, or copied, nothing can be used.
+        if before is None or not self._leads_to(before):
             remove_tree(self.objects)
         else:
             for name in sorted(_differing(before, tree)):
@@ -72,6 +77,10 @@ class Slot:
         self._link(tree.tree)
         self.objects.mkdir(parents=True, exist_ok=True)
         atomic_write(current, tree.key)
+
+    def _leads_to(self, tree: PatchedTree) -> bool:
+        link = self.source / "Makefile"
+        return link.is_symlink() and link.readlink() == tree.tree / "Makefile"
 
     def _link(self, tree: Path) -> None:
         remove_tree(self.source)

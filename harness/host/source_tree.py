@@ -9,19 +9,28 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from harness.arch.x86_64 import X86_64
-from harness.digest import sha256_text
+from harness.digest import sha256_bytes, sha256_text
 from harness.encoding import encode
 from harness.host.cache import Cache
 from harness.host.command import run
 from harness.host.deadline import Deadline
-from harness.host.files import atomic_write, sha256_file
+from harness.host.files import atomic_write
+from harness.host.pristine import (
+    SOURCES,
+    content_of,
+    contents_of,
+    note,
+    noted,
+    remember,
+    require_source,
+)
 from harness.host.progress import progress
 from harness.values import LOCAL, KernelSource
 
@@ -89,14 +98,14 @@ def import_directory(path: Path, cache: Cache, describe: Describe) -> KernelSour
     name = sha256_text(str(path))[:16]
     last = cache.root / "imports" / f"{name}.json"
     brief = cache.root / "imports" / f"{name}-{fingerprint[:16]}"
-    if brief.exists() and (known := cache.load("sources", brief.read_text(), KernelSource)):
+    if brief.exists() and (known := cache.load(SOURCES, brief.read_text(), KernelSource)):
         return known
     digest, contents = _import(path, entries, _remembered(last), cache, describe)
     stamps = {entry.path: entry.stamp for entry in entries}
     record = _Import(fingerprint=fingerprint, digest=digest, stamps=stamps, contents=contents)
     atomic_write(last, encode(record))
     atomic_write(brief, digest)
-    source = cache.load("sources", digest, KernelSource)
+    source = cache.load(SOURCES, digest, KernelSource)
     assert source is not None  # noqa: S101 - just published
     return source
 
@@ -105,9 +114,10 @@ def _import(
     path: Path, entries: list[_Entry], last: _Import | None, cache: Cache, describe: Describe
 ) -> tuple[str, dict[str, str]]:
     """Copy what changed, link the rest, publish; return the digest and what it is made of."""
-    previous = cache.entry("sources", last.digest) / "tree" if last else None
-    if previous is not None and not previous.is_dir():
-        previous = None
+    before = cache.load(SOURCES, last.digest, KernelSource) if last else None
+    if before is not None:
+        require_source(before, cache)  # its files become this source's
+    previous = before.tree if before else None
     contents: dict[str, str] = {}
     with (
         cache.building("import") as scratch,
@@ -120,10 +130,12 @@ def _import(
             contents[entry.path] = copied
             advance(count, entry.path)
         digest = sha256_text(*(part for item in contents.items() for part in item))
-        final = cache.entry("sources", digest) / "tree"
+        final = cache.entry(SOURCES, digest) / "tree"
         source = describe(scratch / "tree", origin=LOCAL, digest=digest, final=final)
-        if cache.load("sources", digest, KernelSource) is None:
-            cache.publish(scratch, "sources", digest, source)
+        if cache.load(SOURCES, digest, KernelSource) is None:
+            note(scratch, contents)
+            cache.publish(scratch, SOURCES, digest, source)
+            remember(source, cache)
     return digest, contents
 
 
@@ -135,17 +147,15 @@ def _copy(root: Path, name: str, target_root: Path, same: Path | None, known: st
     source, target = root / name, target_root / name
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_symlink():
-        link = str(source.readlink())
-        target.symlink_to(link)
-        return f"-> {link}"
+        target.symlink_to(source.readlink())
+        return content_of(target)
     if same is not None and (same / name).is_file():
         os.link(same / name, target)
         if known is not None:
             return known
     else:
         shutil.copy2(source, target)
-    executable = "x" if os.access(target, os.X_OK) else "-"
-    return f"{executable} {sha256_file(target)}"
+    return content_of(target)
 
 
 def _walk(root: Path) -> Iterator[_Entry]:
@@ -183,3 +193,21 @@ def clone(tree: Path, target: Path, *, own: Mapping[str, bool]) -> None:
             file.unlink()
             file.write_bytes(content)
             file.chmod(mode)
+
+
+def adopted(
+    source: KernelSource, cache: Cache, *, own: Mapping[str, bytes] | None = None
+) -> KernelSource:
+    """Clone a source of another cache into `cache`, with other content in its files `own`."""
+    own = own or {}
+    digests = [part for name, content in own.items() for part in (name, sha256_bytes(content))]
+    digest = sha256_text("adopted", source.digest, *digests) if own else source.digest
+    with cache.building("adopt") as scratch:
+        clone(source.tree, scratch / "tree", own=dict.fromkeys(own, True))
+        for name, content in own.items():
+            (scratch / "tree" / name).write_bytes(content)
+        note(scratch, noted(source) | contents_of(scratch / "tree", own))
+        final = replace(source, digest=digest, tree=cache.entry(SOURCES, digest) / "tree")
+        cache.publish(scratch, SOURCES, digest, final)
+    remember(final, cache)
+    return final

@@ -7,11 +7,9 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from harness.digest import sha256_text
 from harness.errors import GuestLostError
 from harness.forecast.stored import FREE, TEXTS, predict_stage
 from harness.host import source_tree, ssh
@@ -48,14 +46,14 @@ def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Figure]:
     A cache of its own below the given one: nothing built before is lost or helps.
     """
     with cache.building("bench") as scratch:
-        source = fetch(kernel, cache)
         private = Cache(scratch / "cache")
+        source = source_tree.adopted(fetch(kernel, cache), private)
         built, cold = _cold(source, private)
         yield cold
         image = guest(built, private)
         _, again_s = timed(lambda: _again(kernel, cache, private))
         yield duration("the same again, nothing changed", again_s, goal_s=1)
-        changed = edited(source, scratch, "build")
+        changed = edited(source, private, "build")
         _, edit_s = timed(lambda: build(patch(changed, private), private))
         yield duration(f"after an edit of {EDITED_FILE}", edit_s, goal_s=30)
         yield _live_boots(built, image, private, scratch, boots)
@@ -63,7 +61,7 @@ def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Figure]:
         yield _model_against_guest(scratch / "run")
         yield arms_an_hour(built, image, private, scratch)
         for memory_mib in VERDICT_GOALS_S:
-            changed = edited(source, scratch, f"verdict_{memory_mib}")
+            changed = edited(source, private, f"verdict_{memory_mib}")
             yield edit_to_verdict(changed, private, scratch, memory_mib=memory_mib)
         speed = measure(time.perf_counter)
         yield rate("model: operations", speed.per_second, unit="a second", goal=MODEL_PER_SECOND)
@@ -87,14 +85,11 @@ def _cold(source: KernelSource, cache: Cache) -> tuple[KernelBuild, Figure]:
     return built, duration(what, cold_s, goal_s=300, note=built.release)
 
 
-def edited(source: KernelSource, scratch: Path, name: str) -> KernelSource:
+def edited(source: KernelSource, cache: Cache, name: str) -> KernelSource:
     """Return the source with one line more in the page allocator, another one for each name."""
-    tree = scratch / f"edited-{name}"
-    source_tree.clone(source.tree, tree, own={EDITED_FILE: True})
-    with (tree / EDITED_FILE).open("a") as file:
-        file.write(f"\nint buddylab_bench_{name};\n")
-    digest = sha256_text(source.digest, f"edited by bench: {name}")
-    return replace(source, tree=tree, digest=digest)
+    content = (source.tree / EDITED_FILE).read_bytes()
+    own = {EDITED_FILE: content + f"\nint buddylab_bench_{name};\n".encode()}
+    return source_tree.adopted(source, cache, own=own)
 
 
 def _settings(mode: RunMode, scale: Scale) -> RunSettings:

@@ -31,6 +31,8 @@ class Schema:
         )
 
 
+# manifest.json of the cache's entries: one of another form is made anew.
+MANIFEST = Schema(1)
 # key.json, run.json and the predictions of a run folder.
 RUN = Schema(2, {1: "c3e457c"})
 # What the digest of a replay key is taken of (harness.record.key.ReplayKey).

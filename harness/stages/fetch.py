@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.digest import git_blob_id, sha256_text
 from harness.errors import HostError, StageError, UserError
-from harness.host import source_tree
+from harness.host import pristine, source_tree
 from harness.host.apt import Apt, Package
 from harness.host.assets import asset
 from harness.host.cache import Cache
@@ -107,7 +107,7 @@ def _release(release: str, cache: Cache) -> KernelSource:
 
 def _debian(cache: Cache) -> KernelSource:
     package = _debian_package(cache)
-    digest = _file_digest(package.path, cache)
+    digest = package.sha256 or _file_digest(package.path, cache)
     cached = cache.load("sources", digest, KernelSource)
     if cached:
         return cached
@@ -149,7 +149,9 @@ def _archive(
             entry = scratch / "entry"
             entry.mkdir()
             top.rename(entry / "tree")
+            pristine.note(entry, pristine.contents_of(entry / "tree"))
             cache.publish(entry, "sources", digest, source)
+            pristine.remember(source, cache)
     return source
 
 

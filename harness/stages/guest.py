@@ -26,6 +26,7 @@ from harness.values import GuestImage, KernelBuild
 logger = logging.getLogger("guest")
 
 TOOL_LIMIT_S = 120.0
+GEN_INIT_CPIO = "gen_init_cpio"
 BUSYBOX = "/bin/busybox"
 
 # Package -> files of it that go in, as the guest sees them -> where the package has them.
@@ -82,6 +83,7 @@ def guest(build: KernelBuild, cache: Cache) -> GuestImage:
         # Another run may have made it while we waited; its files are in use now.
         if cached := cache.load("guests", key, GuestImage):
             return cached
+        cache.require_unaltered("kernels", build.key, _used_of(build))
         root = scratch / "packages"
         logger.info("initramfs from %d packages", len(packages))
         Apt(cache).extract(packages, root)
@@ -98,6 +100,11 @@ def guest(build: KernelBuild, cache: Cache) -> GuestImage:
         )
         cache.publish(image.parent, "guests", key, value)
     return value
+
+
+def _used_of(build: KernelBuild) -> tuple[str, ...]:
+    """Name what is taken of a kernel's entry."""
+    return (GEN_INIT_CPIO, *sorted(path.name for path in build.directory.glob("*.ko")))
 
 
 def _files(root: Path, scratch: Path, build: KernelBuild) -> dict[str, Path]:
@@ -247,7 +254,7 @@ def _write(listing: Iterator[str], build: KernelBuild, scratch: Path, image: Pat
     spec = scratch / "listing"
     spec.write_text("\n".join(listing) + "\n")
     # gen_init_cpio writes to stdout; a shell of two words keeps binary output off our pipe.
-    program = shutil.copy2(build.directory / "gen_init_cpio", scratch / "gen_init_cpio")
+    program = shutil.copy2(build.directory / GEN_INIT_CPIO, scratch / "gen_init_cpio")
     argv = ["sh", "-euc", '"$1" -t 0 "$2" > "$3"', "guest", str(program), str(spec), str(image)]
     try:
         run(argv, deadline=Deadline.after(TOOL_LIMIT_S, "writing the initramfs"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.digest import sha256_text
 from harness.encoding import encode
 from harness.errors import StageError, UserError
-from harness.host import git, source_tree
+from harness.host import git, pristine, source_tree
 from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.few_files import FileState, copy_out, put_back, state_of
@@ -84,6 +84,7 @@ def patch(
     # The key is not made of the mails: a message that is written anew builds no other kernel.
     if (key := cache.recall(asked)) and (known := cache.load("trees", key, PatchedTree)):
         return known
+    pristine.require_source(source, cache)
     with cache.building(f"patch-{asked[:8]}") as scratch:
         made = _applied(source, files, edit, scratch)
         key = sha256_text("tree", source.digest, made.digest, *names)
@@ -123,6 +124,7 @@ def _published(tree: PatchedTree, made: _Made, entry: Path, cache: Cache) -> Pat
         )
         source_tree.clone(tree.source.tree, entry / "tree", own={})
         put_back(made.few, made.touched, entry / "tree")
+        pristine.note(entry, pristine.contents_of(entry / "tree", made.touched))
         cache.publish(entry, "trees", tree.key, tree)
     return tree
 

@@ -177,9 +177,15 @@ def test_mode_alone_may_change(apply: Apply, source: KernelSource) -> None:
     assert tree.key != apply(MAIL).key
 
 
+@pytest.fixture
+def plain_mode(fake_kernel: Path) -> None:
+    (fake_kernel / "usr/gen_init_cpio").chmod(0o644)
+
+
+@pytest.mark.usefixtures("plain_mode")
 def test_mode_that_is_there_already(apply: Apply, source: KernelSource) -> None:
     """Git takes it, and so does who applies it by hand."""
-    (source.tree / "usr/gen_init_cpio").chmod(0o644)
+    assert not (source.tree / "usr/gen_init_cpio").stat().st_mode & stat.S_IXUSR
     tree = apply(MODE)
 
     assert not (tree.tree / "usr/gen_init_cpio").stat().st_mode & stat.S_IXUSR
@@ -223,8 +229,13 @@ def test_copied_file_stays(apply: Apply, source: KernelSource) -> None:
     assert content(tree) == (source.tree / FILE).read_bytes()
 
 
+@pytest.fixture
+def old_file(fake_kernel: Path) -> None:
+    (fake_kernel / "usr/old").write_text("x\n")
+
+
+@pytest.mark.usefixtures("old_file")
 def test_deleted_and_new_and_linked_files(apply: Apply, source: KernelSource) -> None:
-    (source.tree / "usr/old").write_text("x\n")
     tree = apply(
         b"diff --git a/usr/old b/usr/old\ndeleted file mode 100644\n"
         b"--- a/usr/old\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n",

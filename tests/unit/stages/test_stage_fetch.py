@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Exit, HostError, UserError
-from harness.host import source_tree
+from harness.host import pristine
 from harness.host.cache import Cache
 from harness.host.files import sha256_file
 from harness.stages import fetch as stage
@@ -257,7 +257,7 @@ def test_only_what_was_edited_is_read_again(
         read.append(path.name)
         return sha256_file(path)
 
-    monkeypatch.setattr(source_tree, "sha256_file", noted)
+    monkeypatch.setattr(pristine, "sha256_file", noted)
     again = fetch(str(fake_kernel), cache)
 
     assert read == ["page_alloc.c"]
