@@ -10,6 +10,11 @@ from harness.record import schema
 from harness.writers.page import Page, Section, Table
 from harness.writers.text import text_table
 
+_NOT_OURS = (
+    "an earlier version of this project made these results ({who}), the present one did not: its "
+    "kernels, modules and guests differ. Arms are replayed with the commit that made them; where "
+    "the results lie in docs/results, README.md there names it."
+)
 _HOW_TO_READ = (
     "Figures with brackets are median [least, most] over the seeds, single ones medians; "
     "latencies are of single requests in guest instructions. Differences are paired by seed: mean "
@@ -60,14 +65,8 @@ def _age(results: Results) -> tuple[str, ...]:
     if results.kernels.key_schema == schema.KEY.number:
         return ()
     made = results.kernels.kernels[0].provenance
-    return (
-        (
-            f"an earlier version of this project made these results ({made.project_version}, commit "
-            f"{made.project_commit}), the present one did not: its kernels, modules and guests differ. "
-            "Arms are replayed with the commit that made them; where the results lie in docs/results, "
-            "README.md there names it."
-        ),
-    )
+    who = f"{made.project_version}, commit {made.project_commit}"
+    return (_NOT_OURS.format(who=who),)
 
 
 def _kernels(results: Results) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Results that the project keeps are readable, marked by who made them, and reported as they lie."""
+"""Results that the project keeps are read, say who made them, and are reported as they lie."""
 
 from pathlib import Path
 
