@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The `buddylab` command as a process: how tests start it, refuse it and look at its cache."""
 
+import atexit
 import contextlib
+import functools
+import json
 import os
+import select
 import subprocess  # noqa: TID251 - the command as a user types it
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +17,7 @@ from harness.errors import Exit
 from harness.host.cache import Cache
 from harness.values import GuestImage, KernelBuild, KernelSource, PatchedTree
 
+ROOT = Path(__file__).parents[2]
 LIMIT_S = 60
 KINDS = {
     "sources": KernelSource,
@@ -25,19 +31,47 @@ def argv(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "harness", *arguments]
 
 
+@functools.cache
+def _warm() -> subprocess.Popen[str]:
+    """Start, once, what runs the command without importing it each time."""
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("warm_command.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    atexit.register(server.communicate)
+    return server
+
+
 def buddylab(
     *arguments: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end; it has no terminal."""
-    return subprocess.run(
-        argv(*arguments),
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        env={**os.environ, **(env or {})},
-    )
+    server = _warm()
+    assert server.stdin
+    assert server.stdout
+    with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+        request = {
+            "arguments": arguments,
+            "env": {**os.environ, **(env or {})},
+            "cwd": str(Path.cwd()),
+            "out": out.name,
+            "err": err.name,
+        }
+        server.stdin.write(f"{json.dumps(request)}\n")
+        server.stdin.flush()
+        if not select.select([server.stdout], [], [], LIMIT_S)[0]:
+            server.kill()
+            _warm.cache_clear()
+            raise TimeoutError(f"{arguments} did not end in {LIMIT_S} s: {err.read()!r}")
+        return subprocess.CompletedProcess(
+            args=arguments,
+            returncode=int(server.stdout.readline()),
+            stdout=Path(out.name).read_text(),
+            stderr=Path(err.name).read_text(),
+        )
 
 
 def started(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

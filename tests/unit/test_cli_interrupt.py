@@ -2,11 +2,12 @@
 """SIGINT and SIGTERM at any moment, and two runs at once: the cache stays whole."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
 import subprocess  # noqa: TID251 - the command as a user types it
-import time
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,16 +41,15 @@ def test_interrupted_build_ends_make_and_a_following_one_works(
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_interrupt_at_any_moment(cache: Cache, fake_kernel: Path, number: signal.Signals) -> None:
-    """Later and later, until the command is through before the signal comes."""
-    command = ("build", "--kernel", str(fake_kernel), "--upto", "0")
+    """After every other line in which it tells a step; the signals take turns."""
+    command = ("--verbose", "build", "--kernel", str(fake_kernel), "--upto", "0")
     interrupted = 0
-    for tenths in range(40):
+    for line in itertools.count(1 + 2 * SIGNALS.index(number), 4):
         shutil.rmtree(cache.root, ignore_errors=True)
         build = started(*command)
-        # Its own handlers are there once it has opened the cache.
-        wait_for(lambda: cache.root.exists() or build.poll() is not None)  # noqa: B023
-        time.sleep(tenths / 20)
-        os.kill(build.pid, number)
+        reached = _lines(build, line)
+        if reached:
+            os.kill(build.pid, number)
         answer, said = build.communicate(timeout=LIMIT_S)
         assert "Traceback" not in said, said
         entries(cache)
@@ -57,8 +57,43 @@ def test_interrupt_at_any_moment(cache: Cache, fake_kernel: Path, number: signal
             break
         assert build.returncode == Exit.INTERRUPTED, said
         interrupted += 1
-    assert interrupted
+    assert interrupted > 2  # of a source, a tree, a configuration, an image and modules
     assert buddylab(*command).returncode == 0
+
+
+def _lines(process: subprocess.Popen[str], number: int) -> bool:
+    """Read so many lines of a process's messages; return whether there were as many."""
+    assert process.stderr is not None
+    return all(process.stderr.readline() for _ in range(number))
+
+
+_IN_A_FINALIZER = """
+import os, signal, sys, time
+from harness.cli import main
+
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+
+def work():
+    Last()
+    time.sleep(10)
+
+main.main = work
+main.entry()
+"""
+
+
+def test_interrupt_in_a_finalizer_is_not_lost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_A_FINALIZER],
+        check=False,
+        stderr=subprocess.PIPE,
+        timeout=LIMIT_S / 2,
+    )
+
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPTED, b"")
 
 
 def test_what_a_killed_run_left_is_swept(cache: Cache, fake_kernel: Path, tmp_path: Path) -> None:

@@ -16,12 +16,18 @@ from harness.stages.check import check
 STAGES = [name for name, _command in synthetic_run.STAGES]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A run folder as `buddylab run` leaves it, reports and all."""
-    path = write_run(tmp_path / "run")
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that every test copies: judging it takes longer."""
+    path = write_run(tmp_path_factory.mktemp("reported") / "run")
     assert main(["report", str(path)]) == Exit.OK
     return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, reported: Path) -> Path:
+    """A run folder as `buddylab run` leaves it, reports and all."""
+    return shutil.copytree(reported, tmp_path / "run")
 
 
 def test_whole_folder_holds_and_nothing_is_written_by_check(folder: Path) -> None:
