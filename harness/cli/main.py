@@ -18,6 +18,8 @@ from harness.host import streams
 
 logger = logging.getLogger("buddylab")
 
+_AGAIN_S = 0.01
+
 EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
 4 a stage failed, 5 the guest was lost, 70 a fault of buddylab itself (it names the file that
 reports it), 130 interrupted. The cache is $BUDDYLAB_CACHE, else the platform's; QEMU is
@@ -43,9 +45,10 @@ def parser(known: Mapping[str, Verb]) -> argparse.ArgumentParser:
 def entry() -> NoReturn:
     """Be the `buddylab` process: once the answer is known, a late signal changes nothing."""
     streams.prepare()
+    sys.unraisablehook = _interrupt_again
     try:
         status = main()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED
@@ -86,6 +89,15 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _signal, _frame: None)
     raise KeyboardInterrupt
+
+
+def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Let a signal that came in a finalizer, where Python drops it, come again in a moment."""
+    if lost.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(lost)
+        return
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
 
 
 def _configure_logging(*, verbose: bool) -> None:

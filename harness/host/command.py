@@ -211,7 +211,6 @@ def run(
     With `log_path` the output is appended there; else it is returned. ok=None takes any status.
     `stdout_apart` is for output that is data: its bytes, without what stderr says, in `raw`.
     """
-    logger.debug("$ %s", shlex.join(argv))
     stderr = subprocess.PIPE if stdout_apart else subprocess.STDOUT
     with started(
         argv, cwd=cwd, env=env, stdin_path=stdin_path, stdout=subprocess.PIPE, stderr=stderr
