@@ -7,6 +7,7 @@ stands still, and between two pauses the monitor is only asked for its state.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import shlex
 import socket  # noqa: TID251 - the monitor is one
@@ -35,6 +36,13 @@ _MAX_READ_BYTES = 1 << 20
 _CLOSE_S = 5.0
 # What a QEMU that ended, hangs or refuses makes of a call. TimeoutError is an OSError.
 _GONE = (QMPError, OSError, EOFError)
+
+
+class MonitorError(GuestLostError):
+    """QEMU does not answer: what it printed, or its end, may say why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("exit", message)
 
 
 class Monitor:
@@ -119,9 +127,7 @@ class Monitor:
         try:
             return _within(self._loop, self._client.execute(name, arguments), self._deadline)
         except _GONE as error:
-            raise GuestLostError(
-                "exit", f"QEMU's monitor does not answer {name}: {error}"
-            ) from error
+            raise MonitorError(f"QEMU's monitor does not answer {name}: {error}") from error
 
 
 def arguments(descriptor: int) -> tuple[str, ...]:
@@ -165,11 +171,22 @@ def _connect(
         try:
             _within(loop, client.connect(address), deadline)
         except _GONE as error:
+            if lacked := _lacked_here(error):
+                raise lacked from error
             if starting is None or deadline.expired or starting() is not None:
-                raise GuestLostError("exit", f"no QEMU answers at its monitor: {error}") from error
+                raise MonitorError(f"no QEMU answers at its monitor: {error}") from error
             time.sleep(_POLL_S)
         else:
             return client
+
+
+def _lacked_here(error: BaseException | None) -> OSError | None:
+    """Return what this process itself lacks: no waiting for QEMU mends it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _within(loop: asyncio.Runner, what: Awaitable[_Answer], deadline: Deadline) -> _Answer:

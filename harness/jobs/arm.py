@@ -11,6 +11,7 @@ import gzip
 import io
 import re
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,13 +19,13 @@ from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.outcome import STOPPED
-from harness.errors import GuestLostError, HostError, RecordError, StageError
+from harness.errors import HostError, RecordError, StageError
 from harness.host import emulator, qemu, qmp, status_channel
 from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
 from harness.host.machine_state import with_settled_clock
 from harness.host.results import check_complete, unpack
-from harness.host.scratch import TMPFS, scratch
+from harness.host.scratch import TMPFS, scratch, temporary
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles, require_unaltered
@@ -34,12 +35,15 @@ from harness.values import RAW, StagePlan
 
 MEMORY = "memory"
 STATE = "state"
+PREPARING = "prepare"  # the preparing guest's folder
 _MONITOR = "qmp"
 _WHERE = "after/stop"
 _ARM_TEXT = "arm"
 _PLAN_TEXT = "plan"
 _RESUME_LIMIT_S = 60.0
 _COLLECT_S = 120.0
+_ENDING_S = 2.0
+_POLL_S = 0.02
 # Guest seconds may pass slower than real ones while much is executed.
 _BACKSTOP_FACTOR = 2.0
 
@@ -65,14 +69,17 @@ class Prepared:
     dump: bytes  # the cross-check module's exact state of free memory as it stopped
 
 
-def spec_of(lab: Lab, folder: Path, shared: Path) -> qemu.GuestSpec:
-    """Describe the preparing guest; `shared` holds the memory, `folder` all else."""
+def spec_of(lab: Lab, folder: Path, shared: Path, private: Path) -> qemu.GuestSpec:
+    """Describe the preparing guest; `shared` holds the memory, `private` the monitor's socket.
+
+    What else belongs to it is in `folder`, whose path may be too long for a socket.
+    """
     spec = boot.spec_of(lab.what, lab.settings, lab.speed, folder)
     return replace(
         spec,
         mode=qemu.GuestMode.COMPARE,
         plan=shared / _PLAN_TEXT,
-        ports=replace(spec.ports, monitor=folder / _MONITOR),
+        ports=replace(spec.ports, monitor=private / _MONITOR),
         pausable=qemu.Pausable(
             memory=shared / MEMORY,
             arm=folder / _ARM_TEXT,
@@ -86,17 +93,17 @@ def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]
     """Boot, prepare, stop and save; on leaving, memory and state are gone."""
     require_unaltered(lab.what)
     emulator.require_unaltered(lab.speed.emulator)
-    with _room(lab.settings.memory_mib, work) as shared:
-        folder = work / "prepare"
+    with _room(lab.settings.memory_mib, work) as shared, temporary("prepare") as private:
+        folder = work / PREPARING
         folder.mkdir(parents=True)
-        spec = spec_of(lab, folder, shared)
+        spec = spec_of(lab, folder, shared, private)
         (shared / _PLAN_TEXT).write_text(plan_text((state_stage,)))
         (folder / _ARM_TEXT).write_text(plans.padded(""))
         limit_s = _limit_s(lab, state_stage)
         whole = Deadline.after(limit_s + boot.READY_LIMIT_S * lab.speed.slowdown, "the preparation")
         with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
             guest = _stoppable(launched, lab)
-            with _monitor(guest, folder, whole) as monitor:
+            with _monitor(guest, private, whole) as monitor:
                 end = status_channel.follow(
                     guest,
                     _limits(lab, state_stage, whole),
@@ -116,9 +123,14 @@ def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]
 
 def run_arm(ready: Prepared, stage: StagePlan, folder: Path) -> dict[str, bytes]:
     """Run one arm from the saved state; return its directory, path inside -> content."""
+    with temporary("arm") as private:
+        return _run_arm(ready, stage, folder, private)
+
+
+def _run_arm(ready: Prepared, stage: StagePlan, folder: Path, private: Path) -> dict[str, bytes]:
     lab = ready.lab
     folder.mkdir(parents=True)
-    spec = spec_of(lab, folder, ready.folder)
+    spec = spec_of(lab, folder, ready.folder, private)
     assert spec.pausable is not None  # noqa: S101 - set just above
     spec = replace(spec, pausable=replace(spec.pausable, starts_from_snapshot=True))
     (folder / _ARM_TEXT).write_text(plans.padded(plan_text((stage,))))
@@ -126,7 +138,7 @@ def run_arm(ready: Prepared, stage: StagePlan, folder: Path) -> dict[str, bytes]
     whole = Deadline.after(limit_s + _RESUME_LIMIT_S * lab.speed.slowdown, "the arm")
     with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
         guest = _stoppable(launched, lab)
-        with _monitor(guest, folder, whole) as monitor:
+        with _monitor(guest, private, whole) as monitor:
             monitor.load(ready.folder / STATE, whole)
             monitor.resume()
             end = status_channel.follow(
@@ -138,16 +150,18 @@ def run_arm(ready: Prepared, stage: StagePlan, folder: Path) -> dict[str, bytes]
 
 @contextlib.contextmanager
 def _monitor(
-    guest: status_channel.Guest, folder: Path, deadline: Deadline
+    guest: status_channel.Guest, private: Path, deadline: Deadline
 ) -> Iterator[qmp.Monitor]:
-    """Connect to a QEMU that was just started; if it ended instead, say what it said."""
-    with contextlib.ExitStack() as stack:
-        connection = qmp.connected(folder / _MONITOR, deadline, starting=guest.exit_status)
-        try:
-            monitor = stack.enter_context(connection)
-        except GuestLostError as error:
-            raise boot.explained(guest, error) from error
-        yield monitor
+    """Connect to a QEMU that was just started; if it ends meanwhile, say what it said."""
+    try:
+        with qmp.connected(private / _MONITOR, deadline, starting=guest.exit_status) as monitor:
+            yield monitor
+    except qmp.MonitorError as error:
+        # It falls silent a little before its end is seen.
+        end = Deadline.after(_ENDING_S, "QEMU's end")
+        while guest.exit_status() is None and not end.expired:
+            time.sleep(_POLL_S)
+        raise boot.explained(guest, error) from error
 
 
 def _dump(monitor: qmp.Monitor, files: dict[str, bytes], folder: Path) -> bytes:

@@ -32,6 +32,7 @@ from harness.host.templates import markdown
 from harness.jobs.arm import Lab
 from harness.jobs.comparison import (
     claim,
+    failed_path,
     gathered,
     keep_state,
     kept_state,
@@ -39,6 +40,7 @@ from harness.jobs.comparison import (
     result_path,
     write,
 )
+from harness.jobs.evidence import forget, keep
 from harness.jobs.group import TOLD, ArmTexts, Boot, Failure, Produced, StateTexts, execute
 from harness.jobs.lab import arm_key, base_key, first_group, lab_of, seeded
 from harness.jobs.runner import LocalRunner, Runner
@@ -193,20 +195,22 @@ def _take(job: Job, lab: Lab, boot: Boot, produced: Produced, watch: _Watch) -> 
     group = boot.group
     match produced:
         case StateTexts(files=files):
+            forget(failed_path(job.folder, group, None))
             state = state_result(group, files)
             keep_state(job.folder, group, state, files)
             _tell_broken(group, state, watch)
         case ArmTexts(run=run, files=files):
+            forget(failed_path(job.folder, group, run))
             try:
                 _keep(job, run, arm_key(base_key(lab, job.plan, group), job.plan, run), files)
             except TOLD as error:
                 watch.told(run.path, error)
             watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")
-        case Failure(run=None, error=error):
-            watch.told(group.title, error)
-        case Failure(run=ArmRun() as run, error=error):
-            watch.told(run.path, error)
-            watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")
+        case Failure(run=run, error=error, evidence=evidence):
+            keep(evidence, failed_path(job.folder, group, run), error)
+            watch.told(run.path if run else group.title, error)
+            if run:
+                watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")
 
 
 def _tell_broken(group: Group, state: StateResult | None, watch: _Watch) -> None:

@@ -14,6 +14,7 @@ from harness.compare.plan import ArmRun, Group, Plan
 from harness.compare.plan_text import parse_plan
 from harness.compare.results import (
     ARMS,
+    FAILURES,
     KERNELS,
     PLAN,
     REPORT,
@@ -124,6 +125,13 @@ def raw_path(folder: Path, run: ArmRun) -> Path:
     """Name the file of an arm's raw texts."""
     path = folder / ARMS / run.path
     return path.with_name(f"{path.name}.tar.gz")
+
+
+def failed_path(folder: Path, group: Group, run: ArmRun | None) -> Path:
+    """Name the folder of what is left of an arm that failed, or of its boot."""
+    if run is not None:
+        return folder / FAILURES / run.path
+    return folder / FAILURES / group.state.name / f"seed-{group.seed}" / group.variant
 
 
 def _state_path(folder: Path, group: Group, ending: str) -> Path:

@@ -5,7 +5,8 @@ What is given and what comes out are values, so that whoever runs a boot need no
 results go.
 """
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from harness.compare import plan as plans
 from harness.compare.plan import ArmRun, Group, Plan
 from harness.compare.results import first_difference
 from harness.digest import sha256_text
-from harness.errors import GuestLostError, HarnessError, RecordError, StageError
+from harness.errors import GuestLostError, HarnessError, HostError, RecordError, StageError
 from harness.host.cache import Cache
 from harness.host.files import remove_tree
-from harness.jobs.arm import Lab, Prepared, prepared, run_arm
+from harness.jobs.arm import PREPARING, Lab, Prepared, prepared, run_arm
+from harness.jobs.evidence import Evidence, gather
 
 # What ends one arm or one boot, and not the others.
 TOLD = (GuestLostError, RecordError, StageError)
+# And what ends all of them, but leaves something to look at.
+FAILED = (*TOLD, HostError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,46 +57,59 @@ class Failure:
 
     run: ArmRun | None
     error: HarnessError
+    evidence: Evidence
 
 
 Produced = StateTexts | ArmTexts | Failure
 
 
 def execute(boot: Boot, lab: Lab, cache: Cache) -> Iterator[Produced]:
-    """Boot, prepare, and run the arms, one after the other; a failed arm ends no other."""
+    """Boot, prepare, and run the arms, one after the other; a failed arm ends no other.
+
+    What this host lacks ends all: it is produced as a failure, and then raised.
+    """
     name = f"compare-{sha256_text(boot.plan.name, boot.group.title)[:12]}"
-    try:
-        with (
-            cache.building(name) as scratch,
-            prepared(lab, plans.state_stage(boot.plan, boot.group), scratch) as ready,
-        ):
-            yield StateTexts(files=ready.files)
-            for number, run in enumerate(boot.runs):
-                yield _arm(boot, run, ready, scratch, proves=boot.proves and number == 0)
-    except TOLD as error:
-        yield Failure(run=None, error=error)
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(cache.building(name))
+        try:
+            state = plans.state_stage(boot.plan, boot.group)
+            ready = stack.enter_context(prepared(lab, state, scratch))
+        except FAILED as error:
+            yield Failure(run=None, error=error, evidence=gather(scratch / PREPARING))
+            if isinstance(error, HostError):
+                raise
+            return
+        yield StateTexts(files=ready.files)
+        for number, run in enumerate(boot.runs):
+            made = _arm(boot, run, ready, scratch, proves=boot.proves and number == 0)
+            yield made
+            if isinstance(made, Failure) and isinstance(made.error, HostError):
+                raise made.error
 
 
 def _arm(boot: Boot, run: ArmRun, ready: Prepared, scratch: Path, *, proves: bool) -> Produced:
-    folder = scratch / "arm"
+    stage = plans.arm_stage(boot.plan, run)
+    # What is not repeatable is no evidence: the first arm of each state is run once more.
+    folders = [scratch / name for name in (("arm", "again") if proves else ("arm",))]
+    texts: list[dict[str, bytes]] = []
     try:
-        files = run_arm(ready, plans.arm_stage(boot.plan, run), folder)
-        if proves:
-            _require_same_twice(boot.plan, run, ready, scratch, files)
-        return ArmTexts(run=run, files=files)
-    except TOLD as error:
-        # The other arms have their own memory and their own answer.
-        return Failure(run=run, error=error)
+        for folder in folders:
+            try:
+                texts.append(run_arm(ready, stage, folder))
+            except FAILED as error:
+                # The other arms have their own memory and their own answer.
+                return Failure(run=run, error=error, evidence=gather(folder))
+        _require_same(run, texts)
+    except RecordError as error:
+        return Failure(run=run, error=error, evidence=gather(folders[-1]))
     finally:
-        remove_tree(folder)
+        for folder in folders:
+            remove_tree(folder)
+    return ArmTexts(run=run, files=texts[0])
 
 
-def _require_same_twice(
-    plan: Plan, run: ArmRun, ready: Prepared, scratch: Path, files: Mapping[str, bytes]
-) -> None:
-    """Run the first arm of each state once more: what is not repeatable is no evidence."""
-    again = run_arm(ready, plans.arm_stage(plan, run), scratch / "again")
-    difference = first_difference(files, again)
+def _require_same(run: ArmRun, texts: Sequence[Mapping[str, bytes]]) -> None:
+    difference = first_difference(texts[0], texts[-1])
     if difference:
         raise RecordError(
             f"{run.path}: the same arm differs when run twice ({difference}); "

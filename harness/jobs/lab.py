@@ -47,7 +47,7 @@ def base_key(lab: Lab, plan: Plan, group: Group) -> ReplayKey:
     """Name all that the bytes of a group's arms depend on, but for the arm itself."""
     nowhere = Path("NOWHERE")
     state = plans.state_stage(plan, group)
-    spec = spec_of(lab, nowhere, nowhere)
+    spec = spec_of(lab, nowhere, nowhere, nowhere)
     return replay_key(lab.what, (state,), spec)
 
 

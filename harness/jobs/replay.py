@@ -22,9 +22,11 @@ from harness.compare.results import (
 )
 from harness.errors import RecordError, UserError
 from harness.host.cache import Cache
-from harness.jobs.arm import Lab, prepared, run_arm
+from harness.jobs.arm import PREPARING, Lab, prepared, run_arm
 from harness.jobs.compare import arm_result
 from harness.jobs.comparison import raw_path
+from harness.jobs.evidence import gather, keep
+from harness.jobs.group import FAILED
 from harness.jobs.lab import arm_key, base_key, first_group, seeded
 from harness.record import schema
 from harness.record.key import ReplayKey, key_differences
@@ -140,11 +142,16 @@ def replay(saved: Saved, lab: Lab, cache: Cache) -> Replayed:
     _require_same(saved, base_key(lab, plan, first_group(plan, run.arm.kernel)))
     lab = seeded(lab, run.group.seed)
     key = arm_key(base_key(lab, plan, run.group), plan, run)
-    with (
-        cache.building(f"replay-{short(key)}") as scratch,
-        prepared(lab, plans.state_stage(plan, run.group), scratch) as ready,
-    ):
-        files = run_arm(ready, plans.arm_stage(plan, run), scratch / "arm")
+    state, stage = plans.state_stage(plan, run.group), plans.arm_stage(plan, run)
+    place = Path("runs") / f"replay-{short(key)}"
+    with cache.building(f"replay-{short(key)}") as scratch:
+        try:
+            with prepared(lab, state, scratch) as ready:
+                files = run_arm(ready, stage, scratch / "arm")
+        except FAILED as error:
+            at = scratch / "arm"
+            keep(gather(at if at.exists() else scratch / PREPARING), place, error)
+            raise
     result = arm_result(plan, run, key, files)
     return Replayed(saved=saved, digest=result.digest, difference=_difference(saved, result, files))
 

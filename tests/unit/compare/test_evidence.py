@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What failed in a comparison can be looked at: its console and QEMU's words stay and are named."""
+
+import errno
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import fake_guest
+import pytest
+import synthetic_run
+from test_stage_compare import TEXT, Guests, compared, guests  # noqa: F401 - a fixture
+
+from harness.errors import GuestLostError, HostError
+from harness.host import emulator, qmp, status_channel
+from harness.host.accelerator import Speed
+from harness.host.cache import Cache
+from harness.host.deadline import Deadline
+from harness.jobs import arm, evidence
+from harness.jobs import compare as stage
+from harness.record.key import ReplayKey
+from harness.values import CONSOLE_LOG, Accelerator, StagePlan
+
+ONE = TEXT.replace("seeds = [1, 2, 3]", "seeds = [1]")
+AT_BOOT = "out/failed/kept/seed-1/patched"
+AT_ARM = "out/failed/kept/ten/seed-1/off"
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fake_guest.FakeQemu:
+    """A comparison whose guests are pretended by a QEMU, not by us."""
+    fake = fake_guest.install(monkeypatch, tmp_path, "good")
+    bench = fake_guest.make_bench(tmp_path)
+    used = emulator.find(Cache(tmp_path / "cache"))
+    lab = arm.Lab(
+        what=bench.what,
+        settings=fake_guest.make_settings(),
+        speed=Speed(emulator=used, accelerator=Accelerator.TCG, boot_s=1.0, why=""),
+        check_stop=lambda: None,
+    )
+    monkeypatch.setattr(stage, "lab_of", lambda *_: lab)
+    monkeypatch.setattr(stage, "base_key", _key)
+    monkeypatch.setattr(stage, "boot_files", lambda *_: None)
+    monkeypatch.setattr(stage, "provenance", lambda *_: synthetic_run.provenance())
+    return fake
+
+
+def _key(*_: object) -> ReplayKey:
+    return replace(synthetic_run.key(), plan=())
+
+
+def test_a_lost_boot_leaves_its_console(
+    bare: fake_guest.FakeQemu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", "exit")
+    with pytest.raises(GuestLostError) as error:
+        compared(tmp_path, ONE)
+    kept = tmp_path / AT_BOOT
+    assert f"the whole console is in {kept / CONSOLE_LOG}" in str(error.value)
+    assert "QEMU ended with status 3" in str(error.value)
+    assert "Linux version" in (kept / CONSOLE_LOG).read_text()
+    assert str(tmp_path / "cache") not in str(error.value)
+    assert bare.survivors() == []
+
+
+def test_what_qemu_refuses_is_kept(
+    bare: fake_guest.FakeQemu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", "refuses")
+    with pytest.raises(HostError) as error:
+        compared(tmp_path, ONE)
+    kept = tmp_path / AT_BOOT
+    assert f"what the guest and QEMU said: {kept}" in str(error.value)
+    assert "cannot set up guest memory" in (kept / "qemu.log").read_text()
+    assert len(bare.starts()) == 1
+
+
+def test_a_monitors_path_is_short_whatever_the_caches(
+    bare: fake_guest.FakeQemu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """unix(7) takes 107 bytes."""
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", "refuses")
+    long = tmp_path / ("c" * 68)
+    with pytest.raises(HostError):
+        compared(long, ONE)
+    (start,) = bare.starts()
+    sockets = [word.partition(":")[2].split(",")[0] for word in start["argv"] if "unix:" in word]
+    assert sockets
+    assert all(len(os.fsencode(path)) <= 107 for path in sockets), shlex.join(start["argv"])
+
+
+def test_a_failed_arm_leaves_its_console_until_it_is_run_again(
+    tmp_path: Path,
+    guests: Guests,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = guests.run_arm
+
+    def lost(ready: arm.Prepared, plan: StagePlan, folder: Path) -> dict[str, bytes]:
+        if guests.commands:
+            return plain(ready, plan, folder)
+        plain(ready, plan, folder)
+        folder.mkdir()
+        console = folder / CONSOLE_LOG
+        console.write_bytes(b"x" * evidence._MOST_BYTES + b"\nOops: 0002\n")
+        raise GuestLostError("panic", f"in stage arm; the whole console is in {console}")
+
+    monkeypatch.setattr("harness.jobs.group.run_arm", lost)
+    with pytest.raises(GuestLostError) as error:
+        compared(tmp_path, ONE)
+    kept = tmp_path / AT_ARM / CONSOLE_LOG
+    assert f"the whole console is in {kept}" in str(error.value)
+    assert kept.read_bytes().endswith(b"\nOops: 0002\n")
+    assert kept.stat().st_size == evidence._MOST_BYTES
+
+    guests.commands.append("no first one")
+    assert len(compared(tmp_path, ONE).arms) == 2
+    assert not kept.exists()
+
+
+def guest_of(tmp_path: Path, ends_after: int) -> status_channel.Guest:
+    asked: list[None] = []
+
+    def exit_status() -> int | None:
+        asked.append(None)
+        return 1 if len(asked) > ends_after else None
+
+    (tmp_path / "qemu.log").write_text("qemu: vmlinux is cut\n")
+    return status_channel.Guest(
+        exit_status=exit_status,
+        console=tmp_path / CONSOLE_LOG,
+        results=tmp_path / "results",
+        emulator_log=tmp_path / "qemu.log",
+        reader=status_channel.StatusReader(tmp_path / "status"),
+    )
+
+
+def test_a_qemu_that_ends_under_its_monitor_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def connected(*_: object, **__: object) -> Iterator[str]:
+        yield "monitor"
+
+    monkeypatch.setattr(qmp, "connected", connected)
+    limit = Deadline.after(30.0, "the test")
+    with (
+        pytest.raises(HostError, match=r"did not start \(exit 1\): qemu: vmlinux is cut"),
+        arm._monitor(guest_of(tmp_path, 3), tmp_path, limit),
+    ):
+        raise qmp.MonitorError("QEMU's monitor does not answer cont")
+
+
+def test_descriptors_that_run_out_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("harness.host.qmp.QMPClient.connect", connect)
+    limit = Deadline.after(30.0, "the test")
+    with pytest.raises(OSError, match="Too many open files"):
+        qmp.connected(tmp_path / "qmp", limit, starting=lambda: None).__enter__()
+    assert limit.remaining_s > 20
