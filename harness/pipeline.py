@@ -14,13 +14,14 @@ from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
+from harness.host.series import design
 from harness.report.document import Run
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, save_key
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
-from harness.stages.patch import design, patch
+from harness.stages.patch import patch
 from harness.stages.report import report
 from harness.stages.run import run
 from harness.texts.proc.sysctl import PolicyMode

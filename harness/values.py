@@ -51,6 +51,7 @@ class KernelSource:
     """A pristine, read-only kernel source tree."""
 
     release: str  # from its Makefile, e.g. 5.15.180
+    line: str  # directory under patches/lines, e.g. 5.15
     origin: str  # 5.15.180, debian:6.1 with the package's version, or LOCAL
     digest: str  # of the archive, or of all files of a directory
     page_alloc_blob: str  # git blob id of mm/page_alloc.c
@@ -63,7 +64,7 @@ class PatchedTree:
     """Source plus series (or a prefix of it), in a directory of its own."""
 
     source: KernelSource
-    series_name: str  # directory under patches/, e.g. linux-5.15
+    series_name: str  # the series as this line has it, e.g. linux-5.15
     series_digest: str
     patches: tuple[str, ...]  # names, in order; empty: the source itself
     touched: tuple[str, ...]  # files the series adds or changes

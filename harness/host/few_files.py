@@ -68,8 +68,8 @@ def copy_out(tree: Path, names: Iterable[str], target: Path, *, known: Container
                     "patch", f"{name} lies behind the link {folder}; name the file itself"
                 )
             if state not in (ABSENT, _DIRECTORY):
-                _put(state, target / folder)
-        _put(state_of(tree / path), target / path)
+                put(state, target / folder)
+        put(state_of(tree / path), target / path)
 
 
 def put_back(source: Path, names: Iterable[str], tree: Path) -> None:
@@ -82,10 +82,11 @@ def put_back(source: Path, names: Iterable[str], tree: Path) -> None:
         if state == _DIRECTORY:
             raise StageError("patch", f"{name} became a directory; only files can be patched")
         (tree / name).unlink(missing_ok=True)
-        _put(state, tree / name)
+        put(state, tree / name)
 
 
-def _put(state: FileState, path: Path) -> None:
+def put(state: FileState, path: Path) -> None:
+    """Make `state` stand at `path`, where nothing does."""
     if state == ABSENT:
         return
     if state == _DIRECTORY:

@@ -7,6 +7,7 @@ series by hand: a reader of our own beside it would, some day, read something el
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def read_mail(path: Path, scratch: Path) -> Mail:
     for written in (message, change):
         written.write_bytes(b"")
     # Its status is not asked for: where it finds no change, touched() says so.
-    info = _git(
+    info = git(
         "mailinfo",
         "--encoding=UTF-8",
         str(message),
@@ -76,6 +77,7 @@ class Touched:
     """The files, below a kernel tree, that a change reads or writes."""
 
     names: frozenset[str]
+    written: tuple[str, ...]  # in the order of the change, of a renamed file its new name
     writes: bool  # lines, and not modes or names alone, which a tree may have already
 
 
@@ -85,23 +87,27 @@ def touched(name: str, change: Path) -> Touched:
     Asked both ways, since git names a renamed file by its new name alone. Raises UserError
     where git finds no change, or half of one.
     """
-    found: set[bytes] = set()
+    found: list[list[str]] = []
     writes = False
     for direction in ((), ("--reverse",)):
         try:
-            done = _git(*_APPLY, "--numstat", "-z", *direction, str(change), cwd=change.parent)
+            done = git(*_APPLY, "--numstat", "-z", *direction, str(change), cwd=change.parent)
         except CommandFailedError as error:
             raise _unreadable(name, change, error) from error
+        found.append([])
         for record in done.raw.split(b"\0")[:-1]:
             added, deleted, path = record.split(b"\t", 2)
-            found.add(path)
+            found[-1].append(_decoded(name, path))
             writes |= (added, deleted) != (b"0", b"0")
+    forward, backward = found
+    return Touched(names=frozenset((*forward, *backward)), written=tuple(forward), writes=writes)
+
+
+def _decoded(name: str, path: bytes) -> str:
     try:
-        return Touched(names=frozenset(path.decode() for path in found), writes=writes)
+        return path.decode()
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{name} touches a file whose name is not UTF-8 ({error.object!r}); rename it"
-        ) from error
+        raise UserError(f"{name} touches {path!r}, which is not UTF-8; rename the file") from error
 
 
 def apply(change: Path, tree: Path, *, reverse: bool = False, check: bool = False) -> Completed:
@@ -110,7 +116,7 @@ def apply(change: Path, tree: Path, *, reverse: bool = False, check: bool = Fals
     Returns git's answer whatever it is: its status is 0 if the change was taken whole.
     """
     flags = [flag for flag, on in (("--reverse", reverse), ("--check", check)) if on]
-    return _git(*_APPLY, *flags, str(change.absolute()), cwd=tree, ok=None)
+    return git(*_APPLY, *flags, str(change.absolute()), cwd=tree, ok=None)
 
 
 def _unreadable(name: str, change: Path, error: CommandFailedError) -> UserError:
@@ -127,18 +133,23 @@ def line_ends_hint(name: str, change: Path) -> str:
     return f"it has lines that end in CR LF; if that is not meant: sed -i 's/\\r$//' {name}"
 
 
-def _git(
-    *arguments: str, cwd: Path, stdin_path: Path | None = None, ok: tuple[int, ...] | None = (0,)
+def git(
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin_path: Path | None = None,
+    ok: tuple[int, ...] | None = (0,),
 ) -> Completed:
+    """Run git in `cwd`, without its user's settings; CommandFailedError unless `ok`."""
     require("git")
     # Without the ceiling, git takes an enclosing checkout for its work tree, skips every
     # file of ours and exits 0.
-    env = _ALONE | {"GIT_CEILING_DIRECTORIES": str(cwd.resolve().parent)}
+    alone = _ALONE | {"GIT_CEILING_DIRECTORIES": str(cwd.resolve().parent)}
     argv = ["git", "-c", f"core.attributesFile={os.devnull}", *arguments]
     return run(
         argv,
         cwd=cwd,
-        env=env,
+        env={**alone, **(env or {})},
         deadline=Deadline.after(LIMIT_S, f"git {arguments[0]}"),
         stdin_path=stdin_path,
         stdout_apart=True,

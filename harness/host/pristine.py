@@ -48,7 +48,7 @@ def content_of(path: Path) -> str:
 
 def contents_of(tree: Path, names: Iterable[str] | None = None) -> dict[str, str]:
     """Read `names` of a tree, or all its files."""
-    return {name: content_of(tree / name) for name in (names or _listed(tree))}
+    return {name: content_of(tree / name) for name in (_listed(tree) if names is None else names)}
 
 
 def note(entry: Path, contents: Table) -> None:

@@ -18,11 +18,12 @@ from harness.host.cache import Cache
 from harness.host.progress import progress
 from harness.host.scratch import temporary
 from harness.jobs.review_builds import page_alloc_object
+from harness.stages.apply import require_fit
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
 from harness.stages.check import check, save_key
 from harness.stages.guest import guest
-from harness.stages.patch import patch, require_fit
+from harness.stages.patch import patch
 from harness.stages.run import run
 from harness.texts.build.edit import Mutant, parse_mutant
 from harness.texts.build.objects import differences

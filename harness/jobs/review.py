@@ -6,12 +6,11 @@ import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.errors import HarnessError, HostError, UserError
 from harness.host.cache import Cache
-from harness.jobs.review_gates import GATES, Findings, Gate, Series
-from harness.stages.patch import read_series, series_directory
+from harness.host.series import Series, series_for
+from harness.jobs.review_gates import GATES, Findings, Gate, Reviewed
 from harness.values import KernelSource
 
 logger = logging.getLogger("review")
@@ -36,7 +35,7 @@ def review(
     *,
     only: Sequence[str] = (),
     boots: bool = False,
-    directory: Path | None = None,
+    series: Series | None = None,
 ) -> tuple[GateOutcome, ...]:
     """Put the series for `source` through all gates, or those in `only`.
 
@@ -44,12 +43,11 @@ def review(
     """
     if unknown := sorted({*only} - GATES.keys()):
         raise UserError(f"no gate is named {', '.join(unknown)}; there are {', '.join(GATES)}")
-    directory = directory or series_directory(source)
-    series = Series(
-        source=source, directory=directory, patches=read_series(directory), cache=cache, boots=boots
+    reviewed = Reviewed(
+        source=source, series=series or series_for(source), cache=cache, boots=boots
     )
     chosen = [name for name in GATES if not only or name in only]
-    return tuple(_outcome(name, GATES[name], series) for name in chosen)
+    return tuple(_outcome(name, GATES[name], reviewed) for name in chosen)
 
 
 def table(outcomes: Sequence[GateOutcome]) -> str:
@@ -71,11 +69,11 @@ def table(outcomes: Sequence[GateOutcome]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _outcome(name: str, gate: Gate, series: Series) -> GateOutcome:
+def _outcome(name: str, gate: Gate, reviewed: Reviewed) -> GateOutcome:
     logger.info("%s ...", name)
     started_s = time.monotonic()
     try:
-        verdict = gate(series)
+        verdict = gate(reviewed)
     except HostError:
         raise
     except HarnessError as error:

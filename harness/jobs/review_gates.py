@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """review: the gates. One gate, one word, one function from a series to a verdict."""
 
+import contextlib
 import logging
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,10 @@ from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.host.command import require, run
 from harness.host.deadline import Deadline
+from harness.host.few_files import copy_out
+from harness.host.git_repo import NOBODY
+from harness.host.series import Series
+from harness.jobs.export import mails
 from harness.jobs.review_builds import (
     CONFIGURATIONS,
     DEFCONFIG,
@@ -30,6 +34,7 @@ from harness.stages.build import build
 from harness.stages.configure import BASE_FLAVOUR, MONITOR_OPTION, configure, fragment_for
 from harness.stages.guest import guest
 from harness.stages.patch import patch
+from harness.texts.build.diff import groups, sections
 from harness.texts.build.objects import differences
 from harness.texts.build.review_log import (
     Complaint,
@@ -59,23 +64,36 @@ _BOOT_SETTINGS = boot.RunSettings(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class Reviewed:
     """The series under review and the source it is for."""
 
     source: KernelSource
-    directory: Path
-    patches: tuple[str, ...]
+    series: Series
     cache: Cache
     boots: bool = False  # build each prefix whole and boot it
 
+    @property
+    def patches(self) -> tuple[str, ...]:
+        """The names of its patches."""
+        return self.series.patches
+
     def tree(self, upto: str | None = None) -> PatchedTree:
         """Return the source with the series, or a prefix of it, applied."""
-        return patch(self.source, self.cache, upto=upto, directory=self.directory)
+        return patch(self.source, self.cache, upto=upto, series=self.series)
 
     @property
     def touched(self) -> frozenset[str]:
         """The files that the series adds or changes."""
         return frozenset(self.tree().touched)
+
+    @contextlib.contextmanager
+    def mails(self) -> Iterator[Mapping[str, Path]]:
+        """Give the patches as they are exported for this source, by name."""
+        with self.cache.building("review-mails") as scratch:
+            written = mails(
+                self.source, self.series, self.cache, author=NOBODY, target=scratch / "mails"
+            )
+            yield dict(zip(self.patches, written, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,58 +104,67 @@ class Findings:
     notes: tuple[str, ...] = ()
 
 
-Gate = Callable[[Series], Findings]
+Gate = Callable[[Reviewed], Findings]
 
 
-def checkpatch(series: Series) -> Findings:
+def checkpatch(series: Reviewed) -> Findings:
     """Let the kernel's own style checker find nothing but what is expected."""
     require("perl")
     script = series.source.tree / "scripts/checkpatch.pl"
     wrong, notes = [], [f"{len(series.patches)} patches, --strict"]
-    for name in series.patches:
-        argv = ["perl", str(script), f"--root={series.source.tree}"]
-        argv += ["--strict", "--no-signoff", "--terse", "--show-types"]
-        argv.append(str(series.directory / name))
-        done = run(argv, deadline=_tool_deadline("checkpatch"), ok=None)
-        found = style_complaints(done.output)
-        if done.returncode and not found:
-            wrong.append(f"{name}: checkpatch ended with {done.returncode}: {done.output}")
-        for complaint in found:
-            if reason := EXPECTED_STYLE.get(complaint.kind):
-                notes.append(f"{name}: {complaint} (expected: {reason})")
-            else:
-                wrong.append(f"{name}: {complaint}")
+    with series.mails() as mails_by_name:
+        for name, mail in mails_by_name.items():
+            argv = ["perl", str(script), f"--root={series.source.tree}"]
+            argv += ["--strict", "--no-signoff", "--terse", "--show-types", str(mail)]
+            # It leaves a list of words where it is started.
+            done = run(argv, cwd=mail.parent, deadline=_tool_deadline("checkpatch"), ok=None)
+            found = style_complaints(done.output)
+            if done.returncode and not found:
+                wrong.append(f"{name}: checkpatch ended with {done.returncode}: {done.output}")
+            for complaint in found:
+                if reason := EXPECTED_STYLE.get(complaint.kind):
+                    notes.append(f"{name}: {complaint} (expected: {reason})")
+                else:
+                    wrong.append(f"{name}: {complaint}")
     return Findings(tuple(wrong), tuple(notes))
 
 
-def apply(series: Series) -> Findings:
-    """Let GNU patch take the series: no fuzz, and on upstream's own file no offset."""
+def apply(series: Reviewed) -> Findings:
+    """Let GNU patch take the exported series: no fuzz and no offset.
+
+    For upstream's own file the mails that are kept have to be those that are exported.
+    """
     require("patch")
-    wrong, displaced = [], []
-    with series.cache.building("review-apply") as scratch:
-        for name in series.touched:
-            if (series.source.tree / name).exists():
-                (scratch / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(series.source.tree / name, scratch / name)
-        for name in series.patches:
-            argv = ["patch", "--batch", "--forward", "--strip=1", "--fuzz=0"]
-            argv.append(f"--input={series.directory.absolute() / name}")
+    wrong = []
+    with series.mails() as mails_by_name, series.cache.building("review-apply") as scratch:
+        copy_out(series.source.tree, series.touched, scratch, known=())
+        for name, mail in mails_by_name.items():
+            argv = ["patch", "--batch", "--forward", "--strip=1", "--fuzz=0", f"--input={mail}"]
             done = run(argv, cwd=scratch, deadline=_tool_deadline("patch"), ok=None)
-            displaced += [f"{name}: {hunk}" for hunk in displaced_hunks(done.output)]
+            wrong += [f"{name}: {hunk}" for hunk in displaced_hunks(done.output)]
             if done.returncode:
                 tail = " / ".join(done.output.strip().splitlines()[-3:])
                 wrong.append(f"{name} does not apply: {tail}")
                 break
-    note = f"{len(series.patches)} patches with --fuzz=0, {len(displaced)} hunks displaced"
+        other = [
+            name
+            for name, mail in mails_by_name.items()
+            if _changes(mail) != _changes(series.series.directory / name)
+        ]
+    note = f"{len(series.patches)} patches with --fuzz=0"
     if series.source.page_alloc_upstream:
-        return Findings((*wrong, *displaced), (note,))
-    whose = "not known to be" if series.source.page_alloc_upstream is None else "not"
-    return Findings(
-        tuple(wrong), (f"{note}; mm/page_alloc.c is {whose} upstream's own", *displaced)
-    )
+        wrong += [f"{name} is not as it is exported for upstream's own source" for name in other]
+        return Findings(tuple(wrong), (note,))
+    return Findings(tuple(wrong), (f"{note}, of which {len(other)} are other than those kept",))
 
 
-def identity(series: Series) -> Findings:
+def _changes(mail: Path) -> list[tuple[int, tuple[bytes, ...], tuple[bytes, ...]]]:
+    """Return where a mail removes and adds lines, and which."""
+    hunks = [hunk for part in sections(mail.read_bytes()) for hunk in part.hunks]
+    return [(one.line, one.removed, one.added) for hunk in hunks for one in groups(hunk)]
+
+
+def identity(series: Reviewed) -> Findings:
     """Compare mm/page_alloc.o, with the option off, to that without the series: the same code."""
     before = page_alloc_object(series.tree("0"), series.cache)
     after = page_alloc_object(series.tree(), series.cache)
@@ -147,7 +174,7 @@ def identity(series: Series) -> Findings:
     )
 
 
-def warnings(series: Series) -> Findings:
+def warnings(series: Reviewed) -> Findings:
     """Compile the touched objects in every configuration, without a new warning."""
     wrong: list[str] = []
     for configuration in CONFIGURATIONS:
@@ -157,7 +184,7 @@ def warnings(series: Series) -> Findings:
     return Findings(tuple(wrong), (f"{_objects_of(series)} with W=1 under {names}",))
 
 
-def sparse(series: Series) -> Findings:
+def sparse(series: Reviewed) -> Findings:
     """Let sparse find nothing in the touched objects that was not there before."""
     require("sparse")
     found = _added_complaints(series, DEFCONFIG, ["C=2"], gate="sparse")
@@ -166,7 +193,7 @@ def sparse(series: Series) -> Findings:
     )
 
 
-def prefixes(series: Series) -> Findings:
+def prefixes(series: Reviewed) -> Findings:
     """Build mm/ at every prefix with the option on; if asked to, all of it, and boot it."""
     wrong: list[str] = []
     before: tuple[Complaint, ...] = ()
@@ -193,7 +220,7 @@ GATES: Mapping[str, Gate] = {
 
 
 def _added_complaints(
-    series: Series, configuration: Configuration, arguments: list[str], *, gate: str
+    series: Reviewed, configuration: Configuration, arguments: list[str], *, gate: str
 ) -> tuple[Complaint, ...]:
     """Compile the touched objects without and with the series and compare what is said."""
     found = []
@@ -206,7 +233,7 @@ def _added_complaints(
     return new_complaints(before, after, series.touched)
 
 
-def _build_mm(series: Series, tree: PatchedTree) -> tuple[Complaint, ...]:
+def _build_mm(series: Reviewed, tree: PatchedTree) -> tuple[Complaint, ...]:
     logger.info("prefixes: mm/ with %s", called(tree))
     with turned_slot(tree, "review-prefixes", series.cache) as slot:
         fragment = fragment_for(tree, BASE_FLAVOUR, Counters.PERCPU)
@@ -214,20 +241,20 @@ def _build_mm(series: Series, tree: PatchedTree) -> tuple[Complaint, ...]:
         return compile_objects(slot, _touched_objects(series, tree), [], targets=["mm/"])
 
 
-def _boot(series: Series, tree: PatchedTree) -> None:
+def _boot(series: Reviewed, tree: PatchedTree) -> None:
     logger.info("prefixes: building and booting %s", called(tree))
     kernel = build(tree, series.cache)
     what = boot_files(kernel, guest(kernel, series.cache))
     boot.measured_speed(what, _BOOT_SETTINGS, series.cache)
 
 
-def _touched_objects(series: Series, tree: PatchedTree) -> list[str]:
+def _touched_objects(series: Reviewed, tree: PatchedTree) -> list[str]:
     """Name the objects of the touched sources that `tree` has."""
     sources = sorted(name for name in series.touched if name.endswith(".c"))
     return [f"{name[:-2]}.o" for name in sources if (tree.tree / name).exists()]
 
 
-def _objects_of(series: Series) -> str:
+def _objects_of(series: Reviewed) -> str:
     return " ".join(f"{name[:-2]}.o" for name in sorted(series.touched) if name.endswith(".c"))
 
 

@@ -4,12 +4,13 @@
 import logging
 from pathlib import Path
 
-from harness.errors import StageError
+from harness.errors import StageError, UserError
 from harness.host.assets import asset
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
 from harness.host.make import Slot
+from harness.host.series import line_named
 from harness.texts.build.build_log import first_error
 from harness.texts.build.kconfig import dropped, parse_config
 from harness.values import Counters, PatchedTree
@@ -29,10 +30,13 @@ def fragment_for(tree: PatchedTree, flavour: str, counters: Counters) -> str:
     the series that does not have it yet.
     """
     directory = asset("vm") / "config"
-    flavours = dict.fromkeys((BASE_FLAVOUR, flavour))
-    names = [name for each in flavours for name in (each, f"{each}-{tree.series_name}")]
-    paths = [directory / f"{name}.config" for name in names]
-    text = "".join(path.read_text() for path in paths if path.exists())
+    line = line_named(tree.source.line)
+    if strange := sorted(line.config.keys() - {path.stem for path in directory.glob("*.config")}):
+        raise UserError(f"line {line.name} configures {', '.join(strange)}, which is no flavour")
+    text = "".join(
+        (directory / f"{each}.config").read_text() + line.config.get(each, "")
+        for each in dict.fromkeys((BASE_FLAVOUR, flavour))
+    )
     monitored = bool(tree.patches) and counters is not Counters.NONE
     if not monitored:
         text = "".join(

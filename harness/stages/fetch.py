@@ -10,13 +10,13 @@ from harness.digest import git_blob_id, sha256_text
 from harness.errors import HostError, StageError, UserError
 from harness.host import pristine, source_tree
 from harness.host.apt import Apt, Package
-from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
 from harness.host.download import UnreachableError, download, require_address
 from harness.host.files import sha256_file
+from harness.host.series import line_for
 from harness.host.unpack import unpack
-from harness.texts.build.tree import is_upstream, parse_makefile
+from harness.texts.build.tree import parse_makefile
 from harness.values import LOCAL, KernelSource
 
 logger = logging.getLogger("fetch")
@@ -170,19 +170,18 @@ def _describe(tree: Path, *, origin: str, digest: str, final: Path) -> KernelSou
             f"{tree.name} is not a kernel source ({error}); "
             "give the directory or archive that holds Makefile and mm/page_alloc.c"
         ) from error
-    if not (asset("patches") / f"linux-{version.line}").is_dir():
-        known = sorted(path.name for path in asset("patches").glob("linux-*"))
-        raise UserError(
-            f"{tree.name} is Linux {version.release}; there are patch series for "
-            f"{', '.join(known)} only"
-        )
+    try:
+        line = line_for(version.version)
+    except UserError as error:
+        raise UserError(f"{tree.name} is Linux {version.release}; {error}") from None
     blob = git_blob_id(page_alloc)
     return KernelSource(
         release=version.release,
+        line=line.name,
         origin=origin,
         digest=digest,
         page_alloc_blob=blob,
-        page_alloc_upstream=is_upstream(version.release, blob),
+        page_alloc_upstream=line.page_alloc_is_upstream(version.release, blob),
         tree=final,
     )
 

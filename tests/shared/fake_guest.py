@@ -77,6 +77,7 @@ def make_build(folder: Path) -> KernelBuild:
     (folder / "vmlinux").write_bytes(b"kernel")
     source = KernelSource(
         release="5.15.180",
+        line="5.15",
         origin="local",
         digest="s" * 64,
         page_alloc_blob="b" * 40,

@@ -208,7 +208,7 @@ def test_kernel_of_the_wrong_version(cache: Cache, fake_kernel: Path) -> None:
 
     done = buddylab("run", "--kernel", str(fake_kernel))
 
-    refused(done, Exit.USAGE, "is Linux 5.4.180", "patch series for linux-5.15, linux-6.1 only")
+    refused(done, Exit.USAGE, "is Linux 5.4.180", "the series is for Linux 5.15, 6.1 only")
     assert names(cache) == []
 
 

@@ -17,6 +17,10 @@ edit is for all kernel lines. A mutant has more at its top:
 
     caught_by = "the check that must fail, by name"
     counters = "percpu"    # or atomic: only that variant has the code
+
+and what a kernel line has instead of a patch's own change, in each [[replace]]:
+
+    instead_of = "a line that the change removes or adds"
 """
 
 import tomllib
@@ -60,6 +64,12 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             f"{self.file} does not have the lines to replace: there is {shown(lines, near.at)}, "
             f"where {quoted(old[near.matched])} is to be"
         )
+
+
+class Override(Replacement, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a kernel line has instead of one change of a patch."""
+
+    instead_of: str  # a line that the change removes or adds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +124,18 @@ class _MutantFile(_EditFile, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     counters: Counters | None = None
 
 
+class _OverrideFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    subject: str
+    replace: list[Override]
+
+
+def parse_overrides(name: str, data: bytes) -> tuple[Override, ...]:
+    """Read what a line has instead of changes of one patch; UserError if it does not say."""
+    file = _decoded(name, data, _OverrideFile)
+    _require_whole(name, file.subject, file.replace)
+    return tuple(file.replace)
+
+
 def parse_edit(name: str, data: bytes) -> Edit:
     """Read an edit; UserError if it is not one."""
     return _edit(name, _decoded(name, data, _EditFile))
@@ -137,13 +159,17 @@ def _decoded(name: str, data: bytes, form: type[File]) -> File:
 
 
 def _edit(name: str, file: _EditFile) -> Edit:
-    if not file.subject.strip() or not file.replace:
+    _require_whole(name, file.subject, file.replace)
+    return Edit(name=name, subject=file.subject, replacements=tuple(file.replace))
+
+
+def _require_whole(name: str, subject: str, replacements: Sequence[Replacement]) -> None:
+    if not subject.strip() or not replacements:
         raise UserError(f"{name} lacks a subject or a [[replace]]; add it")
-    for each in file.replace:
+    for each in replacements:
         whole = each.old.endswith("\n") and (not each.new or each.new.endswith("\n"))
         if not whole or each.old == each.new:
             raise UserError(
                 f"{name}: `old` and `new` for {each.file} are not whole lines, or the same; "
                 "give the lines as they stand, and those that are to stand there"
             )
-    return Edit(name=name, subject=file.subject, replacements=tuple(file.replace))

@@ -6,11 +6,6 @@ from dataclasses import dataclass
 
 from harness.errors import UserError
 
-# git blob ids of mm/page_alloc.c in upstream's own releases.
-UPSTREAM_PAGE_ALLOC = {
-    "5.15.180": "c177d3ab3bd04af6157cd063683d04bf680405dd",
-}
-
 _FIELD = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *=[ \t]*(.*)$", re.MULTILINE)
 
 
@@ -19,7 +14,7 @@ class KernelVersion:
     """The release a kernel's Makefile states."""
 
     release: str  # 5.15.180
-    line: str  # 5.15: what a patch series is written for
+    version: str  # 5.15
 
 
 def parse_makefile(text: str) -> KernelVersion:
@@ -30,13 +25,7 @@ def parse_makefile(text: str) -> KernelVersion:
     fields = {name: value.strip() for name, value in _FIELD.findall(text[:4096])}
     if not {"VERSION", "PATCHLEVEL", "SUBLEVEL"} <= fields.keys():
         raise UserError("its Makefile names no VERSION, PATCHLEVEL and SUBLEVEL")
-    line = f"{fields['VERSION']}.{fields['PATCHLEVEL']}"
+    version = f"{fields['VERSION']}.{fields['PATCHLEVEL']}"
     return KernelVersion(
-        release=f"{line}.{fields['SUBLEVEL']}{fields.get('EXTRAVERSION', '')}", line=line
+        release=f"{version}.{fields['SUBLEVEL']}{fields.get('EXTRAVERSION', '')}", version=version
     )
-
-
-def is_upstream(release: str, page_alloc_blob: str) -> bool | None:
-    """Whether mm/page_alloc.c is upstream's own; None where upstream's blob is not known."""
-    known = UPSTREAM_PAGE_ALLOC.get(release)
-    return None if known is None else known == page_alloc_blob

@@ -12,6 +12,7 @@ import pytest
 from harness.errors import StageError
 from harness.host import pristine
 from harness.host.cache import MANIFEST, Cache
+from harness.host.series import series_in
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
@@ -28,7 +29,7 @@ def series(write_series: Callable[..., Path]) -> Path:
 
 
 def made(kernel: Path, cache: Cache, series: Path) -> KernelBuild:
-    return build(patch(fetch(str(kernel), cache), cache, directory=series), cache)
+    return build(patch(fetch(str(kernel), cache), cache, series=series_in(series)), cache)
 
 
 def flipped(path: Path) -> None:
@@ -69,7 +70,7 @@ def test_a_cache_is_at_home_where_it_lies(
     source = fetch(str(fake_kernel), there)
     assert source.tree == there.root / source.tree.relative_to(there.root)
     # And something new is built there, of its own files.
-    bare = build(patch(source, there, directory=series, upto="0"), there)
+    bare = build(patch(source, there, series=series_in(series), upto="0"), there)
     assert b"int two;" in bare.image.read_bytes()
 
 
@@ -126,7 +127,7 @@ def test_an_altered_source_is_found_before_it_is_patched(
     source = fetch(str(fake_kernel), cache)
     flipped(source.tree / name)
     with pytest.raises(StageError, match=f"{source.tree / name} is .*, was .*; remove"):
-        patch(source, cache, directory=series)
+        patch(source, cache, series=series_in(series))
     assert not list(cache.root.glob("trees/*"))
 
 
@@ -134,7 +135,7 @@ def test_an_altered_source_is_found_before_it_is_patched(
 def test_an_altered_tree_is_found_before_it_is_built(
     cache: Cache, fake_kernel: Path, series: Path, name: str
 ) -> None:
-    tree = patch(fetch(str(fake_kernel), cache), cache, directory=series)
+    tree = patch(fetch(str(fake_kernel), cache), cache, series=series_in(series))
     flipped(tree.tree / name)
     with pytest.raises(StageError, match=f"{tree.tree / name} is .*, was .*; remove"):
         build(tree, cache)
@@ -146,11 +147,11 @@ def test_a_file_more_or_less_is_found(cache: Cache, fake_kernel: Path, series: P
     extra = source.tree / "mm/extra.c"
     extra.write_text("")
     with pytest.raises(StageError, match=f"{extra} was added"):
-        patch(source, cache, directory=series)
+        patch(source, cache, series=series_in(series))
     extra.unlink()
     (source.tree / BESIDE).unlink()
     with pytest.raises(StageError, match=f"{source.tree / BESIDE} is gone"):
-        patch(source, cache, directory=series)
+        patch(source, cache, series=series_in(series))
 
 
 def test_what_was_only_touched_is_read_and_believed(

@@ -12,10 +12,11 @@ from harness.compare.plan import DISCARDED
 from harness.errors import StageError, UserError
 from harness.host.assets import asset
 from harness.host.cache import Cache
+from harness.host.series import design, series_in
 from harness.jobs import mutants as mutants_job
 from harness.jobs.mutants import IDENTITY, Trial, mutants, read_mutants
 from harness.stages.fetch import fetch
-from harness.stages.patch import design, patch
+from harness.stages.patch import patch
 from harness.texts.build.edit import parse_mutant
 from harness.values import Counters
 
@@ -111,7 +112,7 @@ def test_mutant_that_does_not_fit_is_refused_before_any_is_built(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     directory = write_series(("int one;", "int two;", "int TWO;", "int three;"))
-    monkeypatch.setattr(mutants_job, "patch", partial(patch, directory=directory))
+    monkeypatch.setattr(mutants_job, "patch", partial(patch, series=series_in(directory)))
     good = TEXT.replace("\none\n'", "\nint one;\n'")
     (tmp_path / "01-good.toml").write_text(good)
     (tmp_path / "02-bad.toml").write_text(TEXT.replace("one\n", "int two;\n"))

@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import HostError, StageError
 from harness.host.cache import Cache
+from harness.host.series import series_in
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
@@ -20,7 +21,7 @@ TWO = ("int one;", "int two;", "int zwei;", "int three;")
 
 @pytest.fixture
 def tree(cache: Cache, fake_kernel: Path, write_series: Callable[..., Path]) -> PatchedTree:
-    return patch(fetch(str(fake_kernel), cache), cache, directory=write_series(ONE))
+    return patch(fetch(str(fake_kernel), cache), cache, series=series_in(write_series(ONE)))
 
 
 def test_build_keeps_what_later_stages_use(tree: PatchedTree, cache: Cache) -> None:
@@ -78,8 +79,8 @@ def test_slot_compiles_again_what_differs_also_when_it_turns_back(
     fake_kernel: Path, cache: Cache, write_series: Callable[..., Path]
 ) -> None:
     source = fetch(str(fake_kernel), cache)
-    first = patch(source, cache, directory=write_series(ONE))
-    second = patch(source, cache, directory=write_series(TWO))
+    first = patch(source, cache, series=series_in(write_series(ONE)))
+    second = patch(source, cache, series=series_in(write_series(TWO)))
 
     build(first, cache)
     assert b"int zwei;" in (build(second, cache).directory / "vmlinux").read_bytes()
@@ -91,7 +92,9 @@ def test_slot_compiles_again_what_differs_also_when_it_turns_back(
 def test_unpatched_tree_does_not_ask_for_the_monitor(
     fake_kernel: Path, cache: Cache, write_series: Callable[..., Path]
 ) -> None:
-    bare = patch(fetch(str(fake_kernel), cache), cache, directory=write_series(ONE), upto="0")
+    bare = patch(
+        fetch(str(fake_kernel), cache), cache, series=series_in(write_series(ONE)), upto="0"
+    )
 
     config = (build(bare, cache).directory / "config").read_text()
     assert "CONFIG_BUDDY_MONITOR" not in config

@@ -19,7 +19,7 @@ from harness.host.cache import Cache
 from harness.host.files import sha256_file
 from harness.stages import fetch as stage
 from harness.stages.fetch import fetch
-from harness.texts.build import tree as kernel_tree
+from harness.texts.build.line import PAGE_ALLOC, UPSTREAM, Known, Line
 from harness.values import LOCAL
 
 
@@ -226,7 +226,9 @@ def test_kernel_of_another_version(cache: Cache, fake_kernel: Path) -> None:
     makefile = fake_kernel / "Makefile"
     makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 15", "PATCHLEVEL = 4"))
 
-    with pytest.raises(UserError, match=r"Linux 5\.4\.180; there are patch series for linux-5\.15"):
+    with pytest.raises(
+        UserError, match=r"Linux 5\.4\.180; the series is for Linux 5\.15, 6\.1 only"
+    ):
         fetch(str(fake_kernel), cache)
 
 
@@ -276,7 +278,9 @@ def test_upstream_file_is_recognised(
     cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blob = fetch(str(fake_kernel), cache).page_alloc_blob
-    monkeypatch.setitem(kernel_tree.UPSTREAM_PAGE_ALLOC, "5.15.180", blob)
+    known = Known(release="5.15.180", whose=UPSTREAM, blobs={PAGE_ALLOC: blob})
+    line = Line(name="5.15", versions=("5.15",), known=(known,), config={})
+    monkeypatch.setattr(stage, "line_for", lambda _version: line)
     (fake_kernel / "README").write_text("another tree, the same allocator\n")
 
     assert fetch(str(fake_kernel), cache).page_alloc_upstream is True

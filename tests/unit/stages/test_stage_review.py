@@ -9,10 +9,11 @@ import pytest
 
 from harness.errors import HostError, StageError, UserError
 from harness.host.cache import Cache
+from harness.host.series import series_in
 from harness.jobs import review_gates as gates
 from harness.jobs.review import GateOutcome, review, table
 from harness.jobs.review_builds import CONFIGURATIONS
-from harness.jobs.review_gates import GATES, Findings, Series
+from harness.jobs.review_gates import GATES, Findings, Reviewed
 from harness.stages.fetch import fetch
 from harness.texts.build.review_log import (
     Complaint,
@@ -42,6 +43,7 @@ mm/page_alloc.o:
 	@gcc -c mm/page_alloc.c -o $(O)/mm/page_alloc.o
 """
 CHECKPATCH = r"""
+open(my $words, ">", ".checkpatch-camelcase.git.");
 while (<>) {
 	print "$ARGV:$.: WARNING:FILE_PATH_CHANGES: added file\n" if /new file/;
 	print "$ARGV:$.: ERROR:SPACING: space missing\n", $found = 1 if /TWO/;
@@ -73,7 +75,7 @@ def judge(source: KernelSource, cache: Cache, write_series: WriteSeries) -> Judg
             replace(source, page_alloc_upstream=upstream),
             cache,
             only=[gate],
-            directory=write_series(*changes),
+            series=series_in(write_series(*changes)),
         )
         assert outcome.gate == gate
         return outcome
@@ -86,12 +88,22 @@ def test_checkpatch_says_what_it_expects(judge: Judge, monkeypatch: pytest.Monke
 
     bad = judge("checkpatch", OTHER_CODE)
     assert not bad.held
-    assert bad.details[0] == "0001-change.patch: line 14: SPACING: space missing"
+    assert bad.details[0] == "0001-change.patch: line 18: SPACING: space missing"
 
     monkeypatch.setitem(gates.EXPECTED_STYLE, "SPACING", "a reason")
     expected = judge("checkpatch", OTHER_CODE)
     assert expected.held
     assert expected.details[1].endswith("SPACING: space missing (expected: a reason)")
+
+
+def test_checkpatch_leaves_nothing_where_the_user_is(
+    judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+
+    assert judge("checkpatch", SAME_CODE).held
+    assert {path.name for path in tmp_path.iterdir()} - before == {"series"}
 
 
 def test_checkpatch_that_breaks_is_no_pass(judge: Judge, source: KernelSource) -> None:
@@ -108,11 +120,11 @@ def test_patch_in_its_place_applies(judge: Judge) -> None:
     outcome = judge("apply", SAME_CODE, ELSEWHERE, upstream=True)
 
     assert outcome.held
-    assert outcome.details == ("2 patches with --fuzz=0, 0 hunks displaced",)
+    assert outcome.details == ("2 patches with --fuzz=0",)
 
 
 @pytest.mark.parametrize(("upstream", "held"), [(True, False), (False, True), (None, True)])
-def test_offset_is_wrong_on_upstreams_own_file(
+def test_kept_mail_is_as_it_is_exported_for_upstreams_own_file(
     source: KernelSource,
     cache: Cache,
     write_series: WriteSeries,
@@ -124,17 +136,27 @@ def test_offset_is_wrong_on_upstreams_own_file(
     mail.write_text(mail.read_text().replace("@@ -2,3 +2,3 @@", "@@ -3,3 +3,3 @@"))
 
     (outcome,) = review(
-        replace(source, page_alloc_upstream=upstream), cache, only=["apply"], directory=directory
+        replace(source, page_alloc_upstream=upstream),
+        cache,
+        only=["apply"],
+        series=series_in(directory),
     )
     assert outcome.held is held
-    assert any("Hunk #1 succeeded at 2 (offset -1 lines)" in line for line in outcome.details)
+    assert outcome.details == (
+        ("1 patches with --fuzz=0, of which 1 are other than those kept",)
+        if held
+        else (
+            "0001-change.patch is not as it is exported for upstream's own source",
+            "1 patches with --fuzz=0",
+        )
+    )
 
 
 def test_patch_that_needs_fuzz_is_wrong(judge: Judge) -> None:
     outcome = judge("apply", SAME_CODE, OTHER_CODE)
 
     assert not outcome.held
-    assert outcome.details[0].startswith("patch: 0002-change.patch does not apply")
+    assert outcome.details[0].startswith("patch: 0002-change.patch: mm/page_alloc.c, hunk 1")
 
 
 def test_identity_of_code(judge: Judge) -> None:
@@ -190,7 +212,7 @@ def test_each_prefix_is_booted_if_asked_to(
 ) -> None:
     booted = []
 
-    def fake_boot(_series: Series, tree: PatchedTree) -> None:
+    def fake_boot(_series: Reviewed, tree: PatchedTree) -> None:
         booted.append(tree.patches)
         if len(booted) == 2:
             raise StageError("boot", "it panicked")
@@ -198,7 +220,7 @@ def test_each_prefix_is_booted_if_asked_to(
     monkeypatch.setattr(gates, "_boot", fake_boot)
     directory = write_series(SAME_CODE, ELSEWHERE)
 
-    (outcome,) = review(source, cache, only=["prefixes"], boots=True, directory=directory)
+    (outcome,) = review(source, cache, only=["prefixes"], boots=True, series=series_in(directory))
     assert [len(names) for names in booted] == [0, 1, 2]
     assert outcome.details[0] == "prefix 1: boot: it panicked"
 
@@ -214,13 +236,13 @@ def test_what_the_host_lacks_is_no_finding(
     write_series: WriteSeries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def absent(_series: Series) -> Findings:
+    def absent(_series: Reviewed) -> Findings:
         raise HostError("sparse is not installed")
 
     monkeypatch.setitem(GATES, "sparse", absent)
 
     with pytest.raises(HostError, match="not installed"):
-        review(source, cache, only=["sparse"], directory=write_series(SAME_CODE))
+        review(source, cache, only=["sparse"], series=series_in(write_series(SAME_CODE)))
 
 
 def test_table() -> None:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The series, the kernel lines and the designs, as they lie in patches/."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.host.assets import asset
+from harness.texts.build.edit import Edit, Override, parse_edit, parse_overrides
+from harness.texts.build.line import Line, line_of, parse_line
+from harness.texts.build.series import parse_series
+from harness.values import KernelSource
+
+_LINE_FILE = "line.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A patch series as one kernel line has it."""
+
+    name: str
+    directory: Path
+    patches: tuple[str, ...]  # file names, in order
+    overrides: Mapping[str, tuple[Override, ...]]  # by patch
+
+
+def series_in(directory: Path) -> Series:
+    """Return the series in a directory, as it lies there.
+
+    Raises UserError when a listed patch is absent or a present one is not listed.
+    """
+    try:
+        names = parse_series((directory / "series").read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{directory} has no `series` file; list the patches in it") from None
+    present = {path.name for path in directory.glob("*.patch")}
+    if wrong := sorted(present.symmetric_difference(names)):
+        raise UserError(f"{directory}/series and its patches disagree about {', '.join(wrong)}")
+    return Series(name=directory.name, directory=directory, patches=names, overrides={})
+
+
+def series_for(source: KernelSource, patches: Path | None = None) -> Series:
+    """Return the series for this source's line, with what is other on that line."""
+    patches = patches or asset("patches")
+    whole = series_in(patches / "series")
+    place = patches / "lines" / source.line
+    files = {f"{path.stem}.patch": path for path in place.glob("*.toml") if path.name != _LINE_FILE}
+    if stray := sorted(files.keys() - set(whole.patches)):
+        raise UserError(
+            f"{place} has something for {', '.join(stray)}, which the series does not have; "
+            "name it as the patch that it is for"
+        )
+    return Series(
+        name=f"linux-{source.line}",
+        directory=whole.directory,
+        patches=whole.patches,
+        overrides={
+            name: parse_overrides(path.name, path.read_bytes()) for name, path in files.items()
+        },
+    )
+
+
+def lines(patches: Path | None = None) -> tuple[Line, ...]:
+    """Return the kernel lines that the series is for, by name."""
+    found = (patches or asset("patches")).glob(f"lines/*/{_LINE_FILE}")
+    return tuple(parse_line(path.parent.name, path.read_bytes()) for path in sorted(found))
+
+
+def line_for(version: str) -> Line:
+    """Return the line of a kernel (6.1); UserError if the series is not for it."""
+    known = lines()
+    line = line_of(version, known)
+    if line is None:
+        names = ", ".join(version for each in known for version in each.versions)
+        raise UserError(f"the series is for Linux {names} only")
+    return line
+
+
+def line_named(name: str) -> Line:
+    """Return a line by the name of its folder."""
+    return next(line for line in lines() if line.name == name)
+
+
+def design(name: str) -> Edit:
+    """Return a change to the series that was tried and discarded; UserError if there is none."""
+    place = asset("patches") / "designs"
+    path = place / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in place.glob("*.toml"))) or "none"
+        raise UserError(f"{place} has no design {name}; there are: {known}")
+    return parse_edit(path.name, path.read_bytes())

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""apply: the patches of a series, one after the other, to copies of the files they touch.
+
+`patch` makes a tree of what comes of it, `export` mails.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.encoding import encode
+from harness.errors import StageError
+from harness.host import git
+from harness.host.few_files import FileState, copy_out, state_of
+from harness.host.files import sha256_file
+from harness.host.series import Series
+from harness.texts.build.diff import Section, sections
+from harness.texts.build.edit import Edit, Override
+from harness.texts.build.rebase import rebased
+from harness.texts.build.series import prefix
+from harness.values import KernelSource, PatchedTree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One patch of a series, and what this line has instead of some of its changes."""
+
+    name: str
+    mail: Path
+    overrides: tuple[Override, ...]
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """All that its outcome depends on, beside the tree it is applied to."""
+        return self.name, sha256_file(self.mail), encode(self.overrides).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """A patch or an edit that was applied: the files it touches, before and after."""
+
+    name: str
+    mail: git.Mail | None  # None: an edit
+    before: Mapping[str, FileState]
+    after: Mapping[str, FileState]
+    notes: tuple[str, ...]  # changes that were placed by a part of their context
+
+
+def steps_of(series: Series, upto: str | None) -> tuple[Step, ...]:
+    """Return the patches up to `upto`, as harness.texts.build.series.prefix has it."""
+    return tuple(
+        Step(name=name, mail=series.directory / name, overrides=series.overrides.get(name, ()))
+        for name in prefix(series.patches, upto)
+    )
+
+
+def applied(
+    source: KernelSource, steps: Sequence[Step], edit: Edit | None, scratch: Path
+) -> Iterator[Applied]:
+    """Apply each step and then the edit; the files they touch lie in `few_in(scratch)`.
+
+    Raises UserError for a patch that git cannot read, StageError naming patch, file and hunk
+    for a change that has no place.
+    """
+    few = few_in(scratch)
+    few.mkdir()
+    known: set[str] = set()
+
+    def taken(name: str, mail: git.Mail | None, files: frozenset[str], act: Act) -> Applied:
+        copy_out(source.tree, files, few, known=known)
+        known.update(files)
+        before = {each: state_of(few / each) for each in sorted(files)}
+        notes = act()
+        after = {each: state_of(few / each) for each in before}
+        return Applied(name=name, mail=mail, before=before, after=after, notes=notes)
+
+    for step in steps:
+        mail = git.read_mail(step.mail, scratch)
+        change = scratch / "change"
+        change.write_bytes(mail.change)
+        touched = git.touched(step.name, change)
+        done = taken(step.name, mail, touched.names, partial(_apply, few, step, change, touched))
+        if touched.writes and done.after == done.before:
+            raise StageError("patch", f"git took {step.name} and changed nothing; export it again")
+        yield done
+    if edit is not None:
+        yield taken(edit.name, None, edit.touched, partial(_edit, few, edit))
+
+
+Act = Callable[[], tuple[str, ...]]
+
+
+def few_in(scratch: Path) -> Path:
+    """Name the directory of the files that are touched."""
+    return scratch / "few"
+
+
+def _apply(tree: Path, step: Step, change: Path, touched: git.Touched) -> tuple[str, ...]:
+    """Let git take the change as it is, or file by file move what it does not take.
+
+    A change that git could take in two places is not left to it.
+    """
+    found = sections(change.read_bytes())
+    parts = list(zip(touched.written, found, strict=False))
+    misplaced = any(part.may_be_misplaced(state_of(tree / file).content) for file, part in parts)
+    if not step.overrides and not misplaced:
+        done = git.apply(change, tree)
+        if done.returncode == 0:
+            return ()
+        if git.apply(change, tree, reverse=True, check=True).returncode == 0:
+            raise StageError(
+                "patch", f"{step.name}: this source has it already; give a pristine one"
+            )
+        hint = git.line_ends_hint(step.name, change)
+        if hint or len(found) != len(touched.written):
+            raise _refused(step, f"{hint}\n{done.output}")
+    if strange := sorted({each.file for each in step.overrides} - touched.names):
+        raise _refused(step, f"it does not change {strange[0]}, for which there is something else")
+    notes: list[str] = []
+    for file, part in parts:
+        notes += _apply_part(tree, step, part, file, change.with_name("section"))
+    return tuple(notes)
+
+
+def _apply_part(tree: Path, step: Step, part: Section, file: str, scratch: Path) -> tuple[str, ...]:
+    overrides = [each for each in step.overrides if each.file == file]
+    state = state_of(tree / file)
+    if not overrides and not part.may_be_misplaced(state.content):
+        scratch.write_bytes(part.raw)
+        done = git.apply(scratch, tree)
+        if done.returncode == 0:
+            return ()
+        if not state.is_file or not part.hunks:
+            raise _refused(step, done.output)
+    moved = rebased(part, state.content, name=step.name, file=file, overrides=overrides)
+    (tree / file).write_bytes(moved.content)
+    return moved.notes
+
+
+def _refused(step: Step, reason: str) -> StageError:
+    return StageError("patch", f"{step.name} does not apply: {reason.strip()}")
+
+
+def require_fit(edit: Edit, tree: PatchedTree) -> None:
+    """Raise StageError if `edit` cannot be made to `tree`."""
+    for file in sorted(edit.touched):
+        _edited(tree.tree, edit, file)
+
+
+def _edit(tree: Path, edit: Edit) -> tuple[str, ...]:
+    for file in sorted(edit.touched):
+        content = _edited(tree, edit, file)
+        (tree / file).write_bytes(content)
+    return ()
+
+
+def _edited(tree: Path, edit: Edit, file: str) -> bytes:
+    state = state_of(tree / file)
+    if not state.is_file:
+        raise StageError("patch", f"{edit.name}: there is no file {file} to edit")
+    return edit.applied(file, state.content)
