@@ -17,7 +17,7 @@ from harness.host.files import sha256_file
 from harness.host.series import Series
 from harness.texts.build.diff import Section, sections
 from harness.texts.build.edit import Edit, Override
-from harness.texts.build.rebase import rebased
+from harness.texts.build.rebase import NEXT_STEP, rebased
 from harness.texts.build.series import prefix
 from harness.values import KernelSource, PatchedTree
 
@@ -139,7 +139,7 @@ def _apply_part(tree: Path, step: Step, part: Section, file: str, scratch: Path)
 
 
 def _refused(step: Step, reason: str) -> StageError:
-    return StageError("patch", f"{step.name} does not apply: {reason.strip()}")
+    return StageError("patch", f"{step.name} does not apply: {reason.strip()}\n{NEXT_STEP}")
 
 
 def require_fit(edit: Edit, tree: PatchedTree) -> None:

@@ -220,7 +220,7 @@ def test_patch_that_does_not_apply(cache: Cache, fake_kernel: Path) -> None:
         done,
         Exit.STAGE,
         "0001-mm-page_alloc-count-requests-and-outcomes-by-order.patch does not apply",
-        "rebase the series on this source",
+        "say what this kernel line has instead (patches/README.md)",
     )
     assert names(cache) == ["sources"]
 

@@ -29,6 +29,11 @@ _BETWEEN_LINES_MAX = 20
 # A line at the margin; the preprocessor's stand there within functions, too.
 _MARGIN = re.compile(rb"[^\s#]")
 
+NEXT_STEP = (
+    "give the series for another release of this source, or say what this kernel line has "
+    "instead (patches/README.md)"
+)
+
 Place = tuple[int, int, bytes]  # begin, end, content
 Regions = list[tuple[int, int]]  # begin, end
 
@@ -222,5 +227,6 @@ class _Search:
         where = f" of {function!r}" if function else ""
         return StageError(
             "patch",
-            f"{self.what}, hunk {group.hunk} (line {group.line + 1}{where}) has no place: {reason}",
+            f"{self.what}, hunk {group.hunk} (line {group.line + 1}{where}) has no place: {reason}"
+            f"\n{NEXT_STEP}",
         )
