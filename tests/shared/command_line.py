@@ -18,6 +18,8 @@ from harness.host.cache import Cache
 from harness.values import GuestImage, KernelBuild, KernelSource, PatchedTree
 
 ROOT = Path(__file__).parents[2]
+# For programs that tests start: the project, and what tests share.
+CHILDS_PATH = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
 LIMIT_S = 60
 KINDS = {
     "sources": KernelSource,
@@ -39,7 +41,7 @@ def _warm() -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": CHILDS_PATH},
     )
     atexit.register(server.communicate)
     return server

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import fake_guest
 import pytest
-from command_line import LIMIT_S, argv, buddylab, descendants, names, started
+from command_line import CHILDS_PATH, LIMIT_S, argv, buddylab, descendants, names, started
 from interrupting import hold, signalled, wait_for
 
 from harness.errors import Exit
@@ -25,9 +25,7 @@ from harness.stages import boot
 from harness.values import RunMode
 
 LIVE = """
-import sys
 from pathlib import Path
-sys.path.append({here!r})
 import fake_guest
 from harness import pipeline
 from harness.cli.main import entry
@@ -119,7 +117,7 @@ def live(
     qemu = fake_guest.install(monkeypatch, tmp_path, "good")
     boot.measured_speed(bench.what, fake_guest.make_settings(RunMode.LIVE), cache)
     qemu.log.unlink()
-    script = LIVE.format(here=str(Path(fake_guest.__file__).parent), folder=str(tmp_path))
+    script = LIVE.format(folder=str(tmp_path))
     words = ("run", "--scale", "small", "--mode", "live", "--output", str(tmp_path / "out"))
     process = subprocess.Popen(
         [sys.executable, "-c", script, *words],
@@ -128,7 +126,12 @@ def live(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "BUDDYLAB_FAKE_QEMU": "silent", "TMPDIR": str(private)},
+        env={
+            **os.environ,
+            "PYTHONPATH": CHILDS_PATH,
+            "BUDDYLAB_FAKE_QEMU": "silent",
+            "TMPDIR": str(private),
+        },
     )
     wait_for(lambda: bool(qemu.starts()) or process.poll() is not None)
     keys = [path for path in private.rglob("*.pub") if path.with_suffix("").exists()]

@@ -5,14 +5,11 @@ import contextlib
 import gzip
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "checks"))
 import synthetic_run
 
 from harness.cli.main import main

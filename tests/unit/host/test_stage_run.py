@@ -16,6 +16,7 @@ from pathlib import Path
 
 import fake_guest
 import pytest
+from command_line import CHILDS_PATH
 from fake_guest import Bench, FakeQemu
 
 from harness.errors import GuestLostError, HostError, RecordError, StageError
@@ -211,13 +212,11 @@ run.run(bench.build, bench.image, fake_guest.make_plan("one"), fake_guest.make_s
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_qemu_survives_its_harness(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     _, fake = start("stage-hang")
-    tests = Path(__file__).parents[2]
-    paths = os.pathsep.join([str(tests / "shared"), str(tests.parent)])
     harness = subprocess.Popen(
         [sys.executable, "-c", _HARNESS.format(tmp=str(tmp_path))],
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": CHILDS_PATH},
     )
     wait_for(lambda: bool(fake.survivors()))
     os.kill(harness.pid, number)

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The replay key: what executes is in it, prose and provenance are not; differences are named."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "checks"))
 import synthetic_run
 
 from harness.record.key import key_differences, plan_lines, provenance_differences
