@@ -33,7 +33,6 @@ from harness.record.key import Provenance, ReplayKey
 PLAN = "plan.toml"
 KERNELS = "kernels.json"
 RESULTS = "results.json.gz"
-REPORT = "report.md"
 ARMS = "arms"
 STATES = "states"
 FAILURES = "failed"

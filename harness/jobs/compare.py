@@ -10,7 +10,6 @@ from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.outcome import read_outcome
-from harness.compare.page import comparison_page
 from harness.compare.plan import ArmRun, Group, Plan, Variant
 from harness.compare.results import (
     ArmResult,
@@ -28,7 +27,6 @@ from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write
 from harness.host.progress import Advance, progress
-from harness.host.templates import markdown
 from harness.jobs.arm import Lab
 from harness.jobs.comparison import (
     claim,
@@ -125,7 +123,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
         facts = claim(job.folder, job.plan, job.text, facts)
         failures = _run_all(job, labs, cache, LocalRunner(job.jobs, stop))
         results = gathered(job.folder, job.plan, facts)
-        write(job.folder, results, markdown(comparison_page(results)))
+        write(job.folder, results)
     if failures:
         logger.error(
             "%d failures; what was complete is kept in %s, the same command goes on",

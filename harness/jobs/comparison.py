@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.compare import plan as plans
+from harness.compare.page import comparison_page
 from harness.compare.plan import ArmRun, Group, Plan
 from harness.compare.plan_text import parse_plan
 from harness.compare.results import (
@@ -17,7 +18,6 @@ from harness.compare.results import (
     FAILURES,
     KERNELS,
     PLAN,
-    REPORT,
     RESULTS,
     STATES,
     ArmResult,
@@ -36,6 +36,7 @@ from harness.compare.state_invariants import StateResult
 from harness.encoding import encode
 from harness.errors import RecordError, UserError
 from harness.host.files import atomic_write
+from harness.host.pages import write_page
 from harness.jobs.plan_file import read_plan
 from harness.record import schema
 from harness.record.key import key_differences, provenance_differences
@@ -200,7 +201,7 @@ def saved(folder: Path, plan: Plan) -> Results:
     return replace(results, plan=plan)
 
 
-def write(folder: Path, results: Results, report: str) -> None:
+def write(folder: Path, results: Results) -> None:
     """Write the results as one file and as the report.
 
     A file that says the same is left alone: one of an earlier schema stays what it was.
@@ -209,7 +210,7 @@ def write(folder: Path, results: Results, report: str) -> None:
     if not path.exists() or parse_results(path.read_bytes(), str(path)) != results:
         atomic_write(path, zipped(results))
     if results.arms:
-        atomic_write(folder / REPORT, report)
+        write_page(folder, comparison_page(results))
 
 
 def _decoded(path: Path, kind: type[_Kept]) -> _Kept:

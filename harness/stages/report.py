@@ -4,18 +4,17 @@
 from pathlib import Path
 
 from harness.host.files import atomic_write
-from harness.host.templates import markdown
+from harness.host.pages import write_page
 from harness.report.document import Run, encode_run
 from harness.report.junit import junit
 from harness.report.run_page import run_page
 
 RUN_DOCUMENT = "run.json"
-REPORT = "report.md"
 JUNIT = "junit.xml"
 
 
 def report(run: Run, folder: Path) -> None:
-    """Write all three; each file appears whole."""
-    atomic_write(folder / REPORT, markdown(run_page(run)))
+    """Write the page, and the documents for programs; each file appears whole."""
+    write_page(folder, run_page(run))
     atomic_write(folder / JUNIT, junit(run))
     atomic_write(folder / RUN_DOCUMENT, encode_run(run))

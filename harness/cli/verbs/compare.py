@@ -81,13 +81,12 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _report(plan: "Plan", folder: Path) -> int:
-    from harness.compare.page import comparison_page, report_text
+    from harness.compare.page import report_text
     from harness.compare.state_lines import broken_invariants
-    from harness.host.templates import markdown
     from harness.jobs.comparison import saved, write
 
     results = saved(folder, plan)
-    write(folder, results, markdown(comparison_page(results)))
+    write(folder, results)
     print(report_text(results))
     broken = broken_invariants(results)
     for error in broken:

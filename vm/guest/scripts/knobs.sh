@@ -18,7 +18,7 @@ saved=${SAVED_KNOBS:-/tmp/knobs}
 set_one() {
 	local file=$sysctls/${1//.//} before
 
-	if [ ! -e "$file" ] && [[ $1 == vm.adaptive_compaction_* ]]; then
+	if [ ! -e "$file" ] && [[ $1 == "${policy_sysctls}"_* ]]; then
 		return
 	fi
 	read -r before < "$file" || fail "this kernel has no $1"

@@ -16,7 +16,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 bystander=/sys/kernel/debug/bystander/result
 records=/tmp/later.records
-mode=/proc/sys/vm/adaptive_compaction_mode
+mode=${policy_path}_mode
 deadline_s=120
 
 wait_for_bystander() {

@@ -5,6 +5,10 @@
 # shellcheck disable=SC2154
 
 PATH=$root/bin:$PATH
+# The policy's sysctls have names that begin so, where the kernel has them.
+policy_sysctls=vm.adaptive_compaction
+# shellcheck disable=SC2034
+policy_path=/proc/sys/${policy_sysctls//.//}
 
 # Print the usage from the script's own header, and give up.
 usage() {

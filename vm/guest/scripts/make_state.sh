@@ -111,7 +111,7 @@ fail_requests() {
 # two: the 32nd request that fails should be the last that is needed.
 defer() {
 	local shift plug_order=1 whole failures=32 most_failures=64 mode=
-	local mode_file=/proc/sys/vm/adaptive_compaction_mode
+	local mode_file=${policy_path}_mode
 
 	[ ! -f "$mode_file" ] || read -r mode < "$mode_file"
 	[ -z "$mode" ] || echo 0 > "$mode_file"

@@ -51,11 +51,11 @@ if [ -f "$vm/buddy_monitor" ]; then
 	measure pair_off 0 200 Y
 	echo 1 > "$vm/buddy_monitor"
 fi
-if [ -f "$vm/adaptive_compaction_min_order" ]; then
+if [ -f "${policy_path}_min_order" ]; then
 	kbytes=$(cat "$vm/min_free_kbytes")
 	set_watermarks
 	measure entry_checked "$entry_order" 50 N
-	echo 10 > "$vm/adaptive_compaction_min_order"
+	echo 10 > "${policy_path}_min_order"
 	measure entry_unchecked "$entry_order" 50 N
 	echo "$kbytes" > "$vm/min_free_kbytes"
 fi

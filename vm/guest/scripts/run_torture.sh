@@ -16,7 +16,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 name=alloc_torture
 results=/sys/kernel/debug/$name
 injection=/sys/kernel/debug/fail_page_alloc
-knobs=/proc/sys/vm/adaptive_compaction
+knobs=$policy_path
 # A kernel that has it has modes 3 to 5, too.
 last_resort=/sys/kernel/debug/buddy_monitor/last_resort
 group=/tmp/torture_cgroup
