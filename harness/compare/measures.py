@@ -28,7 +28,9 @@ class Measure(StrEnum):
     OOM_KILLS = "oom_kills"
     UNMOVABLE_AFTER = "unmovable_after"  # pageblocks
     EXTFRAG_EVENTS = "extfrag_events"
-    BYSTANDER_FAILURES = "bystander_failures"  # none without a bystander
+    BACKGROUND_FAILURES = "background_failures"  # none without a background load
+    LATER_FAILURES = "later_failures"  # of large requests; none without a later demand
+    LATER_SMALL_FAILURES = "later_small_failures"  # none without a later demand
     LATENCY_MEDIAN = "latency_median"  # of a request, guest instructions
     LATENCY_P95 = "latency_p95"
     LATENCY_P99 = "latency_p99"
@@ -74,7 +76,13 @@ _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
     Measure.OOM_KILLS: lambda one: one.work.oom_kills,
     Measure.UNMOVABLE_AFTER: lambda one: one.unmovable_after,
     Measure.EXTFRAG_EVENTS: lambda one: one.extfrag_events,
-    Measure.BYSTANDER_FAILURES: lambda one: one.bystander.failures if one.bystander else None,
+    Measure.BACKGROUND_FAILURES: (
+        lambda one: one.background_load.failures if one.background_load else None
+    ),
+    Measure.LATER_FAILURES: lambda one: one.later_demand.failures if one.later_demand else None,
+    Measure.LATER_SMALL_FAILURES: (
+        lambda one: one.later_demand.small_failures if one.later_demand else None
+    ),
     Measure.LATENCY_MEDIAN: lambda one: one.latency.median,
     Measure.LATENCY_P95: lambda one: one.latency.p95,
     Measure.LATENCY_P99: lambda one: one.latency.p99,

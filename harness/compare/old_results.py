@@ -7,18 +7,24 @@ with them: they keep the schema they were made by.
 
 from typing import Any
 
+from harness.compare.measures import Measure
 from harness.record import schema
 from harness.texts.proc.sysctl import Knob, PolicyMode
 
 OLD_SCHEMA = 2
 _OLD_KEY_SCHEMA = 1
+_LATER_DEMAND = "later_demand.sh"
 
 
 def upgraded_results(old: dict[str, Any]) -> dict[str, Any]:
     """Return the content of results.json.gz in the present form; LookupError if parts lack."""
     kernels = upgraded_kernels(old.pop("identities"), old["plan"])
-    plan = _plan(old["plan"])
-    arms = [{**arm, "outcome": _outcome(arm["outcome"])} for arm in old["arms"]]
+    later = _with_later_demand(old["plan"])
+    plan = _plan(old["plan"], is_later=bool(later))
+    arms = [
+        {**arm, "outcome": _outcome(arm["outcome"], is_later=arm["state"] in later)}
+        for arm in old["arms"]
+    ]
     return {
         **old,
         "schema": schema.COMPARISON.number,
@@ -64,17 +70,39 @@ def _state(old: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _outcome(old: dict[str, Any]) -> dict[str, Any]:
-    return {_RENAMED.get(name, name): value for name, value in old.items()}
+def _with_later_demand(plan: dict[str, Any]) -> set[str]:
+    """Name the states that asked for a later demand, which was counted as a background load.
+
+    LookupError where both would have been one number.
+    """
+    later = {state["name"] for state in plan["states"] if _LATER_DEMAND in state["prepare"]}
+    if later and any(burst.get("bystander") for burst in plan["bursts"]):
+        raise LookupError(f"a background load beside {_LATER_DEMAND}: nothing tells them apart")
+    return later
 
 
-def _plan(old: dict[str, Any]) -> dict[str, Any]:
+def _outcome(old: dict[str, Any], *, is_later: bool) -> dict[str, Any]:
+    new = {_RENAMED.get(name, name): value for name, value in old.items()}
+    others = new.pop("bystander")
+    new["background_load"] = None if is_later else others
+    new["later_demand"] = {**others, "small_failures": None} if is_later and others else None
+    return new
+
+
+def _plan(old: dict[str, Any], *, is_later: bool) -> dict[str, Any]:
     """Say in today's words what a plan predicted, and which policy its arms had."""
+    others = Measure.LATER_FAILURES if is_later else Measure.BACKGROUND_FAILURES
+    measures = {**_RENAMED, "bystander_failures": others.value}
     claims = [
-        {**claim, "measure": _RENAMED.get(claim["measure"], claim["measure"])}
+        {**claim, "measure": measures.get(claim["measure"], claim["measure"])}
         for claim in old.pop("predictions", [])
     ]
-    return {**old, "claims": claims, "arms": [_arm(arm) for arm in old["arms"]]}
+    bursts = [
+        {("background_load" if name == "bystander" else name): value for name, value in one.items()}
+        for one in old["bursts"]
+    ]
+    arms = [_arm(arm) for arm in old["arms"]]
+    return {**old, "claims": claims, "bursts": bursts, "arms": arms}
 
 
 def _arm(old: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from harness.compare.upper_bound import UpperBound, upper_bound
 from harness.errors import RecordError
 from harness.record.run import Snapshot, StageRecord
 from harness.record.saved_stage import parse_stage
+from harness.texts.guest.background_load import OPTION, parse_background_load
 from harness.texts.guest.free_dump import parse_free_dump
+from harness.texts.guest.later_demand import parse_later_demand
 from harness.texts.guest.module_records import ModuleRecords
 from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.pagetypeinfo import PageTypeInfo
@@ -20,7 +22,10 @@ from harness.texts.text import damaged
 # Beside what the arm's guest saved: free memory at the moment that all arms begin with.
 STOPPED = "stopped_free"
 _EXTFRAG = re.compile(r"^extfrag_events=([0-9]+)$", re.MULTILINE)
-_BYSTANDER = re.compile(r"^order=[0-9]+ attempts=([0-9]+) failures=([0-9]+) ", re.MULTILINE)
+# Files of the arm's directory, by the scripts that write them.
+_BACKGROUND_LOAD = "background_load"
+_LATER_SMALL = "later_small"
+_LATER_DEMAND = "later_demand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +67,18 @@ class Monitored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bystander:
-    """The stream of other orders."""
+class BackgroundLoad:
+    """The stream of requests of other orders beside the burst."""
 
+    attempts: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterDemand:
+    """Requests after the burst, whose blocks were given back: small ones, then large ones."""
+
+    small_failures: int | None  # None: results of before schema 4 do not tell
     attempts: int
     failures: int
 
@@ -82,7 +96,8 @@ class Outcome:
     unmovable_before: int  # pageblocks
     unmovable_after: int
     extfrag_events: int
-    bystander: Bystander | None
+    background_load: BackgroundLoad | None  # None: there was none
+    later_demand: LaterDemand | None  # None: the state asks for none
     whole_before: int  # blocks of the burst's order that were there already
     looked: int | None  # page structures that mode 5 looked at; None: this kernel does not tell
     indicators: Indicators  # what the guest showed before its burst
@@ -111,7 +126,8 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         unmovable_before=_unmovable(stage.before.pagetypeinfo),
         unmovable_after=_unmovable(stage.after.pagetypeinfo),
         extfrag_events=int(extfrag[1]),
-        bystander=_bystander(stage.output),
+        background_load=_background_load(stage.command, files),
+        later_demand=_later_demand(files),
         whole_before=stage.before.buddyinfo.available(records.order),
         looked=_rise(_looked(stage.before), _looked(stage.after)),
         indicators=indicators(
@@ -195,11 +211,26 @@ def _unmovable(info: PageTypeInfo) -> int:
     return sum(blocks.count("Unmovable") for blocks in info.pageblocks)
 
 
-def _bystander(output: str) -> Bystander | None:
-    lines = _BYSTANDER.findall(output)
-    if not lines:
+def _background_load(command: str, files: Mapping[str, bytes]) -> BackgroundLoad | None:
+    if _BACKGROUND_LOAD not in files:
+        if OPTION in command.split():
+            raise damaged(_BACKGROUND_LOAD, "absent, the arm was told to have one")
         return None
-    return Bystander(
-        attempts=sum(int(attempts) for attempts, _ in lines),
-        failures=sum(int(failures) for _, failures in lines),
+    load = parse_background_load(_text(files, _BACKGROUND_LOAD))
+    return BackgroundLoad(attempts=load.done, failures=load.failures)
+
+
+def _later_demand(files: Mapping[str, bytes]) -> LaterDemand | None:
+    if _LATER_DEMAND not in files and _LATER_SMALL not in files:
+        return None
+    small = parse_background_load(_text(files, _LATER_SMALL))
+    large = parse_later_demand(_text(files, _LATER_DEMAND))
+    return LaterDemand(
+        small_failures=small.failures, attempts=large.attempts, failures=large.failures
     )
+
+
+def _text(files: Mapping[str, bytes], path: str) -> str:
+    if path not in files:
+        raise damaged(path, "absent")
+    return files[path].decode("ascii", errors="replace")

@@ -12,6 +12,7 @@ from typing import NewType
 import msgspec
 
 from harness.compare.claims import Claim
+from harness.texts.guest import background_load
 from harness.texts.proc.sysctl import Knob, mode_of
 from harness.values import StagePlan
 
@@ -59,7 +60,7 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     order: int
     requests: int = 0  # 0: as many as the whole memory could hold
     hold_until_fail: bool = True  # stop at the first failure
-    bystander: int = 0  # requests of other orders beside it (kmod/bystander.c)
+    background_load: int = 0  # requests of other orders beside it (kmod/background_load.c)
     deadline_s: int = 600  # guest seconds
 
 
@@ -208,7 +209,8 @@ def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
     words = [f"--sysctl {name}={value}" for name, value in sorted(arm.settings.items())]
     words += [f"--before {arm.before}"] if arm.before else []
     words += [f"--settle {plan.settle_s}"] if plan.settle_s else []
-    words += [f"--bystander {burst.bystander}"] if burst.bystander else []
+    load = burst.background_load
+    words += [f"{background_load.OPTION} {load}"] if load else []
     requests = burst.requests or (plan.memory_mib * _PAGES_PER_MIB) >> burst.order
     words.append(
         f"{burst.order} {requests} {int(burst.hold_until_fail)} {arm.gfp} {plan.memory_mib}"

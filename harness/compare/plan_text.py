@@ -103,8 +103,9 @@ def _burst_faults(plan: Plan) -> Iterator[str]:
             yield f"burst {burst.name}: order {burst.order} is outside 0..{MAX_ORDER - 1}"
         if not 0 <= burst.requests <= REQUESTS_MAX:
             yield _outside(f"burst {burst.name}: requests", burst.requests, 0, REQUESTS_MAX)
-        if not 0 <= burst.bystander <= REQUESTS_MAX:
-            yield _outside(f"burst {burst.name}: bystander", burst.bystander, 0, REQUESTS_MAX)
+        load = burst.background_load
+        if not 0 <= load <= REQUESTS_MAX:
+            yield _outside(f"burst {burst.name}: background_load", load, 0, REQUESTS_MAX)
         if not 0 < burst.deadline_s <= DEADLINE_S_MAX:
             yield _outside(f"burst {burst.name}: deadline_s", burst.deadline_s, 1, DEADLINE_S_MAX)
         elif not 0 <= plan.settle_s < burst.deadline_s:

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 
 from harness.compare.cells import Cell, cells, spread_of, value_pairs
-from harness.compare.measures import Measure
+from harness.compare.measures import Measure, measured
 from harness.compare.results import ArmResult, Results
 from harness.compare.statistics import paired
 from harness.writers.page import Table
@@ -28,10 +28,12 @@ _LATENCY: tuple[_Column, ...] = (
     ("p99", Measure.LATENCY_P99),
     ("max", Measure.LATENCY_MOST),
 )
-# With their paired difference to the baseline beside them.
+# With their paired difference to the baseline beside them, where any arm has such a number.
 _COMPARED: tuple[_Column, ...] = (
     ("all requests", Measure.LATENCY_TOTAL),
-    ("bystander failures", Measure.BYSTANDER_FAILURES),
+    ("background failures", Measure.BACKGROUND_FAILURES),
+    ("later failures", Measure.LATER_FAILURES),
+    ("later small failures", Measure.LATER_SMALL_FAILURES),
 )
 
 
@@ -53,19 +55,28 @@ def _work_table(cell: Cell) -> Table:
 
 def _latency_table(cell: Cell) -> Table:
     baseline = cell.plan.baseline
+    arms = [one for arm in cell.plan.arms for one in cell.of(arm.name)]
+    compared = [
+        (name, measure)
+        for name, measure in _COMPARED
+        if any(measured(measure, one.outcome) is not None for one in arms)
+    ]
     head = ["arm", *(name for name, _ in _LATENCY)]
-    for name, _ in _COMPARED:
+    for name, _ in compared:
         head += [name, f"{name} - {baseline}"]
     rows = []
     for arm in cell.plan.arms:
         ours = cell.of(arm.name)
         if ours:
             row = [arm.name, *(spread_of(measure, ours) for _, measure in _LATENCY)]
-            for _, measure in _COMPARED:
+            for _, measure in compared:
                 row += [spread_of(measure, ours), _difference(measure, ours, cell.of(baseline))]
             rows.append(tuple(row))
     return Table(
-        title=f"{cell.title}: latency, bystander", head=tuple(head), rows=tuple(rows), figures=True
+        title=f"{cell.title}: latency, other requests",
+        head=tuple(head),
+        rows=tuple(rows),
+        figures=True,
     )
 
 

@@ -38,4 +38,4 @@ RUN = Schema(2, {1: "c3e457c"})
 # What the digest of a replay key is taken of (harness.record.key.ReplayKey).
 KEY = Schema(2, {1: "c3e457c"})
 # kernels.json, results.json.gz and the files of single arms and states.
-COMPARISON = Schema(3, {1: "0aa8662", 2: "c3e457c"})
+COMPARISON = Schema(4, {1: "0aa8662", 2: "c3e457c", 3: "2ec25f9"})

@@ -11,7 +11,7 @@ from harness.checks.identity import DEADLINE_PASSED
 from harness.checks.last_resort_bounds import PLUGGED_ORDER
 from harness.compare.states import HELD
 from harness.model.state import GfpClass
-from harness.texts.guest import module_records
+from harness.texts.guest import background_load, module_records
 from harness.texts.proc.sysctl import Knob
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +43,8 @@ FACTS = [
     (limits.FILLER_BYTES, "kmod/cross_check_free.c", define("FILLER_BYTES")),
     (PLUGGED_ORDER, f"{SCRIPTS}/run_torture.sh", r"unmovable_comb\.sh\" start 10 6 (\d+)"),
     (DEADLINE_PASSED, f"{SCRIPTS}/run_stage.sh", r"status=(124)"),
+    (int(background_load.FORMAT_LINE.split()[1]), "kmod/background_load.c", define("LOAD_FORMAT")),
+    (background_load.DRAWS, "kmod/background_load.c", define("LOAD_DRAWS")),
     (int(module_records.FORMAT_LINE.split()[1]), HIGH_ORDER, define("HIGH_ORDER_FORMAT")),
 ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Results of kmod/bystander.c, and the stream of orders that its seed stands for."""
+"""Results of kmod/background_load.c, and the stream of orders that its seed stands for."""
 
 import re
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from harness.texts.pages import Order, order_of
 from harness.texts.text import damaged, key_values, natural, required, shown, whole_lines
 
-_WHAT = "bystander"
-_FIRST = "bystander 1"
+OPTION = "--background-load"  # of vm/guest/scripts/run_arm.sh: how many requests
+_WHAT = "background_load"
+FORMAT_LINE = "background_load 1"
 _ORDER_LINE = re.compile(r"order=[0-9]+ .*")
 _HEAD_LINES = 3
 _U64 = (1 << 64) - 1
-_DRAWS = 32
-# How many of 32 draws are of which order (bystander.c, bystander_weights).
+DRAWS = 32
+# How many of 32 draws are of which order (background_load.c, load_weights).
 WEIGHTS: tuple[tuple[Order, int], ...] = (
     (Order(0), 16),
     (Order(1), 6),
@@ -35,8 +36,8 @@ class OrderOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BystanderResult:
-    """What a bystander did; `state` is done or stopped."""
+class LoadResult:
+    """What the load did; `state` is done or stopped."""
 
     seed: int
     attempts: int
@@ -53,14 +54,14 @@ class BystanderResult:
         return sum(outcome.failures for outcome in self.orders)
 
 
-def parse_bystander(text: str) -> BystanderResult:
+def parse_background_load(text: str) -> LoadResult:
     """Parse the whole file; RecordError if cut, or if its sums or its stream do not fit."""
     lines = whole_lines(text, _WHAT)
-    if lines[0] != _FIRST or lines[-1] != "end" or len(lines) <= _HEAD_LINES:
+    if lines[0] != FORMAT_LINE or lines[-1] != "end" or len(lines) <= _HEAD_LINES:
         raise damaged(_WHAT, f"it begins {shown(lines[0])} and ends {shown(lines[-1])}")
     head = key_values([*lines[1].split(), *lines[2].split()], _WHAT)
     outcomes = tuple(_outcome(line) for line in lines[_HEAD_LINES:-1])
-    result = BystanderResult(
+    result = LoadResult(
         seed=natural(required(head, "seed", _WHAT), _WHAT),
         attempts=natural(required(head, "attempts", _WHAT), _WHAT),
         held=natural(required(head, "held", _WHAT), _WHAT),
@@ -88,7 +89,7 @@ def expected_attempts(seed: int, requests: int) -> dict[Order, int]:
     for number in range(-8, requests):
         state = _xorshift(state)
         if number >= 0:
-            counts[by_draw[(state >> 16) % _DRAWS]] += 1
+            counts[by_draw[(state >> 16) % DRAWS]] += 1
     return counts
 
 

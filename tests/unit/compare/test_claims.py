@@ -125,7 +125,9 @@ def test_every_measure_can_be_read() -> None:
     values = {measure: measured(measure, BASE) for measure in Measure}
     assert {name for name, value in values.items() if value is None} == {
         Measure.LOOKED,
-        Measure.BYSTANDER_FAILURES,
+        Measure.BACKGROUND_FAILURES,
+        Measure.LATER_FAILURES,
+        Measure.LATER_SMALL_FAILURES,
     }
     assert values[Measure.BOUND_SHARE] == pytest.approx(193 / 198)
 

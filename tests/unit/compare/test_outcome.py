@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.outcome import STOPPED, quantile, read_outcome
+from harness.compare.outcome import (
+    STOPPED,
+    BackgroundLoad,
+    LaterDemand,
+    Outcome,
+    quantile,
+    read_outcome,
+)
 from harness.compare.results import unpacked
 from harness.errors import RecordError
 
@@ -54,6 +61,16 @@ def inserted(words: list[str], at: int, word: str) -> list[str]:
     return [*words[:at], word, *words[at:]]
 
 
+def summed(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Write the checksums anew."""
+    files.pop("sha256sums", None)
+    sums = [
+        f"{sha256(data).hexdigest()}  {path}" for path, data in files.items() if path != STOPPED
+    ]
+    files["sha256sums"] = ("\n".join(sums) + "\n").encode()
+    return files
+
+
 def with_last_resort(before: str, after: str) -> dict[str, bytes]:
     """Let the saved guest have a kernel with mode 5: a step more, and a table."""
     files = saved("off")
@@ -64,12 +81,7 @@ def with_last_resort(before: str, after: str) -> dict[str, bytes]:
         table = [" ".join(inserted(header.split(), at, "last_resort"))]
         table += [" ".join(inserted(row.split(), at, "0")) for row in rows]
         files[f"{when}/monitor_success_by_step"] = ("\n".join(table) + "\n").encode()
-    del files["sha256sums"]
-    sums = [
-        f"{sha256(data).hexdigest()}  {path}" for path, data in files.items() if path != STOPPED
-    ]
-    files["sha256sums"] = ("\n".join(sums) + "\n").encode()
-    return files
+    return summed(files)
 
 
 def last_resort(looked: int) -> str:
@@ -109,3 +121,66 @@ def test_quantiles_are_values_that_occurred() -> None:
     values = list(range(1, 101))
     assert [quantile(values, share) for share in (0.5, 0.95, 0.99)] == [50, 95, 99]
     assert quantile([7], 0.99) == 7
+
+
+# 401 requests of seed 1, as a guest of 5.15.180 gave them.
+LOAD = """background_load 1
+seed=1 attempts=401 held=64 period_us=1000 gfp=noretry
+state=done done=401
+order=0 attempts=193 failures=0 latency_ns_sum=503680 latency_ns_max=41344
+order=1 attempts=68 failures=0 latency_ns_sum=281377 latency_ns_max=26048
+order=2 attempts=66 failures=0 latency_ns_sum=240328 latency_ns_max=14112
+order=3 attempts=66 failures=2 latency_ns_sum=224424 latency_ns_max=8720
+order=5 attempts=8 failures=1 latency_ns_sum=56912 latency_ns_max=8192
+end
+"""
+LATER = "later_demand 1\norder=9 attempts=256 failures=89\nend\n"
+
+
+def outcome_with(**texts: str) -> Outcome:
+    files = saved("off") | {name: text.encode() for name, text in texts.items()}
+    return read_outcome(summed(files), icount_shift=3)[1]
+
+
+def test_a_background_load_and_a_later_demand_are_two_things() -> None:
+    assert outcome_with().background_load is None
+    assert outcome_with().later_demand is None
+    with_load = outcome_with(background_load=LOAD)
+    assert with_load.background_load == BackgroundLoad(attempts=401, failures=3)
+    assert with_load.later_demand is None
+    both = outcome_with(background_load=LOAD, later_small=LOAD, later_demand=LATER)
+    assert both.background_load == with_load.background_load
+    assert both.later_demand == LaterDemand(small_failures=3, attempts=256, failures=89)
+
+
+def test_a_line_in_the_output_is_no_background_load() -> None:
+    said = saved("off")["output"].decode()
+    line = "order=9 attempts=256 failures=89 later\n"
+    found = outcome_with(output=line + said)
+    assert (found.background_load, found.later_demand) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"background_load": LOAD.replace("attempts=193", "attempts=192")},
+        {"background_load": LOAD.replace("state=done", "state=running")},
+        {"background_load": LOAD[:-5]},
+        {"later_small": LOAD},
+        {"later_demand": LATER},
+        {"later_small": LOAD, "later_demand": LATER.replace("89", "257")},
+        {"later_small": LOAD, "later_demand": LATER.replace("order=9", "order=11")},
+        {"later_small": LOAD, "later_demand": LATER.replace("end\n", "")},
+        {"later_small": LOAD, "later_demand": LATER.replace("demand 1", "demand 2")},
+    ],
+)
+def test_other_requests_texts_that_do_not_fit_are_refused(texts: dict[str, str]) -> None:
+    with pytest.raises(RecordError, match="background_load|later"):
+        outcome_with(**texts)
+
+
+def test_an_arm_that_was_to_have_a_background_load_has_its_text() -> None:
+    command = saved("off")["command"].decode().replace(" 10 ", " --background-load 401 10 ", 1)
+    assert outcome_with(command=command, background_load=LOAD).background_load is not None
+    with pytest.raises(RecordError, match="background_load: absent"):
+        outcome_with(command=command)

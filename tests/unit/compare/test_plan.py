@@ -164,7 +164,12 @@ def test_all_arm_texts_are_equally_long() -> None:
         ("memory_mib = 512", "memory_mib = 100", "less than"),
         ("memory_mib = 512", "memory_mib = ", "correct the plan"),
         ("memory_mib = 512", "memory_mib = 512\nicount_shift = -1", "outside 0..10"),
-        ("order = 10", "order = 10\nbystander = -1", "burst ten: bystander = -1 is outside 0.."),
+        (
+            "order = 10",
+            "order = 10\nbackground_load = -1",
+            "ten: background_load = -1 is outside 0..",
+        ),
+        ("order = 10", "order = 10\nbystander = 20", "unknown field `bystander`"),
         ("seeds = [7, 3]", f"seeds = {'[' * 5000}", "correct the plan"),
     ],
 )

@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from harness.compare.outcome import Bystander
+from harness.compare.outcome import BackgroundLoad
 from harness.compare.results import (
     differing_fields,
     first_difference,
@@ -64,6 +64,6 @@ def test_a_lost_text_is_named() -> None:
 
 
 def test_fields_that_differ() -> None:
-    one, other = Bystander(attempts=9, failures=1), Bystander(attempts=9, failures=2)
+    one, other = BackgroundLoad(attempts=9, failures=1), BackgroundLoad(attempts=9, failures=2)
     assert differing_fields(one, other) == ("failures",)
     assert differing_fields(one, one) == ()

@@ -3,18 +3,20 @@
 # One arm of a comparison: its settings, what it does before, its burst.
 #
 # usage: run_arm.sh [--sysctl NAME=VALUE]... [--before compact_memory] [--settle S] \
-#                   [--bystander N] ORDER REQUESTS HOLD_UNTIL_FAIL GFP MAX_MIB
+#                   [--background-load N] ORDER REQUESTS HOLD_UNTIL_FAIL GFP MAX_MIB
 #
-# S guest seconds let what was set in motion come to rest. With --bystander,
-# kmod/bystander.ko makes N small requests of other orders beside the burst; what
-# it met is printed. The burst is run_high_order_module_test.sh with everything
-# held. A state may have left in /tmp/after_burst what is to follow it. The last
-# line is extfrag_events=N: allocations that took a block of another migratetype.
+# S guest seconds let what was set in motion come to rest. With --background-load,
+# kmod/background_load.ko makes N small requests of other orders beside the burst;
+# its result goes to $BUDDYLAB_STAGE_DIR/background_load, or to results/ where that
+# is unset. The burst is run_high_order_module_test.sh with everything held. A
+# state may have left in /tmp/after_burst what is to follow it. The last line is
+# extfrag_events=N: allocations that took a block of another migratetype.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib.sh"
 
-bystander=/sys/kernel/debug/bystander
+load_files=/sys/kernel/debug/background_load
+saved=${BUDDYLAB_STAGE_DIR:-$root/results}
 after_burst=/tmp/after_burst
 
 set_sysctl() {
@@ -42,19 +44,20 @@ while [ $# -gt 5 ]; do
 	--sysctl) set_sysctl "$2" ;;
 	--before) act "$2" ;;
 	--settle) sleep "$2" ;;
-	--bystander) attempts=$2 ;;
+	--background-load) attempts=$2 ;;
 	*) usage ;;
 	esac
 	shift 2
 done
 [ $# -eq 5 ] || usage
 
-[ "$attempts" -eq 0 ] || load bystander attempts="$attempts"
+[ "$attempts" -eq 0 ] || load background_load attempts="$attempts"
 bash "$root/scripts/run_high_order_module_test.sh" "$1" "$2" 0 0 "$2" "$3" "$4" "$5"
 if [ "$attempts" -ne 0 ]; then
-	echo 1 > "$bystander/stop"
-	cat "$bystander/result"
-	rmmod bystander
+	echo 1 > "$load_files/stop"
+	mkdir -p "$saved"
+	cat "$load_files/result" > "$saved/background_load"
+	rmmod background_load
 fi
 [ ! -f "$after_burst" ] || bash "$after_burst"
 echo "extfrag_events=$(($(extfrag_events) - events_before))"

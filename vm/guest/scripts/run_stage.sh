@@ -9,9 +9,9 @@
 # process group is told to end, and killed STOP_GRACE_S later.
 #
 # run/NAME/ gets: prepare (its output), before/, command, output, exit_status
-# (124: the deadline passed), records (where the module ran), after/ (the
-# module unloaded, what PREPARE made still there), cleanup (its output), and
-# last sha256sums of all the others.
+# (124: the deadline passed), records (where the module ran), what else COMMAND
+# saves in $BUDDYLAB_STAGE_DIR, after/ (the module unloaded, what PREPARE made
+# still there), cleanup (its output), and last sha256sums of all the others.
 #
 # With $BUDDYLAB_PREDICT, before/ goes to ttyS1 as soon as it is there: the host
 # foretells from it what COMMAND does, see run_high_order_module_test.sh.
@@ -37,6 +37,7 @@ command=$5
 stage=$root/run/$name
 export BUDDYLAB_STAGE=$name
 export BUDDYLAB_DEADLINE_S=$deadline_s
+export BUDDYLAB_STAGE_DIR=$stage
 export RECORDS_FILE=$stage/records
 
 log() {

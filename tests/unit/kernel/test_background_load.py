@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The bystander's text is believed only if its counts are those its seed stands for."""
+"""A background load's text is believed only if its counts are those its seed stands for."""
 
 import pytest
 
 from harness.errors import RecordError
-from harness.texts.guest.background_load import expected_attempts, parse_bystander
+from harness.texts.guest.background_load import expected_attempts, parse_background_load
 from harness.texts.pages import Order
 
 # Counts as a guest of 5.15.180 gave them; made final by hand.
-TEXT = """bystander 1
+TEXT = """background_load 1
 seed=1 attempts=2000 held=64 period_us=1000 gfp=noretry
 state=stopped done=401
 order=0 attempts=193 failures=0 latency_ns_sum=503680 latency_ns_max=41344
@@ -21,7 +21,7 @@ end
 
 
 def test_what_a_guest_said_is_read() -> None:
-    result = parse_bystander(TEXT)
+    result = parse_background_load(TEXT)
     assert (result.state, result.done, result.failures) == ("stopped", 401, 3)
     assert result.orders[4].order == 5
 
@@ -43,10 +43,10 @@ def test_the_stream_depends_on_the_seed_alone() -> None:
         ("attempts=66 failures=2", "attempts=66 failures=67"),
         ("order=5", "order=11"),
         ("end\n", ""),
-        ("bystander 1", "bystander 2"),
+        ("background_load 1", "background_load 2"),
     ],
 )
 def test_an_altered_text_is_refused(old: str, new: str) -> None:
     assert old in TEXT
     with pytest.raises(RecordError):
-        parse_bystander(TEXT.replace(old, new))
+        parse_background_load(TEXT.replace(old, new))

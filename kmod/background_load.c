@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bystander - a stream of small requests beside whatever else allocates
+ * background_load - a stream of small requests beside whatever else allocates
  *
  * One kernel thread makes "attempts" requests, one every "period_us"
  * microseconds. The order of each comes from the seed alone: xorshift64, and
@@ -12,9 +12,9 @@
  * compacts once and then fails; with gfp=kernel it would call the OOM killer
  * instead.
  *
- * /sys/kernel/debug/bystander/result, complete once state is not "running":
+ * /sys/kernel/debug/background_load/result, complete once state is not "running":
  *
- *   bystander 1
+ *   background_load 1
  *   seed=1 attempts=4096 held=64 period_us=1000 gfp=noretry
  *   state=done done=4096
  *   order=0 attempts=N failures=N latency_ns_sum=N latency_ns_max=N
@@ -41,9 +41,9 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
-#define BYSTANDER_FORMAT	1
-#define BYSTANDER_HELD_MAX	8192
-#define BYSTANDER_DRAWS		32
+#define LOAD_FORMAT		1
+#define LOAD_HELD_MAX		8192
+#define LOAD_DRAWS		32
 
 static unsigned int seed = 1;
 module_param(seed, uint, 0444);
@@ -69,20 +69,20 @@ static char *gfp = "noretry";
 module_param(gfp, charp, 0444);
 MODULE_PARM_DESC(gfp, "kernel|noretry|nowait (default noretry)");
 
-/* Of BYSTANDER_DRAWS draws. */
+/* Of LOAD_DRAWS draws. */
 static const struct {
 	unsigned int order;
 	unsigned int draws;
-} bystander_weights[] = {
+} load_weights[] = {
 	{ 0, 16 }, { 1, 6 }, { 2, 5 }, { 3, 4 }, { 5, 1 },
 };
 
-struct bystander_place {
+struct load_place {
 	struct page *page;
 	unsigned int order;
 };
 
-struct bystander_count {
+struct load_count {
 	unsigned long attempts;
 	unsigned long failures;
 	u64 latency_ns_sum;
@@ -90,102 +90,101 @@ struct bystander_count {
 };
 
 /* Written by the thread alone. */
-static struct bystander_place bystander_ring[BYSTANDER_HELD_MAX];
-static struct bystander_count bystander_counts[MAX_ORDER];
-static unsigned int bystander_done;
+static struct load_place load_ring[LOAD_HELD_MAX];
+static struct load_count load_counts[MAX_ORDER];
+static unsigned int load_done;
 /* Everything above is final before it: stored with release. */
-static const char *bystander_state = "running";
-static bool bystander_told_to_stop;
-static DECLARE_COMPLETION(bystander_ended);
-static u64 bystander_random;
-static gfp_t bystander_gfp;
-static struct task_struct *bystander_worker;
-static struct dentry *bystander_dir;
+static const char *load_state = "running";
+static bool load_told_to_stop;
+static DECLARE_COMPLETION(load_ended);
+static u64 load_random;
+static gfp_t load_gfp;
+static struct task_struct *load_worker;
+static struct dentry *load_dir;
 
-static u64 bystander_next(void)
+static u64 load_next(void)
 {
-	bystander_random ^= bystander_random << 13;
-	bystander_random ^= bystander_random >> 7;
-	bystander_random ^= bystander_random << 17;
-	return bystander_random >> 16;
+	load_random ^= load_random << 13;
+	load_random ^= load_random >> 7;
+	load_random ^= load_random << 17;
+	return load_random >> 16;
 }
 
-static void bystander_seed(void)
+static void load_seed(void)
 {
 	unsigned int i;
 
 	/* splitmix64's increment: xorshift must not start at 0. */
-	bystander_random = seed * 0x9e3779b97f4a7c15ULL;
-	if (!bystander_random)
-		bystander_random = 1;
+	load_random = seed * 0x9e3779b97f4a7c15ULL;
+	if (!load_random)
+		load_random = 1;
 	for (i = 0; i < 8; i++)
-		bystander_next();
+		load_next();
 }
 
-static unsigned int bystander_order(void)
+static unsigned int load_order(void)
 {
-	unsigned int draw = bystander_next() & (BYSTANDER_DRAWS - 1);
+	unsigned int draw = load_next() & (LOAD_DRAWS - 1);
 	unsigned int i = 0;
 
-	while (draw >= bystander_weights[i].draws)
-		draw -= bystander_weights[i++].draws;
-	return bystander_weights[i].order;
+	while (draw >= load_weights[i].draws)
+		draw -= load_weights[i++].draws;
+	return load_weights[i].order;
 }
 
-static void bystander_free(struct bystander_place *place)
+static void load_free(struct load_place *place)
 {
 	if (place->page)
 		__free_pages(place->page, place->order);
 	place->page = NULL;
 }
 
-static void bystander_request(unsigned int i)
+static void load_request(unsigned int i)
 {
-	struct bystander_place *place = &bystander_ring[i % held];
-	struct bystander_count *count;
+	struct load_place *place = &load_ring[i % held];
+	struct load_count *count;
 	u64 start_ns, latency_ns;
 
-	bystander_free(place);
-	place->order = bystander_order();
-	count = &bystander_counts[place->order];
+	load_free(place);
+	place->order = load_order();
+	count = &load_counts[place->order];
 	start_ns = ktime_get_ns();
-	place->page = alloc_pages(bystander_gfp, place->order);
+	place->page = alloc_pages(load_gfp, place->order);
 	latency_ns = ktime_get_ns() - start_ns;
 	count->attempts++;
 	count->failures += !place->page;
 	count->latency_ns_sum += latency_ns;
 	if (latency_ns > count->latency_ns_max)
 		count->latency_ns_max = latency_ns;
-	WRITE_ONCE(bystander_done, i + 1);
+	WRITE_ONCE(load_done, i + 1);
 }
 
-static void bystander_free_all(void)
+static void load_free_all(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < held; i++)
-		bystander_free(&bystander_ring[i]);
+		load_free(&load_ring[i]);
 }
 
-static bool bystander_must_stop(void)
+static bool load_must_stop(void)
 {
-	return READ_ONCE(bystander_told_to_stop) || kthread_should_stop();
+	return READ_ONCE(load_told_to_stop) || kthread_should_stop();
 }
 
-static int bystander_work(void *unused)
+static int load_work(void *unused)
 {
 	unsigned int i;
 
-	for (i = 0; i < attempts && !bystander_must_stop(); i++) {
-		bystander_request(i);
+	for (i = 0; i < attempts && !load_must_stop(); i++) {
+		load_request(i);
 		usleep_range(period_us, period_us + 1);
 	}
 	if (!keep)
-		bystander_free_all();
-	/* Pairs with the acquire in bystander_result_show(). */
-	smp_store_release(&bystander_state,
-			  bystander_done == attempts ? "done" : "stopped");
-	complete_all(&bystander_ended);
+		load_free_all();
+	/* Pairs with the acquire in load_result_show(). */
+	smp_store_release(&load_state, load_done == attempts ? "done" : "stopped");
+	complete_all(&load_ended);
 	/* kthread_stop() needs a thread that is still there. */
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_IDLE);
@@ -193,23 +192,23 @@ static int bystander_work(void *unused)
 			schedule();
 		__set_current_state(TASK_RUNNING);
 	}
-	bystander_free_all();
+	load_free_all();
 	return 0;
 }
 
-static int bystander_result_show(struct seq_file *m, void *unused)
+static int load_result_show(struct seq_file *m, void *unused)
 {
-	/* Pairs with the release in bystander_work(). */
-	const char *state = smp_load_acquire(&bystander_state);
+	/* Pairs with the release in load_work(). */
+	const char *state = smp_load_acquire(&load_state);
 	unsigned int i;
 
-	seq_printf(m, "%s %d\n", KBUILD_MODNAME, BYSTANDER_FORMAT);
+	seq_printf(m, "%s %d\n", KBUILD_MODNAME, LOAD_FORMAT);
 	seq_printf(m, "seed=%u attempts=%u held=%u period_us=%u gfp=%s\n",
 		   seed, attempts, held, period_us, gfp);
-	seq_printf(m, "state=%s done=%u\n", state, READ_ONCE(bystander_done));
-	for (i = 0; i < ARRAY_SIZE(bystander_weights); i++) {
-		unsigned int order = bystander_weights[i].order;
-		const struct bystander_count *count = &bystander_counts[order];
+	seq_printf(m, "state=%s done=%u\n", state, READ_ONCE(load_done));
+	for (i = 0; i < ARRAY_SIZE(load_weights); i++) {
+		unsigned int order = load_weights[i].order;
+		const struct load_count *count = &load_counts[order];
 
 		seq_printf(m, "order=%u attempts=%lu failures=%lu latency_ns_sum=%llu latency_ns_max=%llu\n",
 			   order, count->attempts, count->failures,
@@ -218,20 +217,20 @@ static int bystander_result_show(struct seq_file *m, void *unused)
 	seq_puts(m, "end\n");
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(bystander_result);
+DEFINE_SHOW_ATTRIBUTE(load_result);
 
-static int bystander_stop_set(void *unused, u64 value)
+static int load_stop_set(void *unused, u64 value)
 {
-	WRITE_ONCE(bystander_told_to_stop, true);
+	WRITE_ONCE(load_told_to_stop, true);
 	/* At most one pause and one request are between it and its end. */
-	if (!wait_for_completion_timeout(&bystander_ended, 30 * HZ))
+	if (!wait_for_completion_timeout(&load_ended, 30 * HZ))
 		return -ETIMEDOUT;
 	return 0;
 }
-DEFINE_DEBUGFS_ATTRIBUTE(bystander_stop_fops, NULL, bystander_stop_set, "%llu\n");
+DEFINE_DEBUGFS_ATTRIBUTE(load_stop_fops, NULL, load_stop_set, "%llu\n");
 
-static int __init bystander_check(const char *name, unsigned int value,
-				  unsigned int highest)
+static int __init load_check(const char *name, unsigned int value,
+			     unsigned int highest)
 {
 	if (value && value <= highest)
 		return 0;
@@ -239,50 +238,48 @@ static int __init bystander_check(const char *name, unsigned int value,
 	return -EINVAL;
 }
 
-static int __init bystander_find_gfp(void)
+static int __init load_find_gfp(void)
 {
-	bystander_gfp = __GFP_NOWARN;
+	load_gfp = __GFP_NOWARN;
 	if (!strcmp(gfp, "kernel"))
-		bystander_gfp |= GFP_KERNEL;
+		load_gfp |= GFP_KERNEL;
 	else if (!strcmp(gfp, "noretry"))
-		bystander_gfp |= GFP_KERNEL | __GFP_NORETRY;
+		load_gfp |= GFP_KERNEL | __GFP_NORETRY;
 	else if (!strcmp(gfp, "nowait"))
-		bystander_gfp |= GFP_NOWAIT;
+		load_gfp |= GFP_NOWAIT;
 	else
 		pr_err("gfp=%s refused: give kernel, noretry or nowait\n", gfp);
-	return bystander_gfp == __GFP_NOWARN ? -EINVAL : 0;
+	return load_gfp == __GFP_NOWARN ? -EINVAL : 0;
 }
 
-static int __init bystander_init(void)
+static int __init load_init(void)
 {
-	if (bystander_check("attempts", attempts, 1000000) ||
-	    bystander_check("held", held, BYSTANDER_HELD_MAX) ||
-	    bystander_check("period_us", period_us, USEC_PER_SEC) ||
-	    bystander_find_gfp())
+	if (load_check("attempts", attempts, 1000000) ||
+	    load_check("held", held, LOAD_HELD_MAX) ||
+	    load_check("period_us", period_us, USEC_PER_SEC) ||
+	    load_find_gfp())
 		return -EINVAL;
-	bystander_seed();
-	bystander_worker = kthread_create(bystander_work, NULL, KBUILD_MODNAME);
+	load_seed();
+	load_worker = kthread_create(load_work, NULL, KBUILD_MODNAME);
 	/* Never -EAGAIN, which would ask for the module to be loaded again. */
-	if (IS_ERR(bystander_worker))
+	if (IS_ERR(load_worker))
 		return -ENOMEM;
-	bystander_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
-	debugfs_create_file("result", 0444, bystander_dir, NULL,
-			    &bystander_result_fops);
-	debugfs_create_file_unsafe("stop", 0200, bystander_dir, NULL,
-				   &bystander_stop_fops);
-	wake_up_process(bystander_worker);
+	load_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	debugfs_create_file("result", 0444, load_dir, NULL, &load_result_fops);
+	debugfs_create_file_unsafe("stop", 0200, load_dir, NULL, &load_stop_fops);
+	wake_up_process(load_worker);
 	return 0;
 }
 
-static void __exit bystander_exit(void)
+static void __exit load_exit(void)
 {
 	/* The thread frees what it holds before it ends. */
-	kthread_stop(bystander_worker);
-	debugfs_remove(bystander_dir);
+	kthread_stop(load_worker);
+	debugfs_remove(load_dir);
 }
 
-module_init(bystander_init);
-module_exit(bystander_exit);
+module_init(load_init);
+module_exit(load_exit);
 
 MODULE_DESCRIPTION("Allocate and free small blocks in a known order");
 MODULE_LICENSE("GPL");
