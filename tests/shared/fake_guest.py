@@ -34,6 +34,13 @@ EMULATOR = Emulator(
 )
 
 _PROGRAM = Path(__file__).parents[1] / "fakes" / "fake_qemu.py"
+_SHELL = """#!/bin/sh
+case "$*" in
+*--version) echo "QEMU emulator version 7.2.22 (Fake 1:7.2)"; echo "Copyright (c)" ;;
+*"-L help") echo "${{BUDDYLAB_FAKE_QEMU_FIRMWARE:-/nonexistent}}" ;;
+*) exec {python} -S {program} "$@" ;;
+esac
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scenario: str) -> F
     folder = tmp_path / "bin"
     folder.mkdir(exist_ok=True)
     program = folder / "qemu-system-x86_64"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {_PROGRAM} "$@"\n')
+    program.write_text(_SHELL.format(python=sys.executable, program=_PROGRAM))
     program.chmod(0o755)
     firmware = tmp_path / "firmware"
     firmware.mkdir(exist_ok=True)
