@@ -4,6 +4,7 @@
 Nothing leaves by Python's own way: its traceback exits 1, which means that a check failed.
 """
 
+import errno
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,15 +64,23 @@ def _refused_by_host(error: OSError) -> Exit:
 
     if isinstance(error, BrokenPipeError):
         return Exit.STAGE
+    root = Cache.default().root
     if is_disk_full(error):
-        logger.error("%s", disk_full(Cache.default().root, CACHE_ELSEWHERE))
-    else:
-        logger.error(
-            "this host refused: %s; change that, or %s (--verbose shows where it happened)",
-            error,
-            CACHE_ELSEWHERE,
-        )
+        logger.error("%s", disk_full(error, root, CACHE_ELSEWHERE))
+        return Exit.HOST
+    instead = "change that"
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        instead = "raise the limit of open files (ulimit -n)"
+    elif error.filename is not None and _concerns(str(error.filename), root):
+        instead += f", or {CACHE_ELSEWHERE}"
+    logger.error("this host refused: %s; %s (--verbose shows where it happened)", error, instead)
     return Exit.HOST
+
+
+def _concerns(file: str, root: Path) -> bool:
+    """Whether `file` is in the cache, or on the way to it."""
+    path = Path(file).absolute()
+    return path.is_relative_to(root) or root.is_relative_to(path)
 
 
 def _bug(error: Exception, argv: Sequence[str]) -> Exit:

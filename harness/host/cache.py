@@ -20,6 +20,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -161,7 +162,9 @@ class Cache:
     @contextlib.contextmanager
     def building(self, name: str) -> Iterator[Path]:
         """Give a scratch directory on the cache's own file system; it is gone afterwards."""
-        with disk_full_told(self.root, CACHE_ELSEWHERE), scratch(self.root / "tmp", name) as work:
+        # Asked before what was cut is removed, and once more for the directory itself.
+        told = partial(disk_full_told, self.root, CACHE_ELSEWHERE)
+        with told(), scratch(self.root / "tmp", name) as work, told():
             yield work
 
     def publish(self, work: Path, kind: str, key: str, value: object) -> Path:

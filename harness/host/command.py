@@ -10,6 +10,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -20,14 +21,13 @@ from pathlib import Path
 
 from harness.errors import HarnessError, HostError
 from harness.host.deadline import Deadline
+from harness.host.disk import FULL_BYTES, is_full
 from harness.host.environment import pinned
 
 logger = logging.getLogger("buddylab")
 
 TAIL_LINES = 20
 KILL_GRACE_S = 5.0
-# Where less is free, a failed command had no room: some shells say "I/O error" of it.
-_FULL_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,18 @@ def _failure(
     completed: Completed, *, reason: str, log_path: Path | None
 ) -> CommandFailedError | OSError:
     """Tell a full disk, which is the host's matter, from a failure of the command itself."""
-    told = os.strerror(errno.ENOSPC) in completed.output
-    if told or (log_path is not None and shutil.disk_usage(log_path.parent).free < _FULL_BYTES):
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    full = os.strerror(errno.ENOSPC)
+    if told := [line for line in completed.output.splitlines() if full in line]:
+        return OSError(errno.ENOSPC, full, _file_of("\n".join(told)))
+    if log_path is not None and shutil.disk_usage(log_path.parent).free < FULL_BYTES:
+        return OSError(errno.ENOSPC, full, str(log_path))
     return CommandFailedError(completed, reason=reason, log_path=log_path)
+
+
+def _file_of(told: str) -> str | None:
+    """Return what a tool could not write: of the files that it names, one on a full disk."""
+    words = re.findall(r"/[^\s'\"\u2018\u2019:;,]+", told)
+    return next((word for word in words if is_full(Path(word))), None)
 
 
 def require(program: str) -> str:

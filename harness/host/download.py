@@ -6,7 +6,6 @@ import errno
 import http.client
 import logging
 import re
-import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import HostError, UserError
+from harness.host.cache import CACHE_ELSEWHERE
 from harness.host.deadline import Deadline
+from harness.host.disk import disk_full, written
 from harness.host.files import sha256_file
 from harness.host.progress import progress
 from harness.texts.text import shown, without_credentials
@@ -74,7 +75,7 @@ def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path
             break
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise _no_space(part) from error
+                raise disk_full(error, part.parent, CACHE_ELSEWHERE) from error
             progressed = _size(part) > before
             if not progressed or attempt == ATTEMPTS_MAX or deadline.expired:
                 raise UnreachableError(
@@ -112,7 +113,8 @@ def _continue(url: str, part: Path, deadline: Deadline) -> None:
             progress("fetch", total=total, unit="bytes") as advance,
         ):
             while chunk := response.read(CHUNK_BYTES):
-                file.write(chunk)
+                with written(part):
+                    file.write(chunk)
                 advance(file.tell(), url.rpartition("/")[2])
                 if deadline.expired:
                     raise TimeoutError(f"not done within {deadline.limit_s:.0f} s")
@@ -161,11 +163,3 @@ def _size(path: Path) -> int:
 
 def _reason(error: BaseException) -> str:
     return str(getattr(error, "reason", error)) or type(error).__name__
-
-
-def _no_space(part: Path) -> HostError:
-    free_mib = shutil.disk_usage(part.parent).free >> 20
-    return HostError(
-        f"no space left for {part.name} below {part.parent} ({free_mib} MiB free); "
-        "free some, or move the cache with BUDDYLAB_CACHE"
-    )

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from harness.digest import sha256_text
+from harness.host.disk import written
 
 _CHUNK_BYTES = 1 << 20
 
@@ -38,7 +39,8 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     # A process number is no name: in another container, another process has it.
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        partial.write_bytes(data)
+        with written(path):
+            partial.write_bytes(data)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

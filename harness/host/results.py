@@ -19,7 +19,7 @@ _MAX_FILES = 10_000
 _MAX_DEPTH = 4
 # tarfile raises the latter two over some headers that are damaged.
 _DAMAGED = (tarfile.TarError, ValueError, OverflowError)
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}")
 
 
 def unpack(stream: BinaryIO, stages: Sequence[str], target: Path) -> None:

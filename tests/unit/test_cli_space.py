@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """No space left, on a file system that is really full, wherever it is met."""
 
+import errno
+import os
 import shutil
 import subprocess  # noqa: TID251 - mount
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,8 +13,13 @@ import pytest
 from command_line import buddylab, entries, names, refused
 from saved_folder import write_run
 
-from harness.errors import Exit
+from harness.cli import net
+from harness.errors import Exit, HostError
 from harness.host.cache import Cache
+from harness.host.command import run
+from harness.host.deadline import Deadline
+from harness.host.disk import disk_full_told
+from harness.host.files import atomic_write
 
 Resize = Callable[[int], None]
 STEP_KIB = 12
@@ -96,3 +104,103 @@ def test_reports_that_do_not_fit_beside_a_run(disk: tuple[Path, Resize]) -> None
 
     resize(ENOUGH_KIB)
     assert buddylab("report", str(saved)).returncode == 0
+
+
+def no_space(file: Path | None = None) -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *(() if file is None else (str(file),)))
+
+
+def test_the_file_of_the_error_is_named_not_the_nearest_handler(
+    tmp_path: Path, disk: tuple[Path, Resize]
+) -> None:
+    point, _ = disk
+    elsewhere = "name a folder elsewhere"
+    with pytest.raises(HostError) as error, disk_full_told(tmp_path / "run", elsewhere):
+        raise no_space(point / "cache/tmp/file")
+    assert f"no space left below {point} (0 MiB free)" in str(error.value)
+    assert elsewhere not in str(error.value)
+
+    with pytest.raises(HostError, match=elsewhere) as error, disk_full_told(point, elsewhere):
+        raise no_space(point / "run/console.log")
+    assert f"no space left below {point}" in str(error.value)
+
+
+def test_a_full_temporary_directory_is_named(
+    tmp_path: Path, disk: tuple[Path, Resize], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point, _ = disk
+    monkeypatch.setattr(tempfile, "tempdir", str(point))
+    (point / "all").write_bytes(bytes(8192))
+    with pytest.raises(HostError) as error, disk_full_told(tmp_path, "move it"):
+        raise no_space()
+    assert f"no space left below {point} (0 MiB free)" in str(error.value)
+    assert "set TMPDIR to a directory elsewhere" in str(error.value)
+
+
+def test_nothing_is_blamed_that_was_not_seen_full(tmp_path: Path) -> None:
+    with pytest.raises(HostError) as error, disk_full_told(tmp_path, "move it"):
+        raise no_space()
+    said = str(error.value)
+    assert f"but {tmp_path} (" in said
+    assert "no other place that is written to is full" in said
+    assert "(0 MiB free)" not in said
+
+
+def test_a_file_that_is_cut_while_it_is_written_is_named(
+    tmp_path: Path, disk: tuple[Path, Resize]
+) -> None:
+    """It is removed before anybody could see that the disk was full."""
+    point, _ = disk
+    with pytest.raises(HostError) as error, disk_full_told(tmp_path, "move it"):
+        atomic_write(point / "results.json.gz", bytes(100_000))
+    assert f"no space left below {point}" in str(error.value)
+    assert list(point.iterdir()) == []
+
+
+def test_a_copy_that_does_not_fit_names_where_it_goes(
+    tmp_path: Path, disk: tuple[Path, Resize]
+) -> None:
+    point, _ = disk
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/large").write_bytes(bytes(100_000))
+    with pytest.raises(HostError) as error, disk_full_told(tmp_path, "move it"):
+        shutil.copytree(tmp_path / "tree", point / "tree")
+    assert f"no space left below {point}" in str(error.value)
+    with pytest.raises(HostError) as error, disk_full_told(tmp_path, "move it"):
+        shutil.copy2(tmp_path / "tree/large", point / "large")
+    assert f"no space left below {point}" in str(error.value)
+
+
+def test_what_a_tool_could_not_write_is_named(tmp_path: Path, disk: tuple[Path, Resize]) -> None:
+    """Not a file that stands first in its message."""
+    point, _ = disk
+    (tmp_path / "large").write_bytes(bytes(100_000))
+    script = f"echo '/bin/sh: No space left on device'; cp {tmp_path}/large {point}/out"
+    limit = Deadline.after(30.0, "the test")
+    with pytest.raises(HostError) as error, disk_full_told(tmp_path, "move it"):
+        run(["sh", "-c", script], deadline=limit)
+    assert f"no space left below {point}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "not_said"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "ulimit -n", "BUDDYLAB_CACHE"),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "/elsewhere/x"),
+            "/elsewhere/x",
+            "CACHE",
+        ),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error", "CACHE"),
+        (OSError(errno.EACCES, "Permission denied", "CACHE/tmp"), "BUDDYLAB_CACHE", "ulimit"),
+    ],
+)
+def test_the_cache_is_blamed_for_its_own_files_alone(
+    cache: Cache, error: OSError, said: str, not_said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if error.filename == "CACHE/tmp":
+        error.filename = str(cache.root / "tmp")
+    assert net.status_of(error, []) == Exit.HOST
+    assert "this host refused: " in caplog.text
+    assert said in caplog.text
+    assert not_said not in caplog.text

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a guest sends is not trusted: damaged headers and odd names are refused in words."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from harness.errors import RecordError
+from harness.host.results import members_below, unpack
+
+
+def stream(name: str, headers: dict[str, str] | None = None) -> io.BytesIO:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        member.pax_headers = headers or {}
+        archive.addfile(member, io.BytesIO(b"x"))
+    buffer.seek(0)
+    return buffer
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "said"),
+    [
+        ("arm/" + "x" * 300, None, "outside of its stages; refused"),
+        ("arm/output", {"GNU.sparse.map": "0,x"}, "cut short or damaged"),
+        ("arm/output", {"size": "1" + "0" * 30}, "and 1000000000000000000000000000000 bytes"),
+    ],
+)
+def test_what_no_guest_of_ours_sends_is_refused(
+    tmp_path: Path, name: str, headers: dict[str, str] | None, said: str
+) -> None:
+    with pytest.raises(RecordError, match=said):
+        unpack(stream(name, headers), ("arm",), tmp_path)
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("headers", [{"GNU.sparse.map": "0,x"}, {"size": "-5"}])
+def test_what_comes_in_advance_is_no_more_trusted(headers: dict[str, str]) -> None:
+    with pytest.raises(RecordError, match="damaged|refused"):
+        members_below(stream("arm/before/vmstat", headers), "arm/before")
