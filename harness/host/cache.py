@@ -96,6 +96,10 @@ class Cache:
         except msgspec.DecodeError:
             return None
 
+    def names(self, kind: str) -> list[str]:
+        """Name the entries of a kind, complete or not, as `load` takes them."""
+        return sorted(path.name for path in (self.root / kind).glob("*") if path.is_dir())
+
     def require_unaltered(self, kind: str, key: str, names: Iterable[str]) -> None:
         """Digest files of an entry that are about to be used; StageError if one was altered."""
         manifest, folder = self._manifest(kind, key), self.entry(kind, key)

@@ -1,175 +1,231 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""replay: run one arm of a saved comparison again and hold it to the bytes it gave."""
+"""replay: execute again what a run or an arm executed, and hold it to the bytes that it gave.
 
+Only what executes is compared before (harness.record.key), and only what the guest said after.
+"""
+
+import contextlib
 import logging
-import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.compare import plan as plans
-from harness.compare.plan import ArmRun, Plan
-from harness.compare.results import (
-    KERNELS,
-    RESULTS,
-    ArmResult,
-    KernelFacts,
-    KernelsFile,
-    first_difference,
-    parse_results,
-    placed,
-    short,
-    unpacked,
-)
-from harness.errors import RecordError, UserError
+from harness.compare.outcome import read_outcome
+from harness.compare.results import first_difference, short
+from harness.errors import HostError, RecordError
+from harness.host import emulator
+from harness.host.accelerator import AcceleratorChoice, Speed
 from harness.host.cache import Cache
+from harness.host.files import remove_tree, sha256_file
+from harness.host.folder import new_folder
 from harness.jobs.arm import PREPARING, Lab, prepared, run_arm
-from harness.jobs.compare import arm_result
-from harness.jobs.comparison import raw_path
+from harness.jobs.arm import spec_of as arm_spec_of
 from harness.jobs.evidence import gather, keep
 from harness.jobs.group import FAILED
-from harness.jobs.lab import arm_key, base_key, first_group, seeded
-from harness.record import schema
-from harness.record.key import ReplayKey, key_differences
+from harness.record.bundle import Expected, digests_of, run_expected
+from harness.record.key import Difference, ReplayKey, RunIdentity, key_differences
+from harness.stages import boot
+from harness.stages.boot import RunSettings
+from harness.stages.boot_files import BootFiles
+from harness.stages.key import replay_key
+from harness.stages.run import run_guest, run_key
+from harness.texts.proc.sysctl import Knob, PolicyMode
+from harness.values import CONSOLE_LOG, RAW, Accelerator, RunMode
 
 logger = logging.getLogger("replay")
 
-_SHORTEST_KEY = 6
-# Where comparisons are looked for when nothing is named.
-PLACES = (Path("docs/results"), Path("runs"))
+# What differs between two QEMUs: the host's matter, not the kernel's.
+_OF_QEMU = frozenset({"qemu_version", "qemu_digest", "firmware_digest"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """An arm of a saved comparison."""
+class Replayable:
+    """What executed once, and what its guest said."""
 
-    folder: Path
-    kernels: KernelsFile
-    plan: Plan
-    run: ArmRun
-    result: ArmResult
-
-    @property
-    def kernel(self) -> KernelFacts:
-        """What it ran on."""
-        variant = self.run.arm.kernel
-        return next(one for one in self.kernels.kernels if one.variant == variant)
+    title: str
+    identity: RunIdentity
+    expected: Expected
+    texts: Mapping[str, bytes] | None = None  # what the guest said, where that was kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What a replay gave; `difference` is empty where all is the same."""
+    """What one replay gave; `difference` is empty where all is the same."""
 
-    saved: Saved
+    what: Replayable
     digest: str
     difference: str
 
     def __str__(self) -> str:
-        """Print as the command's answer."""
-        run, old = self.saved.run, self.saved.result
-        name = f"{run.group.state.name}, {run.burst.name}, seed {run.group.seed}, {run.arm.name}"
+        """Print as a line of the command's answer."""
+        # A bundle's title may be a stranger's.
+        title = "".join(each for each in self.what.title if each.isprintable())
         if not self.difference:
-            return f"{name}: the same to the byte, {old.outcome.blocks} blocks, {self.digest}"
-        return f"{name}: DIFFERS: {self.difference}\n  saved {old.digest}\n  now   {self.digest}"
+            return f"{title}: the same to the byte, {self.digest}"
+        return (
+            f"{title}: DIFFERS: {self.difference}\n"
+            f"  saved {self.what.expected.digest}\n  now   {self.digest}"
+        )
 
 
-def find(key: str, places: tuple[Path, ...]) -> Saved:
-    """Find the arm whose key begins with `key` below `places`; UserError unless there is one."""
-    if len(key) < _SHORTEST_KEY:
-        raise UserError(f"{key!r} is short for a key; give at least {_SHORTEST_KEY} characters")
-    found: dict[str, Saved] = {}
-    for place in places:
-        for path in sorted(place.rglob(RESULTS)):
-            try:
-                matching = _matching(path, key)
-            except RecordError as error:
-                # The key may well be in another folder.
-                logger.warning("%s", error)
-                continue
-            for saved in matching:
-                found.setdefault(saved.result.key, saved)
-    if len(found) == 1:
-        return found.popitem()[1]
-    where = ", ".join(map(str, places))
-    what = "no arm has" if not found else f"{len(found)} arms have"
-    raise UserError(
-        f"{what} a key that begins with {key} in the {RESULTS} below {where}; "
-        "name the folder with --results, or give more of the key"
+def saved_run_texts(folder: Path) -> dict[str, bytes]:
+    """Read all that a repeatable run's guest said: the same bytes each time."""
+    return {name: (folder / name).read_bytes() for name in _said(folder)}
+
+
+def _said(folder: Path) -> list[str]:
+    raw = (path for path in sorted((folder / RAW).rglob("*")) if path.is_file())
+    names = [path.relative_to(folder).as_posix() for path in raw]
+    return [CONSOLE_LOG, boot.STATUS_LOG, *names]
+
+
+def settings_of(identity: RunIdentity) -> RunSettings:
+    """Return the settings that made a key; RecordError if it is of none that can be given."""
+    key = identity.key
+    policy = None
+    if key.sysctls:
+        name, _, value = key.sysctls[0].partition("=")
+        if len(key.sysctls) > 1 or name != Knob.MODE or value not in map(str, map(int, PolicyMode)):
+            raise RecordError(f"no option sets {' '.join(key.sysctls)}; it cannot be replayed")
+        policy = PolicyMode(int(value))
+    if key.icount_shift is None:
+        raise RecordError("its clock followed the host's: it cannot be replayed")
+    return RunSettings(
+        mode=RunMode.REPEATABLE,
+        memory_mib=key.memory_mib,
+        cpus=key.cpus,
+        seed=key.seed,
+        scale=identity.scale,
+        icount_shift=key.icount_shift,
+        accelerator=AcceleratorChoice.TCG,
+        policy=policy,
+        cross_checks=key.cross_checks,
+        page_owner=key.page_owner,
     )
 
 
-def _matching(path: Path, key: str) -> list[Saved]:
-    results = parse_results(path.read_bytes(), str(path))
-    return [
-        Saved(
-            folder=path.parent,
-            kernels=results.kernels,
-            plan=results.plan,
-            run=run,
-            result=one,
+def present_key(identity: RunIdentity, what: BootFiles, cache: Cache) -> ReplayKey:
+    """Return the key that these stages would have here and now."""
+    settings = settings_of(identity)
+    # How fast a guest is shapes no part of it.
+    speed = Speed(
+        emulator=emulator.find(cache), accelerator=Accelerator.TCG, boot_s=0.0, why="to compare"
+    )
+    if not identity.key.arm:
+        return run_key(what, identity.stages, settings, speed)
+    nowhere = Path("NOWHERE")
+    spec = arm_spec_of(_lab(what, settings, speed), nowhere, nowhere, nowhere)
+    *states, arm = identity.stages
+    return replay_key(what, tuple(states), spec, arm=arm)
+
+
+def require_same_key(identity: RunIdentity, mine: ReplayKey, *, anyway: bool) -> None:
+    """Refuse to replay with something else, unless `anyway`; name all that differs."""
+    differences = key_differences(identity.key, mine)
+    if not differences:
+        return
+    told = "\n  ".join(map(str, differences))
+    if anyway:
+        logger.warning("what executes is not the same, so the bytes may differ:\n  %s", told)
+        return
+    raise _refusal(identity, differences, told)
+
+
+def _refusal(
+    identity: RunIdentity, differences: tuple[Difference, ...], told: str
+) -> HostError | RecordError:
+    what = f"this would not be the same ({short(identity.digest)}):\n  {told}\n"
+    if {difference.what for difference in differences} <= _OF_QEMU:
+        return HostError(
+            f"{what}use that QEMU (--qemu, see --help), or --anyway to see what this one gives"
         )
-        for run, one in placed(results)
-        if one.key.startswith(key)
-    ]
+    origin = identity.provenance
+    return RecordError(
+        f"{what}it was made by commit {origin.project_commit} of this project, of "
+        f"{origin.kernel_origin}; replay it there, or --anyway to see what comes here"
+    )
 
 
-def require_comparable(saved: Saved) -> None:
-    """Refuse an arm whose key no key of today can be compared with; RecordError says who can."""
-    if saved.kernels.key_schema != schema.KEY.number:
-        raise RecordError(
-            f"{saved.folder} was made when keys were digests of more than what executes; "
-            f"{_who_replays(saved.folder)}, or run the comparison again"
-        )
+def replays(
+    it: Replayable, what: BootFiles, cache: Cache, *, times: int, anyway: bool
+) -> Iterator[Replayed]:
+    """Execute it so many times; RecordError or HostError if it would not be the same."""
+    require_same_key(it.identity, present_key(it.identity, what, cache), anyway=anyway)
+    settings = settings_of(it.identity)
+    if it.identity.key.arm:
+        yield from _arm_replays(it, what, settings, cache, times)
+    else:
+        yield from _run_replays(it, what, settings, cache, times)
 
 
-def _who_replays(folder: Path) -> str:
-    """Name the commit that made a folder's results, as the page beside them tells it."""
-    page = folder.absolute().parent / "README.md"
+def _run_replays(
+    it: Replayable, what: BootFiles, settings: RunSettings, cache: Cache, times: int
+) -> Iterator[Replayed]:
+    for _ in range(times):
+        with cache.building(f"replay-{short(it.identity.digest)}") as scratch:
+            folder = scratch / "run"
+            with _evidence_kept(folder):
+                run_guest(what, it.identity.stages, settings, folder=folder, cache=cache)
+            files = {name: sha256_file(folder / name) for name in _said(folder)}
+            digest = run_expected(files).digest
+            same = digest == it.expected.digest
+            texts = {} if same else saved_run_texts(folder)
+            yield _replayed(it, digest, texts, same=same)
+
+
+def _arm_replays(
+    it: Replayable, what: BootFiles, settings: RunSettings, cache: Cache, times: int
+) -> Iterator[Replayed]:
+    lab = _lab(what, settings, boot.measured_speed(what, settings, cache))
+    state, arm = it.identity.stages
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(cache.building(f"replay-{short(it.identity.digest)}"))
+        with _evidence_kept(scratch / PREPARING):
+            ready = stack.enter_context(prepared(lab, state, scratch))
+        for _ in range(times):
+            with _evidence_kept(scratch / "arm"):
+                texts = run_arm(ready, arm, scratch / "arm")
+            remove_tree(scratch / "arm")
+            stage, _outcome = read_outcome(texts, icount_shift=settings.icount_shift)
+            known = it.expected.files
+            same = stage.digest == it.expected.digest and known in ({}, digests_of(texts))
+            yield _replayed(it, stage.digest, texts, same=same)
+
+
+@contextlib.contextmanager
+def _evidence_kept(folder: Path) -> Iterator[None]:
+    """Keep what a guest that failed has left in `folder`, which will be gone."""
     try:
-        row = re.search(
-            rf"^\| \[{re.escape(folder.absolute().name)}\].* ([0-9a-f]{{7,40}}) \|$",
-            page.read_text(),
-            re.MULTILINE,
-        )
-    except OSError:
-        row = None
-    made = f"commit {row[1]}" if row else "the commit that made it"
-    return f"{made} of this project replays it"
+        yield
+    except FAILED as error:
+        evidence = gather(folder)
+        if evidence.texts:
+            keep(evidence, new_folder("replay"), error)
+        raise
 
 
-def replay(saved: Saved, lab: Lab, cache: Cache) -> Replayed:
-    """Run the arm again; RecordError says what of this machine makes that impossible."""
-    plan, run = saved.plan, saved.run
-    _require_same(saved, base_key(lab, plan, first_group(plan, run.arm.kernel)))
-    lab = seeded(lab, run.group.seed)
-    key = arm_key(base_key(lab, plan, run.group), plan, run)
-    state, stage = plans.state_stage(plan, run.group), plans.arm_stage(plan, run)
-    place = Path("runs") / f"replay-{short(key)}"
-    with cache.building(f"replay-{short(key)}") as scratch:
-        try:
-            with prepared(lab, state, scratch) as ready:
-                files = run_arm(ready, stage, scratch / "arm")
-        except FAILED as error:
-            at = scratch / "arm"
-            keep(gather(at if at.exists() else scratch / PREPARING), place, error)
-            raise
-    result = arm_result(plan, run, key, files)
-    return Replayed(saved=saved, digest=result.digest, difference=_difference(saved, result, files))
+def _lab(what: BootFiles, settings: RunSettings, speed: Speed) -> Lab:
+    return Lab(what=what, settings=settings, speed=speed, check_stop=lambda: None)
 
 
-def _difference(saved: Saved, result: ArmResult, files: dict[str, bytes]) -> str:
-    if result.digest == saved.result.digest:
-        return ""
-    raw = raw_path(saved.folder, saved.run)
-    if raw.exists():
-        return first_difference(unpacked(raw.read_bytes(), str(raw)), files)
-    return f"{raw} is not here, so no line can be told; compare anew to have the texts"
+def _replayed(it: Replayable, digest: str, texts: Mapping[str, bytes], *, same: bool) -> Replayed:
+    if same:
+        return Replayed(what=it, digest=digest, difference="")
+    kept = new_folder("replay")
+    for name, content in texts.items():
+        (kept / name).parent.mkdir(parents=True, exist_ok=True)
+        (kept / name).write_bytes(content)
+    told = f"{_first(it, texts)}; all that came is in {kept}"
+    return Replayed(what=it, digest=digest, difference=told)
 
 
-def _require_same(saved: Saved, mine: ReplayKey) -> None:
-    differences = key_differences(saved.kernel.key, mine)
-    if differences:
-        raise RecordError(
-            f"this would not be the same arm ({short(saved.result.key)}); use the kernel and QEMU "
-            f"that {saved.folder / KERNELS} names, or compare anew\n  "
-            + "\n  ".join(map(str, differences))
-        )
+def _first(it: Replayable, texts: Mapping[str, bytes]) -> str:
+    """Name the first thing that is not the same, as near as what was kept allows."""
+    if it.texts is not None:
+        return first_difference(it.texts, texts)
+    if not it.expected.files:
+        return "no line can be told, for only the digest of all texts was kept"
+    now = digests_of(texts)
+    names = sorted(it.expected.files.keys() | now.keys())
+    differing = [name for name in names if it.expected.files.get(name) != now.get(name)]
+    return f"{', '.join(differing[:3])} ({len(differing)} of {len(names)} texts)"

@@ -10,6 +10,7 @@ Two keys are compared field by field, and what differs is named.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -180,14 +181,23 @@ def _differences(expected: dict[str, object], found: dict[str, object]) -> Itera
 
 def _different_words(name: str, expected: str, found: str) -> Difference:
     """Show of two long texts the words that only one of them has."""
-    old, new = expected.split(), found.split()
-    return Difference(
-        what=name,
-        expected=" ".join(word for word in old if word not in new) or "other order",
-        found=" ".join(word for word in new if word not in old) or "other order",
-    )
+    old, new = _only(expected, found), _only(found, expected)
+    if not old and not new:
+        return Difference(what=name, expected="the same words", found="in another order")
+    return Difference(what=name, expected=old or _NONE, found=new or _NONE)
+
+
+def _only(text: str, other: str) -> str:
+    left = Counter(other.split())
+    words = []
+    for word in text.split():
+        if left[word]:
+            left[word] -= 1
+        else:
+            words.append(word)
+    return " ".join(words)
 
 
 def _shown(text: str) -> str:
-    text = text.replace("\t", " ")
+    text = "".join(each if each.isprintable() else " " for each in text)  # it may be a stranger's
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."

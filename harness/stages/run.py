@@ -46,6 +46,8 @@ HOST_FACTS = "host.json"
 _BACKSTOP_FACTOR = 2.0
 _COLLECT_S = 120.0
 _CONNECT_LIMIT_S = 30.0
+# Beside each other in a directory that is gone after the run.
+_PLAN, _FREEZE = "plan", "freeze"
 
 
 @dataclass(slots=True)
@@ -111,6 +113,14 @@ def run_guest(
     return replay_key(what, plan, spec)
 
 
+def run_key(
+    what: BootFiles, plan: tuple[StagePlan, ...], settings: RunSettings, speed: Speed
+) -> ReplayKey:
+    """Return the key that a repeatable run would have."""
+    nowhere = Path("NOWHERE")
+    return replay_key(what, plan, _repeatable_spec(what, settings, speed, nowhere, nowhere))
+
+
 def plan_text(plan: Sequence[StagePlan]) -> str:
     """Write the plan as the guest reads it."""
     return "".join(f"{line}\n" for line in plan_lines(plan))
@@ -166,6 +176,14 @@ def _limit_s(stage: StagePlan, speed: Speed) -> float:
     return round((stage.deadline_s * _BACKSTOP_FACTOR + _COLLECT_S) * speed.slowdown, 1)
 
 
+def _repeatable_spec(
+    what: BootFiles, settings: RunSettings, speed: Speed, folder: Path, private: Path
+) -> qemu.GuestSpec:
+    spec = boot.spec_of(what, settings, speed, folder)
+    ports = replace(spec.ports, freeze=private / _FREEZE)
+    return replace(spec, plan=private / _PLAN, ports=ports)
+
+
 def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
     boot.require_memory(job.settings.memory_mib)
     whole_s = sum(job.facts.stage_limit_s.values()) + boot.READY_LIMIT_S * job.speed.slowdown
@@ -176,15 +194,10 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
     )
     with contextlib.ExitStack() as stack:
         private = stack.enter_context(temporary("run"))
-        plan_path = private / "plan"
-        plan_path.write_text(plan)
-        spec = replace(
-            boot.spec_of(job.what, job.settings, job.speed, job.folder),
-            plan=plan_path,
-        )
-        pipe = stack.enter_context(FreezePipe(private / "freeze"))
+        (private / _PLAN).write_text(plan)
+        spec = _repeatable_spec(job.what, job.settings, job.speed, job.folder, private)
+        pipe = stack.enter_context(FreezePipe(private / _FREEZE))
         oracle = Oracle(job.plan, job.folder, pipe, job.speed.slowdown)
-        spec = replace(spec, ports=replace(spec.ports, freeze=pipe.path))
 
         def heed(event: status_channel.Event) -> None:
             job.clock.note(event)

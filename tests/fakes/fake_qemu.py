@@ -62,11 +62,7 @@ def expand_cpu(connection: socket.socket, properties: object) -> int:
     if os.environ["BUDDYLAB_FAKE_QEMU"] == "refuses-tcg":
         sys.stderr.write("qemu-system-x86_64: -accel tcg: invalid accelerator tcg\n")
         return 1
-    card = json.loads(os.environ.get("BUDDYLAB_FAKE_QEMU_CARD", '["mac", "autonegotiation"]'))
-    answers: dict[str, object] = {
-        "query-cpu-model-expansion": {"model": {"name": "max", "props": properties}},
-        "device-list-properties": [{"name": name, "type": "bool"} for name in card],
-    }
+    answers = {"query-cpu-model-expansion": {"model": {"name": "max", "props": properties}}}
     serve(connection, lambda command: answers.get(command["execute"], {}))
     return 0
 

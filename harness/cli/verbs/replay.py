@@ -1,51 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""replay: run one arm of a saved comparison again; the same bytes or an error."""
+"""replay: execute a saved arm, run or bundle again; the same bytes or an error."""
 
 import argparse
-from pathlib import Path
 
-from harness.cli.options import add_emulator_option
+from harness.cli.options import add_emulator_option, positive
+from harness.cli.replayable import add_replayable_options, opened
 from harness.errors import Exit
 
 RANK = 61
-HELP = "run one arm again: the same bytes or an error"
+HELP = "execute an arm, a run or a bundle again: the same bytes or an error"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_emulator_option(parser)
-    parser.add_argument("key", metavar="KEY", help="of a comparison's table, or its beginning")
+    add_replayable_options(parser, "KEY|RUN|FILE")
     parser.add_argument(
-        "--kernel", metavar="NAME|PATH", help="default: what the comparison names as its origin"
+        "--times", type=positive, default=1, metavar="N", help="how often (default 1)"
     )
     parser.add_argument(
-        "--results",
-        type=Path,
-        action="append",
-        metavar="DIR",
-        help="where to look for it (default: docs/results and runs)",
+        "--anyway",
+        action="store_true",
+        help="also where something else would execute, such as another QEMU",
+    )
+    parser.add_argument(
+        "--kernel",
+        metavar="NAME|PATH",
+        help="of an arm that is to be built again (default: what its comparison names)",
     )
 
 
 def act(arguments: argparse.Namespace) -> int:
-    """Run it and tell whether its bytes are the same."""
+    """Execute it and tell whether its bytes are the same."""
     from harness import pipeline
     from harness.host import emulator
-    from harness.jobs.lab import lab_of
-    from harness.jobs.replay import PLACES, find, replay, require_comparable
-    from harness.stages.boot_files import boot_files
-    from harness.stages.fetch import name_of
+    from harness.jobs.replay import replays
 
-    arm = find(arguments.key, tuple(arguments.results or ()) or PLACES)
-    require_comparable(arm)
     cache = pipeline.open_cache()
     emulator.find(cache)
-    # A kernel from a directory has no name: the default may be the same, and is compared.
-    origin = arm.kernel.provenance
-    request = pipeline.KernelRequest(
-        kernel=arguments.kernel or name_of(origin.kernel_origin), counters=origin.counters
-    ).varied(arm.run.arm.kernel)
-    what = boot_files(*pipeline.bootable(request, cache))
-    answer = replay(arm, lab_of(what, arm.plan, cache), cache)
-    print(answer)
-    return Exit.CHECK_FAILED if answer.difference else Exit.OK
+    same = 0
+    with opened(arguments, cache, builds=True) as (it, what):
+        for replayed in replays(it, what, cache, times=arguments.times, anyway=arguments.anyway):
+            print(replayed, flush=True)
+            same += not replayed.difference
+    print(f"{same} of {arguments.times} identical")
+    return Exit.OK if same == arguments.times else Exit.CHECK_FAILED

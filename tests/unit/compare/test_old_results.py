@@ -12,7 +12,7 @@ from harness.compare.measures import Measure
 from harness.compare.results import KERNELS, PLAN, RESULTS, parse_kernels, parse_results
 from harness.errors import Exit, RecordError
 from harness.jobs.plan_file import read_plan
-from harness.jobs.replay import find, require_comparable
+from harness.jobs.saved_arm import find, require_comparable
 from harness.record import schema
 
 DOCS = Path("docs/results")

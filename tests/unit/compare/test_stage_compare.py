@@ -14,17 +14,22 @@ import synthetic_run
 
 from harness.cli.main import main
 from harness.compare.page import report_text
+from harness.compare.plan import arm_stage
 from harness.compare.plan_text import parse_plan
 from harness.compare.results import RESULTS, Results, parse_results, unpacked
-from harness.errors import Exit, GuestLostError, RecordError, UserError
+from harness.errors import Exit, GuestLostError, HostError, RecordError, UserError
 from harness.host.cache import Cache
 from harness.jobs import compare as stage
-from harness.jobs import group
+from harness.jobs import group, replayable
 from harness.jobs import replay as replay_arm
 from harness.jobs.arm import Lab, Prepared
 from harness.jobs.compare import Job
-from harness.record.key import ReplayKey
+from harness.jobs.replay import Replayed
+from harness.jobs.saved_arm import SavedArm, find
+from harness.record.key import ReplayKey, RunIdentity, plan_lines
+from harness.stages import boot
 from harness.stages.boot import RunSettings
+from harness.stages.boot_files import BootFiles
 from harness.values import RunMode, StagePlan
 
 TEXT = """
@@ -93,14 +98,20 @@ def key_of(lab: Lab, *_: object) -> ReplayKey:
     return replace(synthetic_run.key(), seed=lab.settings.seed, plan=())
 
 
+def present_key_of(identity: RunIdentity, *_: object) -> ReplayKey:
+    return replace(synthetic_run.key(), seed=identity.key.seed, plan=(), arm=identity.key.arm)
+
+
 @pytest.fixture
 def guests(monkeypatch: pytest.MonkeyPatch) -> Guests:
     fake = Guests()
     for module in (group, replay_arm):
         monkeypatch.setattr(module, "prepared", fake.prepared)
         monkeypatch.setattr(module, "run_arm", fake.run_arm)
-    for module in (stage, replay_arm):
-        monkeypatch.setattr(module, "base_key", key_of)
+    monkeypatch.setattr(stage, "base_key", key_of)
+    for module in (replay_arm, replayable):
+        monkeypatch.setattr(module, "present_key", present_key_of)
+    monkeypatch.setattr(boot, "measured_speed", lambda *_: None)
     monkeypatch.setattr(stage, "lab_of", fake_lab)
     monkeypatch.setattr(stage, "boot_files", lambda *_: None)
     monkeypatch.setattr(stage, "provenance", lambda *_: synthetic_run.provenance())
@@ -226,14 +237,14 @@ def test_another_kernel_does_not_mix_into_a_folder(
     tmp_path: Path, guests: Guests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared(tmp_path)
-    monkeypatch.setattr(stage, "base_key", lambda lab, *_: _other_kernel(lab))
+    monkeypatch.setattr(stage, "base_key", lambda lab, *_: _other_kernel(key_of(lab)))
     with pytest.raises(UserError, match="differs in kernel patched's vmlinux_digest: expected e"):
         compared(tmp_path)
     assert guests.boots == 3
 
 
-def _other_kernel(lab: Lab) -> ReplayKey:
-    return replace(key_of(lab), vmlinux_digest="w")
+def _other_kernel(key: ReplayKey) -> ReplayKey:
+    return replace(key, vmlinux_digest="w")
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, guests: Guests) -> None:
@@ -368,34 +379,67 @@ def test_a_report_tells_broken_invariants(
     assert "kept seed 2 patched: the memory is not what" in caplog.text
 
 
-def test_replay_gives_the_same_or_the_first_line(tmp_path: Path, guests: Guests) -> None:
+def replayed(found: SavedArm, cache: Cache) -> Replayed:
+    nothing: BootFiles = None  # type: ignore[assignment]
+    it = replayable.saved_arm(found, nothing, cache)
+    (answer,) = replay_arm.replays(it, nothing, cache, times=1, anyway=False)
+    return answer
+
+
+def test_replay_gives_the_same_or_the_first_line(
+    tmp_path: Path, guests: Guests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results = compared(tmp_path)
     one = results.arms[3]
-    found = replay_arm.find(one.key[:12], (tmp_path,))
+    found = find(one.key[:12], (tmp_path,))
     assert found.result == one
     cache = Cache(tmp_path / "cache")
-    assert "the same to the byte" in str(replay_arm.replay(found, fake_lab(), cache))
+    assert str(replayed(found, cache)).endswith(f"the same to the byte, {one.digest}")
 
     def spoil(_number: int, files: dict[str, bytes]) -> dict[str, bytes]:
         return OFF if files["records"] == EARLY["records"] else EARLY
 
     guests.spoil = spoil
-    answer = replay_arm.replay(found, fake_lab(), cache)
+    monkeypatch.chdir(tmp_path)
+    answer = replayed(found, cache)
     assert answer.difference.startswith("after/buddy_monitor line ")
+    kept = Path(answer.difference.partition("all that came is in ")[2])
+    assert (kept / "after/vmstat").read_bytes() == spoil(0, found_texts(found))["after/vmstat"]
     raw = next((tmp_path / "out/arms/kept/ten").glob(f"seed-{one.seed}/{one.arm}.tar.gz"))
     raw.unlink()
-    assert "no line can be told" in str(replay_arm.replay(found, fake_lab(), cache))
+    assert "no line can be told" in str(replayed(found, cache))
 
 
-def test_replay_of_another_kernel_is_refused(
+def found_texts(found: SavedArm) -> dict[str, bytes]:
+    return dict(EARLY if found.run.arm.name == "early-full" else OFF)
+
+
+def test_an_arm_that_something_else_would_execute_is_refused(
     tmp_path: Path, guests: Guests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = compared(tmp_path)
-    found = replay_arm.find(results.arms[0].key, (tmp_path,))
-    monkeypatch.setattr(replay_arm, "base_key", lambda lab, *_: _other_kernel(lab))
-    with pytest.raises(RecordError, match=r"(?s)not be the same arm.*vmlinux_digest: expected e"):
-        replay_arm.replay(found, fake_lab(), Cache(tmp_path / "cache"))
-    assert guests.boots == 3
+    found = find(results.arms[0].key, (tmp_path,))
+    cache = Cache(tmp_path / "cache")
+    guests.boots = 0
+    monkeypatch.setattr(replay_arm, "present_key", lambda *_: _other_kernel(key_of_arm(found)))
+    with pytest.raises(RecordError, match=r"(?s)not be the same.*vmlinux_digest: expected e"):
+        replayed(found, cache)
+    monkeypatch.setattr(
+        replay_arm, "present_key", lambda *_: replace(key_of_arm(found), qemu_version="10.0.2")
+    )
+    with pytest.raises(HostError, match=r"(?s)qemu_version: expected 7.2.0, found 10.0.2.*--any"):
+        replayed(found, cache)
+    monkeypatch.setattr(
+        replayable, "present_key", lambda *_: replace(key_of_arm(found), machine="q36")
+    )
+    with pytest.raises(RecordError, match=rf"(?s)machine: .*q36.*commit {'4' * 40} of this"):
+        replayed(found, cache)
+    assert guests.boots == 0
+
+
+def key_of_arm(found: SavedArm) -> ReplayKey:
+    (line,) = plan_lines((arm_stage(found.plan, found.run),))
+    return replace(synthetic_run.key(), seed=found.run.group.seed, plan=(), arm=line)
 
 
 def test_results_of_another_schema_hide_no_key(
@@ -406,11 +450,11 @@ def test_results_of_another_schema_hide_no_key(
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / RESULTS).write_bytes(gzip.compress(b'{"schema": 1}'))
     one = results.arms[0]
-    assert replay_arm.find(one.key, (tmp_path,)).result == one
+    assert find(one.key, (tmp_path,)).result == one
     assert "has schema 1" in caplog.text
 
 
 @pytest.mark.parametrize(("key", "said"), [("abc", "short for a key"), ("f" * 64, "no arm has")])
 def test_a_key_that_names_nothing(key: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
-        replay_arm.find(key, (tmp_path,))
+        find(key, (tmp_path,))

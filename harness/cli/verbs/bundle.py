@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""bundle: write one file with all that an arm or a run executes, to replay elsewhere."""
+
+import argparse
+from pathlib import Path
+
+from harness.cli.options import add_emulator_option
+from harness.cli.replayable import add_replayable_options, opened
+from harness.errors import Exit, UserError
+
+RANK = 62
+HELP = "write one file with all that an arm or a run executes, to replay elsewhere"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_emulator_option(parser)
+    add_replayable_options(parser, "KEY|RUN")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: buddylab-KEY.tar, here"
+    )
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Write it and say where it is."""
+    from harness import pipeline
+    from harness.compare.results import short
+    from harness.jobs.replayable import bundle
+
+    cache = pipeline.open_cache()
+    with opened(arguments, cache, builds=False) as (it, what):
+        path = arguments.output or Path(f"buddylab-{short(it.identity.digest)}.tar")
+        if path.exists():
+            raise UserError(f"{path} is there already; name a new file with --output")
+        bundle(it, what, path)
+    print(path)
+    return Exit.OK
