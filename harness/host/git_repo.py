@@ -94,7 +94,13 @@ class Repository:
         if letter is not None:
             self._git("config", f"branch.{_BRANCH}.description", letter)
             flags += ["--cover-letter", "--cover-from-description=subject"]
-        self._git("format-patch", "--quiet", *flags, f"--output-directory={target}", f"{_BASE}..")
+        self._git(
+            "format-patch",
+            "--quiet",
+            *flags,
+            f"--output-directory={target.absolute()}",
+            f"{_BASE}..",
+        )
         return tuple(sorted(target.glob("*.patch")))
 
     def _write(self, files: Mapping[str, FileState]) -> None:

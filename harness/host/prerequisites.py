@@ -63,7 +63,10 @@ NEEDS = (
 
 
 # What `review` needs on top (nox -s kernel-style).
-REVIEW_NEEDS = (Need(package="sparse", program="sparse", why="checks the kernel's annotations"),)
+REVIEW_NEEDS = (
+    Need(package="sparse", program="sparse", why="checks the kernel's annotations"),
+    Need(package="quilt", program="quilt", why="takes the exported series in the tests"),
+)
 
 
 def missing(*, review: bool = False) -> tuple[Need, ...]:

@@ -6,48 +6,112 @@ their hunks stand elsewhere. Here git makes them anew, from what each patch did 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.compare.letter import results_text
+from harness.compare.results import RESULTS, Results, parse_results
+from harness.errors import RecordError, UserError
 from harness.host.cache import Cache
+from harness.host.few_files import ABSENT, FileState
 from harness.host.files import atomic_write
-from harness.host.git_repo import Author, Repository
-from harness.host.series import Series
+from harness.host.git_repo import Author, Repository, commit_of
+from harness.host.series import Series, line_named, series_for
 from harness.stages.apply import Applied, applied, steps_of
+from harness.texts.build.line import PAGE_ALLOC
 from harness.values import KernelSource
 
 logger = logging.getLogger("export")
 
+RESULTS_PLACE = Path("docs/results")
+_LETTER = "cover-letter.txt"
+_ORDER = "series"
 
-def mails(
+
+def export(
     source: KernelSource,
-    series: Series,
     cache: Cache,
     *,
     author: Author,
     target: Path,
-    letter: str | None = None,
+    series: Series | None = None,
+    checkout: Path | None = None,
+    results: Path = RESULTS_PLACE,
 ) -> tuple[Path, ...]:
-    """Write the series for `source` below `target`, with quilt's `series` file; return the mails.
+    """Write the series for `source`, with a cover letter drawn from `results`, to `target`.
 
-    Raises StageError where a patch has no place, UserError where a mail cannot carry a change.
+    `checkout` is where the source was brought from, if that may be a git checkout. Returns the
+    letter and the mails; quilt's order file lies beside them.
     """
+    series = series or series_for(source)
     with cache.building("export") as scratch:
         steps = list(applied(source, steps_of(series, None), None, scratch))
-        _require_mailable(steps)
-        repository = Repository(scratch / "repository", author)
-        repository.begin(
-            {name: state for step in reversed(steps) for name, state in step.before.items()}
-        )
         for step in steps:
-            assert step.mail is not None  # noqa: S101 - there is no edit
+            for note in step.notes:
+                logger.info("%s", note)
+        said = (series.directory / _LETTER).read_text().rstrip()
+        measured = results_text(results_of(source, results), source.line).rstrip()
+        letter = f"{said}\n\n{measured}\n\n{_base(source, steps, checkout)}\n"
+        return _written(steps, scratch, author=author, target=target, letter=letter)
+
+
+def mails(
+    source: KernelSource, series: Series, cache: Cache, *, author: Author, target: Path
+) -> tuple[Path, ...]:
+    """Write the mails alone, in order."""
+    with cache.building("mails") as scratch:
+        steps = list(applied(source, steps_of(series, None), None, scratch))
+        return _written(steps, scratch, author=author, target=target, letter=None)
+
+
+def results_of(source: KernelSource, place: Path) -> dict[str, Results]:
+    """Return the saved comparisons of the source's kernel line, by folder; those we can read."""
+    found = {}
+    versions = line_named(source.line).versions
+    for path in sorted(place.glob(f"*/{RESULTS}")):
+        try:
+            one = parse_results(path.read_bytes(), str(path))
+        except RecordError as error:
+            logger.warning("the letter says nothing of %s: %s", path.parent, error)
+            continue
+        releases = {kernel.provenance.kernel_release for kernel in one.kernels.kernels}
+        if all(".".join(release.split(".")[:2]) in versions for release in releases):
+            found[path.parent.name] = one
+    return found
+
+
+def _written(
+    steps: Sequence[Applied], scratch: Path, *, author: Author, target: Path, letter: str | None
+) -> tuple[Path, ...]:
+    _require_mailable(steps)
+    repository = Repository(scratch / "repository", author)
+    repository.begin(_before(steps))
+    for step in steps:
+        if step.mail is not None:
             message = f"{step.mail.subject}\n\n{step.mail.body}\n"
             repository.commit(step.after, message, date=step.mail.date)
-        written = repository.mails(target, letter=letter)
-    patches = [path for path in written if not path.name.startswith("0000-")]
-    atomic_write(target / "series", "".join(f"{path.name}\n" for path in patches))
+    written = repository.mails(target, letter=letter)
+    patches = written if letter is None else written[1:]
+    atomic_write(target / _ORDER, "".join(f"{path.name}\n" for path in patches))
     return written
+
+
+def _before(steps: Sequence[Applied]) -> Mapping[str, FileState]:
+    """Return what all touched files are without the series."""
+    return {name: state for step in reversed(steps) for name, state in step.before.items()}
+
+
+def _base(source: KernelSource, steps: Sequence[Applied], checkout: Path | None) -> str:
+    """Say what the mails apply to: a commit, if the source is one, and its release."""
+    files = {name: state.content for name, state in _before(steps).items() if state != ABSENT}
+    commit = None if checkout is None else commit_of(checkout, files)
+    upstream = {True: "upstream's own", False: "not upstream's", None: "git blob"}
+    whose = upstream[source.page_alloc_upstream]
+    lines = [
+        f"base: Linux {source.release} ({source.origin})",
+        f"{PAGE_ALLOC}: {whose} {source.page_alloc_blob}",
+    ]
+    return "\n".join([*lines, *([f"base-commit: {commit}"] if commit else ())])
 
 
 def _require_mailable(steps: Sequence[Applied]) -> None:
