@@ -90,7 +90,7 @@ REASONS = _columns(REASON_ITEMS)
 RESULTS = _columns(RESULT_ITEMS)
 
 # The step of requests served at the end of the ladder, and the table of what mode clear did
-# there: zones tried, and left alone because they rest; aligned ranges emptied; page structures
-# looked at, and pages scanned for migration; tries after which a block was there.
+# there: attempts, one for each zone; zones skipped because of their back-off; aligned ranges
+# emptied; pages inspected, and pages scanned for migration; attempts that led to a block.
 LAST_RESORT = "last_resort"
-LAST_RESORT_COUNTS = ("tried", "rested", "ranges", "looked", "scanned", "made")
+LAST_RESORT_COUNTS = ("tried", "backed_off", "ranges", "inspected", "scanned", "made")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a try of mode clear may do, and when there is one.
+"""What an attempt of mode clear may do, and when there is one.
 
-A try empties a batch of ranges at most, and none that holds a page which cannot be moved. There
-is one where a costly request fails though free memory would do, a zone rests after one in vain,
-and is busy no longer than its try takes. Each is judged where what a stage did leaves no doubt.
+An attempt empties a batch of ranges at most, and none that holds a page which cannot be moved.
+There is one where a costly request fails though free memory would suffice. After a failed attempt
+the zone backs off, and it is busy no longer than the attempt takes. Each is judged only where what
+a stage did leaves no doubt.
 """
 
 from collections.abc import Iterable, Iterator
@@ -69,31 +70,33 @@ def _costly_burst(stage: StageRecord) -> ModuleRecords | None:
 
 
 def _in_burst(stage: StageRecord, own: ModuleRecords) -> Iterator[Comparison]:
-    tried, rested, made = (_rise(stage, name, own.order) for name in ("tried", "rested", "made"))
+    tried, backed_off, made = (
+        _rise(stage, name, own.order) for name in ("tried", "backed_off", "made")
+    )
     free = stage.before.buddyinfo.free_pages
     held = own.succeeded << own.order
-    # What made a zone rest before is over: a rest is 64 times a try, and stages take seconds.
+    # Earlier back-off is over: it takes 64 times as long as an attempt, and stages take seconds.
     if own.failed and free - held > max(free // 2, _ENOUGH << own.order):
         yield Comparison(
             holds=tried > 0,
             text=f"{stage.name}: {own.failed} requests failed though of {free} free pages they "
-            f"held {held} at most: {tried} tries",
+            f"held {held} at most: {tried} attempts",
         )
-    # Whoever comes right after a try in vain finds that zone at rest. Zones take turns at most.
+    # The next request after a failed attempt finds that zone in back-off. Zones alternate at most.
     zones = len(stage.before.buddyinfo.zones)
     if tried - made > zones:
         yield Comparison(
-            holds=rested > 0,
-            text=f"{stage.name}: {tried - made} tries in {zones} zones were in vain, and zones "
-            f"rested {rested} times",
+            holds=backed_off > 0,
+            text=f"{stage.name}: {tried - made} attempts in {zones} zones failed, and zones "
+            f"backed off {backed_off} times",
         )
-    # Nobody else is at a zone: each that fails tries it, or finds it at rest.
+    # Nobody else uses a zone: each failing request tries it, or finds it in back-off.
     rooms = _zones_with_room(stage, own)
     if stage.before.zoneinfo.cpus == 1 and own.failed and rooms:
         yield Comparison(
-            holds=tried - made + rested >= own.failed * rooms,
+            holds=tried - made + backed_off >= own.failed * rooms,
             text=f"{stage.name}: {own.failed} requests failed, each with room in {rooms} zones: "
-            f"{tried - made} tries in vain, and zones rested {rested} times",
+            f"{tried - made} failed attempts, and zones backed off {backed_off} times",
         )
 
 

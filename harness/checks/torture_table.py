@@ -228,8 +228,8 @@ POLICY: Final[dict[Key, Expected]] = {
 }
 # With modes that came later. Light leaves deferral in force: what the first attempt found puts the
 # second off, which stock's asynchronous one does not. Last makes one attempt more, never deferred,
-# whatever the threshold. Clear makes none; whether a zone that was tried in vain rests by the next
-# request is a matter of time, so that adaptive is bound by the requests alone.
+# whatever the threshold. Clear makes none; whether a zone still backs off at the next
+# request is a matter of time, so that only the number of requests bounds adaptive.
 _UNTOUCHED: Final = ("nowait", "noio", "memalloc", "memalloc_flag", "noretry", "noretry_deferred")
 _CLEARED: Final = _loosely(_COSTLY_LEFT, Item.ADAPTIVE)
 LATER: Final[dict[Key, Expected]] = {

@@ -30,7 +30,7 @@ class Compared:
     baseline_blocks: float  # means over the seeds that both have
     scanned: float
     baseline_scanned: float
-    looked: float | None
+    inspected: float | None
 
 
 def compared(cell: Cell, arm: str) -> Compared | None:
@@ -42,14 +42,14 @@ def compared(cell: Cell, arm: str) -> Compared | None:
     blocks = paired([one.blocks for one in ours], [other.blocks for other in theirs])
     scanned = fmean(one.work.migrate_scanned for one in ours)
     baseline_scanned = fmean(other.work.migrate_scanned for other in theirs)
-    looked = [one.looked for one in ours if one.looked is not None]
+    inspected = [one.inspected for one in ours if one.inspected is not None]
     return Compared(
         effect=_effect(blocks, scanned, baseline_scanned),
         blocks=blocks,
         baseline_blocks=fmean(other.blocks for other in theirs),
         scanned=scanned,
         baseline_scanned=baseline_scanned,
-        looked=fmean(looked) if looked else None,
+        inspected=fmean(inspected) if inspected else None,
     )
 
 

@@ -26,7 +26,7 @@ def map_table(results: Results) -> Table | None:
         notes=(
             "HELPS: the interval of blocks - baseline lies above 0; HURTS: it lies below",
             f"else COSTS: over {SAME_WORK:.0%} more pages scanned; NOTHING: no more than that",
-            "blocks: mean difference; scanned, looked at: means of pages",
+            "blocks: mean difference; scanned, inspected: means of pages",
         ),
         figures=True,
         head=("state", "burst", *arms),
@@ -44,10 +44,10 @@ def map_table(results: Results) -> Table | None:
 def _effect(one: Compared | None) -> str:
     if one is None:
         return _NONE
-    looked = f", looked at {number(round(one.looked))}" if one.looked else ""
+    inspected = f", inspected {number(round(one.inspected))}" if one.inspected else ""
     return (
         f"{one.effect} {one.blocks.mean:+.1f}, scanned "
-        f"{_change(one.scanned, one.baseline_scanned)}{looked}"
+        f"{_change(one.scanned, one.baseline_scanned)}{inspected}"
     )
 
 

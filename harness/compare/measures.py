@@ -14,7 +14,7 @@ class Measure(StrEnum):
     BOUND_SHARE = "bound_share"  # of the bound, 1 is all of it; none where the bound is 0
     SCANNED = "scanned"
     SCANNED_PER_BLOCK_MADE = "scanned_per_block_made"  # none where no block was made
-    LOOKED = "looked"  # none where the kernel does not tell
+    INSPECTED = "inspected"  # none where the kernel does not tell
     FREE_SCANNED = "free_scanned"
     MIGRATED = "migrated"
     RECLAIM_SCANNED = "reclaim_scanned"
@@ -62,7 +62,7 @@ _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
     Measure.BOUND_SHARE: _bound_share,
     Measure.SCANNED: lambda one: one.work.migrate_scanned,
     Measure.SCANNED_PER_BLOCK_MADE: _per_block_made,
-    Measure.LOOKED: lambda one: one.looked,
+    Measure.INSPECTED: lambda one: one.inspected,
     Measure.FREE_SCANNED: lambda one: one.work.free_scanned,
     Measure.MIGRATED: lambda one: one.work.migrated,
     Measure.RECLAIM_SCANNED: lambda one: one.work.reclaim_scanned,

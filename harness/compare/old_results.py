@@ -57,6 +57,7 @@ _RENAMED = {
     "predictors": "indicators",
     "ideal_share": "bound_share",
     "promised": "expected",
+    "looked": "inspected",
 }
 
 

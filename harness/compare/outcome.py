@@ -99,7 +99,7 @@ class Outcome:
     background_load: BackgroundLoad | None  # None: there was none
     later_demand: LaterDemand | None  # None: the state asks for none
     whole_before: int  # blocks of the burst's order that were there already
-    looked: int | None  # page structures that mode 5 looked at; None: this kernel does not tell
+    inspected: int | None  # pages that mode 5 inspected; None: this kernel does not tell
     indicators: Indicators  # what the guest showed before its burst
 
 
@@ -129,7 +129,7 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         background_load=_background_load(stage.command, files),
         later_demand=_later_demand(files),
         whole_before=stage.before.buddyinfo.available(records.order),
-        looked=_rise(_looked(stage.before), _looked(stage.after)),
+        inspected=_rise(_inspected(stage.before), _inspected(stage.after)),
         indicators=indicators(
             stage.before.buddyinfo,
             dump,
@@ -197,10 +197,10 @@ def _deferred(snapshot: Snapshot, order: Order) -> int | None:
     return details.compact_by_result.value("deferred", order) if details else None
 
 
-def _looked(snapshot: Snapshot) -> int | None:
+def _inspected(snapshot: Snapshot) -> int | None:
     """Of all orders, as the pages scanned are."""
     table = snapshot.details.last_resort if snapshot.details else None
-    return sum(table.value("looked", order) for order in ORDERS) if table else None
+    return sum(table.value("inspected", order) for order in ORDERS) if table else None
 
 
 def _rise(before: int | None, after: int | None) -> int | None:

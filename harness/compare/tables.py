@@ -22,7 +22,7 @@ _HEAD = (
     "sign p",
     "effect",
     "scanned",
-    "looked at",
+    "inspected",
     "per block made",
     "per block gained",
     "stalls",
@@ -84,7 +84,7 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
         f"{blocks.sign_p:.2g}" if blocks else "-",
         f"{blocks.effect:+.2f}" if blocks and blocks.effect is not None else "-",
         spread_of(Measure.SCANNED, ours),
-        spread_of(Measure.LOOKED, ours),  # beside those scanned, in mode 5
+        spread_of(Measure.INSPECTED, ours),  # beside those scanned, in mode 5
         _made(ours),
         _price(against),
         middle(lambda one: one.work.compact_stalls),

@@ -40,4 +40,4 @@ KEY = Schema(2, {1: "c3e457c"})
 # bundle.json of a bundle.
 BUNDLE = Schema(1)
 # kernels.json, results.json.gz and the files of single arms and states.
-COMPARISON = Schema(4, {1: "0aa8662", 2: "c3e457c", 3: "2ec25f9"})
+COMPARISON = Schema(5, {1: "0aa8662", 2: "c3e457c", 3: "2ec25f9", 4: "a5222ba"})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mode clear empties a batch at most, tries where it could help, and rests after a try in vain."""
+"""Mode clear empties a batch at most, tries where it could help, and backs off after a failure."""
 
 import re
 from dataclasses import replace
@@ -20,7 +20,7 @@ NONE = "0 0 0 0 0 0"
 
 
 def stage_with(row: str, mode: PolicyMode = CLEAR, *, order: int = 10) -> StageRecord:
-    """Return the last stage, having counted `row`: tried rested ranges looked scanned made."""
+    """Return the last stage with `row`: tried backed_off ranges inspected scanned made."""
     run = in_mode(mode)
     path = "after/monitor_last_resort"
     text = run[FINAL][path].decode()

@@ -164,7 +164,7 @@ def test_an_order_that_is_not_costly_is_decided_off() -> None:
 def last_resort(
     mode: PolicyMode, row: str, *, served: int = 5, adaptive: int = 6, order: int = 10
 ) -> Status:
-    """Judge a run whose last resort counted `row`: tried rested ranges looked scanned made."""
+    """Judge a run with `row`: tried backed_off ranges inspected scanned made."""
     run = in_mode(mode)
     files = run[FINAL]
     for path, pattern, new in (

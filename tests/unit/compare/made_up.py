@@ -40,12 +40,12 @@ def plan_of(claims: str = "") -> Plan:
 
 
 def outcome(
-    *, blocks: int, scanned: int = 0, frag_pct: int = 0, looked: int | None = None
+    *, blocks: int, scanned: int = 0, frag_pct: int = 0, inspected: int | None = None
 ) -> Outcome:
     return replace(
         BASE,
         blocks=blocks,
-        looked=looked,
+        inspected=inspected,
         work=replace(BASE.work, migrate_scanned=scanned),
         indicators=replace(BASE.indicators, frag_pct=frag_pct),
     )

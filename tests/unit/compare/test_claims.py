@@ -108,7 +108,7 @@ def test_shares_are_printed_with_their_digits() -> None:
 
 
 def test_what_has_no_pair_is_neither_hit_nor_miss() -> None:
-    plan = plan_of(ONE.replace("scanned", "looked"))
+    plan = plan_of(ONE.replace("scanned", "inspected"))
     results = results_of(plan, {"one": {"off": [outcome(blocks=1)], "new": [outcome(blocks=1)]}})
     (found,) = judged_claims(results)
     assert (found.fate, found.found) == (Fate.UNKNOWN, None)
@@ -124,7 +124,7 @@ def test_no_prediction_no_table() -> None:
 def test_every_measure_can_be_read() -> None:
     values = {measure: measured(measure, BASE) for measure in Measure}
     assert {name for name, value in values.items() if value is None} == {
-        Measure.LOOKED,
+        Measure.INSPECTED,
         Measure.BACKGROUND_FAILURES,
         Measure.LATER_FAILURES,
         Measure.LATER_SMALL_FAILURES,

@@ -51,8 +51,8 @@ def test_rows_are_states_and_columns_arms() -> None:
             "one": {
                 "off": [outcome(blocks=5, scanned=100), outcome(blocks=5, scanned=100)],
                 "new": [
-                    outcome(blocks=8, scanned=120, looked=7000),
-                    outcome(blocks=8, scanned=140, looked=9000),
+                    outcome(blocks=8, scanned=120, inspected=7000),
+                    outcome(blocks=8, scanned=140, inspected=9000),
                 ],
             },
             "two": {"off": [outcome(blocks=5)]},
@@ -62,6 +62,6 @@ def test_rows_are_states_and_columns_arms() -> None:
     assert table
     assert table.head == ("state", "burst", "new")
     assert table.rows == (
-        ("one", "ten", "HELPS +3.0, scanned +30 %, looked at 8,000"),
+        ("one", "ten", "HELPS +3.0, scanned +30 %, inspected 8,000"),
         ("two", "ten", "-"),
     )

@@ -84,15 +84,15 @@ def with_last_resort(before: str, after: str) -> dict[str, bytes]:
     return summed(files)
 
 
-def last_resort(looked: int) -> str:
-    rows = [f"{order} 1 0 2 {looked + order} 3 1" for order in range(11)]
-    return "\n".join(["order tried rested ranges looked scanned made", *rows]) + "\n"
+def last_resort(inspected: int) -> str:
+    rows = [f"{order} 1 0 2 {inspected + order} 3 1" for order in range(11)]
+    return "\n".join(["order tried backed_off ranges inspected scanned made", *rows]) + "\n"
 
 
 def test_pages_looked_at_are_summed_over_orders() -> None:
     files = with_last_resort(last_resort(100), last_resort(130))
-    assert read_outcome(files, icount_shift=3)[1].looked == 11 * 30
-    assert read_outcome(saved("off"), icount_shift=3)[1].looked is None
+    assert read_outcome(files, icount_shift=3)[1].inspected == 11 * 30
+    assert read_outcome(saved("off"), icount_shift=3)[1].inspected is None
 
 
 def test_a_cut_table_is_no_result() -> None:

@@ -31,11 +31,13 @@ def test_a_gained_block_costs_what_was_scanned_beyond_the_baseline() -> None:
 
 
 def test_each_column_has_its_own_numbers() -> None:
-    new = [outcome(blocks=blocks, scanned=10 * blocks, looked=100 * blocks) for blocks in (1, 2, 5)]
+    new = [
+        outcome(blocks=blocks, scanned=10 * blocks, inspected=100 * blocks) for blocks in (1, 2, 5)
+    ]
     unmonitored = [outcome(blocks=3, scanned=30)]
     (table,) = tables(results_of(plan_of(), {"one": {"off": unmonitored, "new": new}}))
     told = {
-        row[0]: tuple(row[table.head.index(name)] for name in ("blocks", "scanned", "looked at"))
+        row[0]: tuple(row[table.head.index(name)] for name in ("blocks", "scanned", "inspected"))
         for row in table.rows
     }
     assert told["new"] == ("2 [1, 5]", "20 [10, 50]", "200 [100, 500]")
