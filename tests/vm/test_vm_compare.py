@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare.results import RESULTS, Results, packed, parse_results, unpacked, zipped
+from harness.errors import Exit
 
 pytestmark = pytest.mark.vm
 
@@ -26,8 +27,17 @@ def command(*arguments: str) -> list[str]:
 
 
 def buddylab(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(command(*arguments))
+
+
+def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb that is asked for no kernel."""
+    return run([sys.executable, "-m", "harness", *arguments])
+
+
+def run(argv: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments),
+        argv,
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -120,3 +130,23 @@ def test_replay_tells_the_first_line_that_differs(folder: Path, results: Results
     done = buddylab("replay", one.key, "--results", str(other))
     assert done.returncode == 1, done.stdout
     assert "DIFFERS: after/buddyinfo line " in done.stdout
+
+
+def test_a_bundle_replays_where_nothing_was_built(
+    folder: Path, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "arm.tar"
+    told = ["bundle", results.arms[1].key, "--results", str(folder), "--output", str(file)]
+    assert harness(*told).returncode == 0
+    monkeypatch.setenv("BUDDYLAB_CACHE", str(tmp_path / "cache"))
+    done = harness("replay", str(file), "--times", "2")
+    assert done.returncode == 0, done.stdout
+    assert "2 of 2 identical" in done.stdout
+    assert not (tmp_path / "cache/kernels").exists()
+
+    content = bytearray(file.read_bytes())
+    content[len(content) - 100_000] ^= 1
+    file.write_bytes(content)
+    done = harness("replay", str(file))
+    assert done.returncode == Exit.USAGE
+    assert f"{file} was changed: vmlinux: expected sha256 " in done.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 import fake_guest
 import pytest
 
-from harness.errors import GuestLostError, HostError
+from harness.errors import GuestLostError, HostError, StageError
 from harness.host import emulator
 from harness.host.accelerator import Speed
 from harness.jobs import arm
@@ -26,8 +26,32 @@ def lab(tmp_path: Path) -> arm.Lab:
 
 
 def prepare(tmp_path: Path) -> None:
+    prepare_in(lab(tmp_path), tmp_path)
+
+
+def prepare_in(where: arm.Lab, tmp_path: Path) -> None:
     (stage,) = fake_guest.make_plan("state")
-    arm.prepared(lab(tmp_path), stage, tmp_path / "work").__enter__()
+    arm.prepared(where, stage, tmp_path / "work").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("kernel/vmlinux", "vmlinux was altered since it was made"),
+        ("initramfs.cpio", "initramfs.cpio was altered since it was made"),
+        ("bin/qemu-system-x86_64", "was replaced while it was in use"),
+    ],
+)
+def test_what_is_not_what_it_was_is_not_launched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, said: str
+) -> None:
+    fake = fake_guest.install(monkeypatch, tmp_path, "good")
+    ready = lab(tmp_path)
+    with (tmp_path / file).open("a") as altered:
+        altered.write("#\n")
+    with pytest.raises((StageError, HostError), match=said):
+        prepare_in(ready, tmp_path)
+    assert fake.starts() == []
 
 
 def test_what_qemu_refuses_is_the_hosts_matter(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """apt's answers: the packages asked for, or none."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,17 @@ def test_a_name_that_is_only_the_beginning_of_one_is_no_package(cache: Cache, of
         with pytest.raises(HostError, match=r"no package linux-source-6\.1; check the package"):
             Apt(cache).download(["linux-source-6.1"], with_dependencies=False)
     assert list((cache.root / "downloads").rglob("*.deb")) == []
+
+
+def test_a_package_that_was_altered_since_is_not_unpacked(
+    cache: Cache, offers: Path, tmp_path: Path
+) -> None:
+    offer(offers, "linux-source-6.1_6.1.192-3_all.deb")
+    digest = hashlib.sha256(b"").hexdigest()  # what `touch` makes
+    offers.write_text(offers.read_text().replace("SHA256:0", f"SHA256:{digest}"))
+    (package,) = Apt(cache).download(["linux-source-6.1"], with_dependencies=False)
+    assert package.sha256 == digest
+
+    package.path.write_bytes(b"x")
+    with pytest.raises(HostError, match=f"{package.path} is not what its signed .*; remove it"):
+        Apt(cache).extract([package], tmp_path / "root")

@@ -50,6 +50,22 @@ def test_another_program_is_asked_anew(
     assert "fsrm=off" in emulator.find(cache).cpu
 
 
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [("bin/qemu-system-x86_64", "program"), ("firmware/bios-256k.bin", "firmware")],
+)
+def test_a_qemu_that_is_replaced_while_it_is_used_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache, file: str, what: str
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    used = emulator.find(cache)
+    emulator.require_unaltered(used)
+    with (tmp_path / file).open("a") as upgraded:
+        upgraded.write("# upgraded\n")
+    with pytest.raises(HostError, match=f"the {what} of .* was replaced while it was in use"):
+        emulator.require_unaltered(used)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\x00", b'{"k": 1}'])
 def test_broken_memory_is_as_good_as_none(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache, content: bytes

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import logging
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -85,6 +86,19 @@ def test_second_fetch_asks_nobody(kernel_org: Server, cache: Cache) -> None:
 
     assert again == first
     assert len(kernel_org.requests) == 1
+
+
+def test_archive_that_was_altered_since_is_brought_again(
+    kernel_org: Server, cache: Cache, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = fetch("5.15.180", cache)
+    shutil.rmtree(source.tree.parent)
+    archive = cache.root / "downloads/linux-5.15.180.tar.gz"
+    archive.write_bytes(archive.read_bytes() + b"x")
+
+    assert fetch("5.15.180", cache) == source
+    assert f"{archive} was altered since it was downloaded: brought again" in caplog.text
+    assert len(kernel_org.requests) == 2
 
 
 def test_torn_download_continues_where_it_stopped(kernel_org: Server, cache: Cache) -> None:

@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StageError
+from harness.host.apt import Package
+from harness.host.cache import Cache
 from harness.host.elf import asked_of, needed
 from harness.stages import guest
+from harness.stages.build import build
+from harness.stages.fetch import fetch
+from harness.stages.patch import patch
 
 # As packagers do it: one library with versions of symbols, one without; more in it than used.
 VERSIONS = "KMOD_5 { global: kmod_new; kmod_unref; local: *; };"
@@ -84,3 +89,24 @@ def test_a_library_that_no_package_holds_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StageError, match=r"no downloaded package holds the library libkmod\.so\.2"):
         guest._stubs(program, root, tmp_path)
+
+
+class NoApt:
+    """Stands for apt: it brings nothing, and is not asked to unpack it."""
+
+    def __init__(self, _cache: Cache) -> None: ...
+
+    def download(self, *_: object, **__: object) -> tuple[Package, ...]:
+        return ()
+
+
+def test_a_module_that_was_altered_goes_into_no_image(
+    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = build(patch(fetch(str(fake_kernel), cache), cache, upto="0"), cache)
+    module = kernel.directory / "high_order_test.ko"
+    module.write_bytes(module.read_bytes().swapcase())
+    monkeypatch.setattr(guest, "Apt", NoApt)
+
+    with pytest.raises(StageError, match=f"{module} was altered since it was cached"):
+        guest.guest(kernel, cache)
