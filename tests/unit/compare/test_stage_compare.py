@@ -13,6 +13,7 @@ import pytest
 import synthetic_run
 
 from harness.cli.main import main
+from harness.compare.outcome import STOPPED
 from harness.compare.page import report_text
 from harness.compare.plan import arm_stage
 from harness.compare.plan_text import parse_plan
@@ -399,8 +400,15 @@ def test_replay_gives_the_same_or_the_first_line(
     def spoil(_number: int, files: dict[str, bytes]) -> dict[str, bytes]:
         return OFF if files["records"] == EARLY["records"] else EARLY
 
-    guests.spoil = spoil
     monkeypatch.chdir(tmp_path)
+
+    def other_memory(_number: int, files: dict[str, bytes]) -> dict[str, bytes]:
+        return files | {STOPPED: files[STOPPED].replace(b" considered=0 ", b" considered=1 ", 1)}
+
+    # What no digest of the guest's own covers is held to what was kept.
+    guests.spoil = other_memory
+    assert replayed(found, cache).difference.startswith(f"{STOPPED} line ")
+    guests.spoil = spoil
     answer = replayed(found, cache)
     assert answer.difference.startswith("after/buddy_monitor line ")
     kept = Path(answer.difference.partition("all that came is in ")[2])

@@ -57,6 +57,8 @@ def test_a_cache_is_at_home_where_it_lies(
     way: Callable[[Path, Path], object],
 ) -> None:
     before = made(fake_kernel, cache, series)
+    (slot,) = (cache.root / "slots").iterdir()
+    (slot / "obj/of-another-place.o").write_bytes(b"o")
     way(cache.root, tmp_path / "elsewhere")
     if cache.root.exists():
         for path in cache.root.glob("*/*"):  # nothing of it may be used
@@ -69,7 +71,12 @@ def test_a_cache_is_at_home_where_it_lies(
     assert after.image.read_bytes()
     source = fetch(str(fake_kernel), there)
     assert source.tree == there.root / source.tree.relative_to(there.root)
-    # And something new is built there, of its own files.
+    # And it is built there, also the same again, of its own files.
+    shutil.rmtree(there.root / "kernels")
+    assert made(fake_kernel, there, series) == after
+    (slot,) = (there.root / "slots").iterdir()
+    assert (slot / "src/Makefile").readlink().is_relative_to(there.root)
+    assert not (slot / "obj/of-another-place.o").exists()
     bare = build(patch(source, there, series=series_in(series), upto="0"), there)
     assert b"int two;" in bare.image.read_bytes()
 
