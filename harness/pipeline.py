@@ -5,10 +5,12 @@ fetch -> patch -> build -> guest -> run -> check -> report
 """
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Variant
+from harness.errors import UserError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
@@ -24,7 +26,8 @@ from harness.stages.guest import guest
 from harness.stages.patch import patch
 from harness.stages.report import report
 from harness.stages.run import run
-from harness.texts.proc.sysctl import PolicyMode
+from harness.texts.build.provides import mode
+from harness.texts.proc.sysctl import MODE_WORDS, PolicyMode
 from harness.values import Counters, GuestImage, KernelBuild, PatchedTree, RunMode
 from harness.workloads.paper import Scale, memory_mib, stages
 
@@ -109,9 +112,23 @@ def built(request: KernelRequest, cache: Cache) -> KernelBuild:
     return build(patched(request, cache), cache, counters=request.counters)
 
 
-def bootable(request: KernelRequest, cache: Cache) -> tuple[KernelBuild, GuestImage]:
-    """Build what is asked for, and a guest's initramfs for it."""
-    kernel = built(request, cache)
+def bootable(
+    request: KernelRequest, cache: Cache, *, modes: Collection[str] = ()
+) -> tuple[KernelBuild, GuestImage]:
+    """Build what is asked for, and a guest's initramfs for it.
+
+    Raises UserError, before anything is built, if the kernel will not have one of the policy's
+    `modes`.
+    """
+    tree = patched(request, cache)
+    known = () if request.counters is Counters.NONE else tree.provides
+    if lacking := [word for word in modes if mode(word) not in known]:
+        there = [word for word in MODE_WORDS if mode(word) in known]
+        raise UserError(
+            f"the kernel asked for has no mode {', '.join(lacking)} of the policy; it has "
+            f"{', '.join(there) or 'none'}: apply more of the series, or ask for another"
+        )
+    kernel = build(tree, cache, counters=request.counters)
     return kernel, guest(kernel, cache)
 
 

@@ -67,6 +67,7 @@ class PatchedTree:
     series_name: str  # the series as this line has it, e.g. linux-5.15
     series_digest: str
     patches: tuple[str, ...]  # names, in order; empty: the source itself
+    provides: tuple[str, ...]  # what a kernel of it can do (patches/series/provides.toml)
     touched: tuple[str, ...]  # files the series adds or changes
     key: str
     tree: Path
@@ -79,6 +80,7 @@ class KernelBuild:
     tree: PatchedTree
     flavour: str
     counters: Counters
+    provides: tuple[str, ...]  # what it can do: its tree's, unless that is configured out
     config_digest: str
     compiler: str
     release: str  # make kernelrelease

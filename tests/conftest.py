@@ -115,6 +115,9 @@ def write_series(tmp_path: Path) -> Callable[..., Path]:
             )
             names.append(name)
         (directory / "series").write_text("# a test's series\n" + "\n".join(names) + "\n")
+        words = ['"option.BUDDY_MONITOR"'] + [""] * len(names)
+        provides = (f'"{name}" = [{word}]\n' for name, word in zip(names, words, strict=False))
+        (directory / "provides.toml").write_text("".join(provides))
         return directory
 
     return write

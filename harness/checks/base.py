@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from harness.errors import RecordError
 from harness.record.run import RunRecord
+from harness.texts.build.provides import MONITOR
 
 
 class Status(StrEnum):
@@ -77,6 +78,7 @@ def unmonitored(run: RunRecord) -> NotApplicable | None:
     """Return why checks of the monitor do not apply; RecordError if it should be there."""
     if run.monitored:
         return None
-    if run.provenance.patches:
-        raise RecordError("buddy_monitor is absent from a patched kernel; repeat the run")
-    return NotApplicable("the kernel is unpatched: it has no /proc/buddy_monitor")
+    if MONITOR in run.provenance.provides:
+        raise RecordError("buddy_monitor is absent although the kernel has it; repeat the run")
+    why = "has no patch applied that adds" if run.provenance.patches else "is unpatched: it has no"
+    return NotApplicable(f"the kernel {why} /proc/buddy_monitor")

@@ -12,11 +12,10 @@ from harness.checks.torture_table import LATER, POLICY, Expected, expected
 from harness.errors import RecordError
 from harness.items import REASON_ITEMS, STEP_ITEMS, Item
 from harness.record.run import RunRecord
+from harness.texts.build.provides import READ_BY_MODULES
 from harness.texts.guest.torture import CaseResult, Counted, Torture, parse_torture
 
 STAGE = "torture"
-# The patch from which on a module can read the counters.
-READABLE = "let-modules-read"
 
 
 def _torture(run: RunRecord) -> Torture | NotApplicable:
@@ -77,8 +76,8 @@ def _judged(run: RunRecord, *, policy: bool) -> NotApplicable | Iterable[Compari
     torture = _torture(run)
     if isinstance(torture, NotApplicable):
         return torture
-    if not any(READABLE in patch for patch in run.provenance.patches):
-        return NotApplicable("of this series, no patch applied lets a module read the counters")
+    if READ_BY_MODULES not in run.provenance.provides:
+        return NotApplicable("no patch applied lets a module read the counters")
     if policy and not torture.policy:
         return NotApplicable("this kernel has no knobs of the policy")
     table = expected(torture)

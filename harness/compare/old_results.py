@@ -144,6 +144,7 @@ def _provenance(old: dict[str, Any], kernel: dict[str, Any]) -> dict[str, Any]:
         "kernel_release": kernel["release"],
         "kernel_origin": kernel["origin"],
         "page_alloc_blob": "",
+        "provides": [],
         "page_alloc_upstream": None,
         "series_name": "",
         "module_digest": "",

@@ -120,6 +120,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     arms: tuple[Arm, ...]
     claims: tuple[Claim, ...] = ()  # no part of what an arm does, nor of its key
 
+    def modes_of(self, variant: Variant) -> tuple[str, ...]:
+        """Return the modes of the policy that arms of a kernel ask for, by their words."""
+        return tuple(
+            dict.fromkeys(
+                arm.knobs.mode for arm in self.arms if arm.knobs and arm.kernel == variant
+            )
+        )
+
     @property
     def experiment(self) -> "Plan":
         """The plan without what is only said of it: equal where the same arms run."""

@@ -2,17 +2,19 @@
 """The series, the kernel lines and the designs, as they lie in patches/."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.host.assets import asset
 from harness.texts.build.edit import Edit, Override, parse_edit, parse_overrides
 from harness.texts.build.line import Line, line_of, parse_line
+from harness.texts.build.provides import parse_provides
 from harness.texts.build.series import parse_series
 from harness.values import KernelSource
 
 _LINE_FILE = "line.toml"
+_PROVIDES = "provides.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Series:
     directory: Path
     patches: tuple[str, ...]  # file names, in order
     overrides: Mapping[str, tuple[Override, ...]]  # by patch
+    provides: Mapping[str, tuple[str, ...]]  # by patch (harness.texts.build.provides)
 
 
 def series_in(directory: Path) -> Series:
@@ -37,7 +40,14 @@ def series_in(directory: Path) -> Series:
     present = {path.name for path in directory.glob("*.patch")}
     if wrong := sorted(present.symmetric_difference(names)):
         raise UserError(f"{directory}/series and its patches disagree about {', '.join(wrong)}")
-    return Series(name=directory.name, directory=directory, patches=names, overrides={})
+    file = directory / _PROVIDES
+    return Series(
+        name=directory.name,
+        directory=directory,
+        patches=names,
+        overrides={},
+        provides=parse_provides(file.read_bytes(), names) if file.exists() else {},
+    )
 
 
 def series_for(source: KernelSource, patches: Path | None = None) -> Series:
@@ -51,10 +61,9 @@ def series_for(source: KernelSource, patches: Path | None = None) -> Series:
             f"{place} has something for {', '.join(stray)}, which the series does not have; "
             "name it as the patch that it is for"
         )
-    return Series(
+    return replace(
+        whole,
         name=f"linux-{source.line}",
-        directory=whole.directory,
-        patches=whole.patches,
         overrides={
             name: parse_overrides(path.name, path.read_bytes()) for name, path in files.items()
         },

@@ -36,6 +36,7 @@ from harness.stages.guest import guest
 from harness.stages.patch import patch
 from harness.texts.build.diff import groups, sections
 from harness.texts.build.objects import differences
+from harness.texts.build.provides import option
 from harness.texts.build.review_log import (
     Complaint,
     displaced_hunks,
@@ -227,7 +228,7 @@ def _added_complaints(
     for tree in (series.tree("0"), series.tree()):
         logger.info("%s: %s, %s", gate, configuration.name, called(tree))
         with turned_slot(tree, f"review-{configuration.name}", series.cache) as slot:
-            configure_as(slot, configuration, monitor=bool(tree.patches))
+            configure_as(slot, configuration, monitor=option(MONITOR_OPTION) in tree.provides)
             found.append(compile_objects(slot, _touched_objects(series, tree), arguments))
     before, after = found
     return new_complaints(before, after, series.touched)

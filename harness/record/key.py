@@ -74,6 +74,7 @@ class Provenance:
     series_name: str
     series_digest: str
     patches: tuple[str, ...]
+    provides: tuple[str, ...]  # what the kernel can do (patches/series/provides.toml)
     counters: Counters
     config_digest: str
     compiler: str

@@ -14,17 +14,14 @@ from harness.forecast.stored import FREE, StoredPrediction, parse_prediction
 from harness.record.key import RunIdentity
 from harness.record.run import RunRecord, Snapshot, StageRecord
 from harness.record.saved_stage import lossy, parse_stage
+from harness.texts.build.provides import MONITOR, debugfs
 from harness.texts.guest.guest_report import GuestReport, parse_guest_report
 from harness.texts.proc.kernel_log import parse_console
-from harness.texts.proc.monitor_details import LAST_RESORT_FILE, OrderTable
+from harness.texts.proc.monitor_details import DETAIL_FILES, LAST_RESORT_FILE, OrderTable
 from harness.texts.text import damaged, shown
 from harness.values import StagePlan
 
 VERIFY_STAGE = "verify"
-# So many patches has a series whose kernel shows all of debugfs buddy_monitor/.
-_WHOLE_SERIES = 10
-# And so many one whose kernel has the policy's mode clear, and shows what it did.
-_CLEARING_SERIES = 12
 
 
 def parse_run(
@@ -101,7 +98,7 @@ def _check_command(record: StageRecord, planned: str) -> None:
 
 def _check_monitor(run: RunRecord) -> None:
     absent = [snapshot.label for snapshot in run.snapshots if snapshot.monitor is None]
-    if absent and (run.provenance.patches or len(absent) != len(run.snapshots)):
+    if absent and (_can(run, MONITOR) or len(absent) != len(run.snapshots)):
         raise RecordError(
             f"{absent[0]}: buddy_monitor is absent although the kernel has it; repeat the run"
         )
@@ -119,11 +116,19 @@ def _check_details(run: RunRecord) -> None:
             label = run.snapshots[absent.index(True)].label
             raise RecordError(f"{label}: {name} is absent, other snapshots have it; repeat the run")
     first = run.snapshots[0]
-    if run.monitored and len(run.provenance.patches) >= _WHOLE_SERIES and first.details is None:
-        raise damaged(first.label, "monitor_* are absent, the series was whole")
-    clears = run.monitored and len(run.provenance.patches) >= _CLEARING_SERIES
-    if clears and _last_resort(first) is None:
-        raise damaged(first.label, f"{LAST_RESORT_FILE} is absent, the series was whole")
+    if first.details is None and _can(run, *map(_debugfs, DETAIL_FILES)):
+        raise damaged(first.label, "monitor_* are absent although the kernel has them all")
+    if _last_resort(first) is None and _can(run, _debugfs(LAST_RESORT_FILE)):
+        raise damaged(first.label, f"{LAST_RESORT_FILE} is absent although the kernel has it")
+
+
+def _can(run: RunRecord, *words: str) -> bool:
+    return set(words) <= set(run.provenance.provides)
+
+
+def _debugfs(saved: str) -> str:
+    """Return what provides a file, from the name that a snapshot saves it by."""
+    return debugfs(saved.removeprefix("monitor_"))
 
 
 def _last_resort(snapshot: Snapshot) -> OrderTable | None:

@@ -32,12 +32,12 @@ class Schema:
 
 
 # manifest.json of the cache's entries: one of another form is made anew.
-MANIFEST = Schema(1)
+MANIFEST = Schema(2)
 # key.json, run.json and the predictions of a run folder.
-RUN = Schema(2, {1: "c3e457c"})
+RUN = Schema(3, {1: "c3e457c", 2: "9919582"})
 # What the digest of a replay key is taken of (harness.record.key.ReplayKey).
 KEY = Schema(2, {1: "c3e457c"})
 # bundle.json of a bundle.
-BUNDLE = Schema(1)
+BUNDLE = Schema(2, {1: "9919582"})
 # kernels.json, results.json.gz and the files of single arms and states.
-COMPARISON = Schema(5, {1: "0aa8662", 2: "c3e457c", 3: "2ec25f9", 4: "a5222ba"})
+COMPARISON = Schema(6, {1: "0aa8662", 2: "c3e457c", 3: "2ec25f9", 4: "a5222ba", 5: "9919582"})

@@ -147,6 +147,7 @@ def _describe(
         tree=tree,
         flavour=flavour,
         counters=counters,
+        provides=() if counters is Counters.NONE else tree.provides,
         config_digest=config_digest,
         compiler=compiler,
         release=release,

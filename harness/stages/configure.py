@@ -13,6 +13,7 @@ from harness.host.make import Slot
 from harness.host.series import line_named
 from harness.texts.build.build_log import first_error
 from harness.texts.build.kconfig import dropped, parse_config
+from harness.texts.build.provides import option
 from harness.values import Counters, PatchedTree
 
 logger = logging.getLogger("configure")
@@ -37,18 +38,14 @@ def fragment_for(tree: PatchedTree, flavour: str, counters: Counters) -> str:
         (directory / f"{each}.config").read_text() + line.config.get(each, "")
         for each in dict.fromkeys((BASE_FLAVOUR, flavour))
     )
-    monitored = bool(tree.patches) and counters is not Counters.NONE
+    monitored = option(MONITOR_OPTION) in tree.provides and counters is not Counters.NONE
     if not monitored:
         text = "".join(
             line for line in text.splitlines(keepends=True) if not line.startswith(MONITOR_OPTION)
         )
     choice = f"{MONITOR_OPTION}_{counters.name}"
-    return text + (f"{choice}=y\n" if monitored and _has_choice(tree, choice) else "")
-
-
-def _has_choice(tree: PatchedTree, option: str) -> bool:
-    kconfig = tree.tree / "mm" / "Kconfig"
-    return kconfig.exists() and f"config {option.removeprefix('CONFIG_')}\n" in kconfig.read_text()
+    chosen = monitored and option(choice) in tree.provides
+    return text + (f"{choice}=y\n" if chosen else "")
 
 
 def configure(slot: Slot, fragment: str, *, log_path: Path) -> str:

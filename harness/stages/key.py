@@ -52,6 +52,7 @@ def provenance(build: KernelBuild, image: GuestImage) -> Provenance:
         series_name=build.tree.series_name,
         series_digest=build.tree.series_digest,
         patches=build.tree.patches,
+        provides=build.provides,
         counters=build.counters,
         config_digest=build.config_digest,
         compiler=build.compiler,

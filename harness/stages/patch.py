@@ -14,6 +14,7 @@ from harness.host.few_files import put_back
 from harness.host.series import Series, series_for
 from harness.stages.apply import Step, applied, few_in, steps_of
 from harness.texts.build.edit import Edit
+from harness.texts.build.provides import provided
 from harness.values import KernelSource, PatchedTree
 
 logger = logging.getLogger("patch")
@@ -38,10 +39,11 @@ def patch(
     series = series or series_for(source)
     steps = steps_of(series, upto)
     names = tuple(step.name for step in steps) + ((edit.name,) if edit else ())
+    provides = provided(series.provides, names)
     asked = sha256_text(
         *("patch", RECIPE_VERSION, source.digest, series.name),
         *(part for step in steps for part in step.digests),
-        encode(edit).decode(),
+        encode((edit, provides)).decode(),
     )
     # The key is not made of the mails: a message that is written anew builds no other kernel.
     if (key := cache.recall(asked)) and (known := cache.load("trees", key, PatchedTree)):
@@ -49,12 +51,13 @@ def patch(
     pristine.require_source(source, cache)
     with cache.building(f"patch-{asked[:8]}") as scratch:
         made = _made(source, steps, edit, scratch)
-        key = sha256_text("tree", source.digest, series.name, made.digest, *names)
+        key = sha256_text("tree", source.digest, series.name, made.digest, *names, *provides)
         tree = PatchedTree(
             source=source,
             series_name=series.name,
             series_digest=made.digest,
             patches=names,
+            provides=provides,
             touched=made.touched,
             key=key,
             tree=cache.entry("trees", key) / "tree",

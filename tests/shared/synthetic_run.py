@@ -9,6 +9,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import synthetic_cross_checks
 
@@ -24,6 +25,8 @@ from harness.record.run import RunRecord
 from harness.record.saved_run import parse_run
 from harness.report.document import encode_run
 from harness.report.summary import summarise
+from harness.texts.build.provides import parse_provides, provided
+from harness.texts.build.series import parse_series
 from harness.texts.proc.buddyinfo import FreeArea
 from harness.values import (
     Accelerator,
@@ -269,6 +272,12 @@ def key() -> ReplayKey:
     )
 
 
+# Of so many first patches of ours as the made-up ones are.
+_SERIES = Path(__file__).parents[2] / "patches/series"
+_OURS = parse_series((_SERIES / "series").read_bytes())
+_PROVIDES = parse_provides((_SERIES / "provides.toml").read_bytes(), _OURS)
+
+
 def provenance(patches: tuple[str, ...] = PATCHES) -> Provenance:
     return Provenance(
         project_version="0.1.0",
@@ -281,6 +290,7 @@ def provenance(patches: tuple[str, ...] = PATCHES) -> Provenance:
         series_name="linux-5.15",
         series_digest="c" * 64,
         patches=patches,
+        provides=provided(_PROVIDES, _OURS[: len(patches)]),
         counters=Counters.PERCPU,
         config_digest="d" * 64,
         compiler="gcc (Debian 12.2.0-14) 12.2.0",

@@ -14,7 +14,7 @@ from harness.host.deadline import Deadline
 from harness.items import HEADER, LAST_RESORT_COUNTS, REASONS, RESULTS, STEPS, Item
 
 PATCHES = Path(__file__).resolve().parents[2] / "patches"
-SERIES = PATCHES / "series" if (PATCHES / "series").is_dir() else PATCHES / "linux-5.15"
+SERIES = PATCHES / "series"
 HEADER_FILE, CODE_FILE = "include/linux/buddy_monitor.h", "mm/buddy_monitor.c"
 
 

@@ -61,7 +61,8 @@ def act(arguments: argparse.Namespace) -> int:
         cross_checks=arguments.cross_checks == "on",
         page_owner=arguments.page_owner,
     )
-    kernel, image = pipeline.bootable(request.kernel, cache)
+    modes = () if arguments.policy is None else (arguments.policy,)
+    kernel, image = pipeline.bootable(request.kernel, cache, modes=modes)
     folder = arguments.output or new_folder(f"{request.scale}-{request.mode}")
     with claimed(folder):
         return print_verdict(pipeline.run_to_verdict(request, kernel, image, folder, cache))

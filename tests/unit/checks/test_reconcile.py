@@ -46,7 +46,7 @@ def test_a_prefix_that_has_some_details_has_none_to_judge() -> None:
 
 
 def test_the_whole_series_without_details_is_an_error() -> None:
-    with pytest.raises(RecordError, match="the series was whole"):
+    with pytest.raises(RecordError, match="absent although the kernel has them all"):
         parsed(without("monitor_"))
 
 

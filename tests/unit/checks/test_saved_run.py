@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import synthetic_run
-from synthetic_run import broken, identity, stage, whole_run, with_sums
+from synthetic_run import PATCHES, broken, identity, stage, whole_run, with_sums
 
 from harness.errors import RecordError
 from harness.record.saved_run import parse_run
@@ -159,12 +159,16 @@ def without_monitor(*names: str) -> dict[str, synthetic_run.Files]:
     return run
 
 
-def test_a_kernel_without_monitor_is_read_only_if_unpatched() -> None:
+def test_a_kernel_without_monitor_is_read_only_if_no_patch_adds_it() -> None:
     run = parse_run(without_monitor(), identity(patches=()))
 
     assert not run.monitored
     with pytest.raises(RecordError, match="CONFIG_BUDDY_MONITOR"):
         assert run.stages[0].deltas
+    # The first patch counts, and shows nothing yet.
+    assert not parse_run(without_monitor(), identity(patches=PATCHES[:1])).monitored
+    with pytest.raises(RecordError, match="buddy_monitor is absent"):
+        parse_run(without_monitor(), identity(patches=PATCHES[:2]))
     with pytest.raises(RecordError, match="buddy_monitor is absent"):
         parse_run(without_monitor(), identity())
     with pytest.raises(RecordError, match="buddy_monitor is absent"):

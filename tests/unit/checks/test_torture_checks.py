@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_run import identity, parsed
+from synthetic_run import PATCHES, identity, parsed
 
 from harness.checks.base import CheckResult, Status
 from harness.checks.torture import CHECKS, STAGE
@@ -17,7 +17,6 @@ from harness.record.run import RunRecord
 from harness.texts.guest.torture import parse_torture
 
 TEXT = (Path(__file__).parents[2] / "data/kernel-5.15/torture.txt").read_text()
-PATCHES = ("0009-mm-buddy_monitor-let-modules-read-all-counters-at-one-instant.patch",)
 EXITS, ACCOUNTING, POLICY, READER = (check.name for check in CHECKS)
 
 

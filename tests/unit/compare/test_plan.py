@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.compare import plan as plans
-from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm
+from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm, Variant
 from harness.compare.plan_text import parse_plan
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
@@ -261,3 +261,12 @@ def test_a_value_that_no_guest_takes_is_refused(old: str, new: str, told: str) -
     assert old in SMALL
     with pytest.raises(UserError, match=re.escape(told)):
         parse_plan(SMALL.replace(old, new, 1), "a plan")
+
+
+def test_modes_that_a_kernels_arms_ask_for() -> None:
+    text = (Path("vm/plans") / "designs.toml").read_text()
+    plan = parse_plan(text, "designs")
+
+    assert plan.modes_of(UNPATCHED) == ()
+    assert "clear" in plan.modes_of(PATCHED)
+    assert plan.modes_of(Variant("discarded-sweep")) == ("clear",)

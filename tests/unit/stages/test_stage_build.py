@@ -2,18 +2,21 @@
 """configure and build on the fake kernel: errors shown, slots incremental, cache intact."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.errors import HostError, StageError
+from harness import pipeline
+from harness.errors import HostError, StageError, UserError
 from harness.host.cache import Cache
 from harness.host.series import series_in
+from harness.pipeline import KernelRequest
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
 from harness.texts.build.build_log import first_error
-from harness.values import PatchedTree
+from harness.values import Counters, PatchedTree
 
 ONE = ("int one;", "int two;", "int TWO;", "int three;")
 TWO = ("int one;", "int two;", "int zwei;", "int three;")
@@ -38,6 +41,42 @@ def test_build_keeps_what_later_stages_use(tree: PatchedTree, cache: Cache) -> N
         "high_order_test.ko",
     }
     assert build(tree, cache) == kernel
+
+
+def test_what_a_kernel_can_do_is_stored_with_its_build(tree: PatchedTree, cache: Cache) -> None:
+    option = "option.BUDDY_MONITOR"
+
+    assert tree.provides == (option,)
+    assert build(tree, cache).provides == (option,)
+    assert build(tree, cache, counters=Counters.NONE).provides == ()
+
+
+@pytest.mark.parametrize(
+    ("counters", "provides", "there"),
+    [
+        (Counters.PERCPU, ("mode.off", "mode.last"), None),
+        (Counters.PERCPU, ("mode.off", "mode.early"), "off, early"),
+        (Counters.NONE, ("mode.off", "mode.last"), "none"),
+    ],
+)
+def test_mode_that_the_kernel_will_lack_is_refused_before_it_is_built(  # noqa: PLR0917
+    tree: PatchedTree,
+    cache: Cache,
+    monkeypatch: pytest.MonkeyPatch,
+    counters: Counters,
+    provides: tuple[str, ...],
+    there: str | None,
+) -> None:
+    other = replace(tree, provides=provides)
+    monkeypatch.setattr(pipeline, "patched", lambda _request, _cache: other)
+    monkeypatch.setattr(pipeline, "guest", lambda _kernel, _cache: None)
+    request = KernelRequest(counters=counters)
+    if there is None:
+        assert pipeline.bootable(request, cache, modes=["last"])[0].provides == provides
+        return
+    with pytest.raises(UserError, match=f"has no mode last of the policy; it has {there}:"):
+        pipeline.bootable(request, cache, modes=["last"])
+    assert not (cache.root / "kernels").exists()
 
 
 def test_option_dropped_by_olddefconfig(
