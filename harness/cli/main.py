@@ -21,9 +21,9 @@ logger = logging.getLogger("buddylab")
 _AGAIN_S = 0.01
 
 EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
-4 a stage failed, 5 the guest was lost, 70 a fault of buddylab itself (it names the file that
-reports it), 130 interrupted. The cache is $BUDDYLAB_CACHE, else the platform's; QEMU is
-$BUDDYLAB_QEMU, else the one on PATH."""
+4 a stage failed, 5 the guest was lost, 70 a bug in buddylab (the message names the file with the
+bug report), 130 interrupted. The cache is $BUDDYLAB_CACHE or the platform's cache directory; QEMU
+is $BUDDYLAB_QEMU or the one in PATH."""
 
 
 def parser(known: Mapping[str, Verb]) -> argparse.ArgumentParser:
@@ -35,7 +35,7 @@ def parser(known: Mapping[str, Verb]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("--version", action="version", version=f"buddylab {__version__}")
-    command.add_argument("--verbose", action="store_true", help="show every command")
+    command.add_argument("--verbose", action="store_true", help="print every command that is run")
     words = command.add_subparsers(required=True, metavar="VERB", dest="verb")
     for name, verb in known.items():
         verb.add_options(words.add_parser(name, help=verb.HELP, description=verb.HELP))

@@ -15,7 +15,7 @@ def add_kernel_options(parser: argparse.ArgumentParser, *, patched: bool) -> Non
     )
     if patched:
         parser.add_argument(
-            "--upto", metavar="PATCH", help="apply the series up to this patch; 0 for none of it"
+            "--upto", metavar="PATCH", help="apply the series up to this patch; 0 for no patch"
         )
         add_counters_option(parser)
 
@@ -26,7 +26,7 @@ def add_counters_option(parser: argparse.ArgumentParser) -> None:
         "--counters",
         choices=(Counters.PERCPU.value, Counters.ATOMIC.value),
         default=Counters.PERCPU.value,
-        help="the monitor's counters: one set for each CPU (default) or shared atomics",
+        help="the monitor's counters: per CPU (default) or shared atomics",
     )
 
 
@@ -35,8 +35,9 @@ def add_emulator_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--qemu",
         metavar="PATH|SUITE",
-        help="another QEMU than the one on PATH: a program, or that of a suite of this machine's "
-        "distribution, e.g. bookworm-backports, brought below the cache (default: $BUDDYLAB_QEMU)",
+        help="use this QEMU instead of the one in PATH: a program, or a suite of this machine's "
+        "distribution, e.g. bookworm-backports, whose QEMU is unpacked into the cache (default: "
+        "$BUDDYLAB_QEMU)",
     )
 
 
@@ -47,10 +48,12 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         "--accelerator",
         choices=("auto", "kvm", "tcg"),
         default="auto",
-        help="default: KVM in live mode if it boots a guest here, else TCG",
+        help="default: in live mode KVM if it boots a guest here, else TCG",
     )
-    parser.add_argument("--cpus", type=positive, default=2, help="of a live guest (default 2)")
-    parser.add_argument("--memory", type=positive, metavar="MIB", help="default: the scale's")
+    parser.add_argument("--cpus", type=positive, default=2, help="CPUs of a live guest (default 2)")
+    parser.add_argument(
+        "--memory", type=positive, metavar="MIB", help="the guest's memory (default: the scale's)"
+    )
 
 
 def positive(text: str) -> int:

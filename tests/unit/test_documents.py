@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.main import main
+from harness.cli.main import main, parser
 from harness.cli.verbs import verbs as known_verbs
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +45,12 @@ def test_paths_in_documents_are_there() -> None:
 
     assert len(found) > 20  # the expression above still finds them
     assert [each for each in found if not [*ROOT.glob(pattern.sub("*", each[1]))]] == []
+
+
+def test_every_word_of_the_command_has_its_help() -> None:
+    (verbs,) = [each.choices for each in parser(known_verbs())._actions if each.choices]
+    assert isinstance(verbs, dict)
+    options = [(name, each) for name, verb in verbs.items() for each in verb._actions]
+
+    assert len(options) > 40
+    assert [(name, each.dest) for name, each in options if not each.help] == []

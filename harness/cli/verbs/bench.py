@@ -8,14 +8,16 @@ from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 RANK = 81
-HELP = "measure the promised times on this machine"
+HELP = "measure this machine against the README's times"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=False)
     add_emulator_option(parser)
-    parser.add_argument("--boots", type=positive, default=200, help="live boots (default 200)")
+    parser.add_argument(
+        "--boots", type=positive, default=200, help="number of live boots (default 200)"
+    )
 
 
 def act(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 RANK = 22
-HELP = "configure and build kernel and module"
+HELP = "configure and build the kernel and the modules"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -5,12 +5,12 @@ import argparse
 from pathlib import Path
 
 RANK = 40
-HELP = "judge a saved run folder again"
+HELP = "judge a saved run again and print the verdict"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the argument."""
-    parser.add_argument("folder", type=Path, metavar="RUN")
+    parser.add_argument("folder", type=Path, metavar="RUN", help="a run folder")
 
 
 def act(arguments: argparse.Namespace) -> int:

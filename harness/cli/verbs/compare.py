@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("compare")
 
 RANK = 60
-HELP = "run a plan's arms from the same memory"
+HELP = "run a plan's arms, all from the same memory"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,20 +30,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_kernel_options(parser, patched=False)
     add_emulator_option(parser)
     add_counters_option(parser)
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="a TOML file, see vm/plans")
+    parser.add_argument(
+        "plan", type=Path, metavar="PLAN", help="a TOML file, see vm/plans and docs/comparisons.md"
+    )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="results folder (default: runs/compare-NAME); what is finished in it is kept",
+        help="results folder (default: runs/compare-NAME); finished arms in it are kept",
     )
     parser.add_argument(
-        "--jobs", type=positive, help="guests at a time (default: the CPUs there are)"
+        "--jobs", type=positive, help="guests at a time (default: the number of CPUs)"
     )
     parser.add_argument(
         "--report-only",
         action="store_true",
-        help="run nothing: write the report of what DIR holds, by PLAN's present claims",
+        help="run nothing; write the report of the arms in DIR, with PLAN's claims",
     )
 
 

@@ -8,7 +8,7 @@ from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 RANK = 80
-HELP = "measure what the counters cost, by variant"
+HELP = "measure the cost of counting, by variant"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from harness.errors import Exit
 
 RANK = 42
-HELP = "say by how much the counters of two saved runs differ"
+HELP = "print by how much the counters of two saved runs differ"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("one", type=Path, metavar="RUN")
-    parser.add_argument("other", type=Path, metavar="RUN")
+    parser.add_argument("one", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("other", type=Path, metavar="RUN", help="another")
 
 
 def act(arguments: argparse.Namespace) -> int:

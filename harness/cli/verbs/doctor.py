@@ -10,14 +10,16 @@ from harness.errors import Exit
 logger = logging.getLogger("doctor")
 
 RANK = 10
-HELP = "say what this machine lacks"
+HELP = "list what this machine lacks"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_emulator_option(parser)
-    parser.add_argument("--install", action="store_true", help="install it, as root or with sudo")
-    parser.add_argument("--review", action="store_true", help="also what `review` needs")
+    parser.add_argument(
+        "--install", action="store_true", help="install what is missing, as root or with sudo"
+    )
+    parser.add_argument("--review", action="store_true", help="include what `review` needs")
 
 
 def act(arguments: argparse.Namespace) -> int:

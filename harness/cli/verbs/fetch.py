@@ -8,7 +8,7 @@ from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 RANK = 20
-HELP = "bring the kernel source"
+HELP = "get the kernel source"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

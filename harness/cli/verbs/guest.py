@@ -8,7 +8,7 @@ from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 RANK = 23
-HELP = "make the guest's initramfs"
+HELP = "build the guest's initramfs"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 RANK = 71
-HELP = "run wrong versions of the series; each must be caught"
+HELP = "run wrong versions of the series; a check must catch each"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +28,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=Path("tests/mutants"),
         metavar="DIR",
-        help="holds *.toml (default: tests/mutants)",
+        help="folder of *.toml files (default: tests/mutants)",
     )
     parser.add_argument(
-        "--only", metavar="NAME,...", default="", help="mutants whose names begin so"
+        "--only",
+        metavar="NAME,...",
+        default="",
+        help="only mutants whose names start with one of these",
     )
 
 

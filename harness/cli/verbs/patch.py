@@ -8,7 +8,7 @@ from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 RANK = 21
-HELP = "apply the patch series to a copy"
+HELP = "apply the patch series to a copy of the source"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

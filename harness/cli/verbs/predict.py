@@ -11,7 +11,7 @@ from harness.errors import Exit
 logger = logging.getLogger("predict")
 
 RANK = 70
-HELP = "predict each burst's counters from the free lists, then run it"
+HELP = "predict each burst's counters, then run it"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +19,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_kernel_options(parser, patched=False)
     add_emulator_option(parser)
     parser.add_argument(
-        "--seeds", type=positive, default=1, metavar="N", help="seeds 1..N (default 1)"
+        "--seeds", type=positive, default=1, metavar="N", help="run seeds 1 to N (default 1)"
     )
     parser.add_argument(
         "--memory",
         type=megabytes,
         default=(1024,),
         metavar="MIB,...",
-        help="of the guest (default 1024; above 3072 it has several large zones)",
+        help="the guest's memory (default 1024; above 3072 it has several large zones)",
     )
 
 

@@ -5,12 +5,12 @@ import argparse
 from pathlib import Path
 
 RANK = 41
-HELP = "judge a saved run folder and write its reports"
+HELP = "judge a saved run again and write its reports"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the argument."""
-    parser.add_argument("folder", type=Path, metavar="RUN")
+    parser.add_argument("folder", type=Path, metavar="RUN", help="a run folder")
 
 
 def act(arguments: argparse.Namespace) -> int:

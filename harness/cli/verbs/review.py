@@ -8,7 +8,7 @@ from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 RANK = 72
-HELP = "look at the series as a kernel reviewer would"
+HELP = "check the series as a kernel reviewer would"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +19,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--only",
         metavar="GATE,...",
         default="",
-        help="of checkpatch, apply, identity, sparse, warnings, prefixes (default: all)",
+        help="only these of checkpatch, apply, identity, sparse, warnings and prefixes",
     )
     parser.add_argument(
-        "--boot", action="store_true", help="prefixes: also build each whole and boot it"
+        "--boot", action="store_true", help="for prefixes: also build and boot each kernel"
     )
 
 

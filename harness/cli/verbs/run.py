@@ -10,19 +10,32 @@ from harness.texts.proc.sysctl import MODE_WORDS, mode_of
 from harness.values import RunMode
 
 RANK = 30
-HELP = "the main job: source to verdict"
+HELP = "the main job, from source to verdict"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
-    parser.add_argument("--scale", choices=("paper", "small"), default="paper")
-    parser.add_argument("--mode", choices=[mode.value for mode in RunMode], default="repeatable")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--scale",
+        choices=("paper", "small"),
+        default="paper",
+        help="paper: a guest of 4 GiB (default); small: 1 GiB and about a minute",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=[mode.value for mode in RunMode],
+        default="repeatable",
+        help="repeatable: equal to the byte each time (default); live: KVM if possible, several "
+        "CPUs, ssh",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the guest and its workloads (default 1)"
+    )
     parser.add_argument(
         "--policy",
         choices=MODE_WORDS,
-        help="mode of adaptive compaction (default: the kernel's own, early)",
+        help="mode of adaptive compaction (default: early, the kernel's default)",
     )
     parser.add_argument(
         "--cross-checks",
@@ -33,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--page-owner",
         action="store_true",
-        help="boot with page_owner=on: the kernel notes who has each page",
+        help="boot with page_owner=on: the kernel records the allocator of each page",
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/...)")
     add_guest_options(parser)

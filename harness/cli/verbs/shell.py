@@ -9,7 +9,7 @@ from harness.errors import Exit
 from harness.values import RunMode
 
 RANK = 50
-HELP = "open a live guest for a person"
+HELP = "open a live guest"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
