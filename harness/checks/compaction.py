@@ -171,7 +171,7 @@ CHECKS = (
     ),
     Check(
         name="attempts-match-compaction-tracepoint",
-        why="the compaction itself says how often, and for which order, it was called",
+        why="compaction's own event tells how often, and for which order, it was called",
         judge=_attempts_match,
     ),
 )

@@ -157,7 +157,7 @@ CHECKS = (
     ),
     Check(
         name="compaction-events-only-rise",
-        why="vmstat is the cross-check for our compaction counter and must be whole itself",
+        why="vmstat cross-checks the compaction counter and must be consistent itself",
         judge=_compaction_events_rise,
     ),
     Check(

@@ -239,17 +239,17 @@ RANK = 90
 CHECKS = (
     Check(
         name="metric-matches-unusable-index",
-        why="the policy's metric is the kernel's own index for the same order, rounded down",
+        why="frag_pct is the kernel's own index for the same order, rounded down",
         judge=_metric,
     ),
     Check(
         name="decisions-recompute",
-        why="each decision follows from the free areas it saw and the sysctls of its time",
+        why="each decision follows from the free areas and the sysctls at its time",
         judge=_decisions,
     ),
     Check(
         name="slowpath-latency-counts-slowpaths",
-        why="each visit of the slowpath is timed once",
+        why="each entry of the slowpath is timed once",
         judge=_latency,
     ),
 )

@@ -113,7 +113,7 @@ RANK = 120
 CHECKS = (
     Check(
         name="prediction-holds",
-        why="what the free lists say before a burst decides what its requests go through",
+        why="the free lists before a burst determine what its requests do",
         judge=_predictions_hold,
     ),
 )

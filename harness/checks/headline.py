@@ -109,16 +109,17 @@ def _with_sentences(headline: Headline, mode: PolicyMode | None) -> Headline:
 def _opening(headline: Headline) -> Iterator[str]:
     yield (
         f"{headline.attempted} of {headline.requests} requests of order {headline.order} were made "
-        f"and {headline.succeeded} succeeded; free memory held {headline.available_before} blocks "
-        f"of that order at first, with {headline.frag_pct_before} % of it in small blocks."
+        f"and {headline.succeeded} succeeded. Before the burst {headline.available_before} blocks "
+        f"of that order were free, and {headline.frag_pct_before} % of free memory was in small "
+        "blocks."
     )
     if headline.req != headline.attempted:
         yield (
-            f"The kernel counted {headline.req} requests of this order: "
-            f"{headline.req - headline.attempted} came from elsewhere."
+            f"The kernel counted {headline.req} requests of this order, "
+            f"{headline.req - headline.attempted} of them from other code."
         )
     yield (
-        f"{headline.req - headline.slowpath} requests found a free block at once; "
+        f"{headline.req - headline.slowpath} requests were served by the fast path; "
         f"{headline.slowpath} entered the slowpath."
     )
 
@@ -129,21 +130,21 @@ def _differences(headline: Headline) -> Iterator[str]:
             f"slowpath, compact and adaptive agree at {headline.slowpath}: every request that "
             "entered the slowpath compacted once, with raised priority."
             if headline.slowpath
-            else "slowpath, compact and adaptive are all 0: nothing had to be compacted."
+            else "slowpath, compact and adaptive are all 0: no compaction was needed."
         )
         return
     yield from _rescued(headline)
     if headline.not_raised > 0:
         yield (
-            f"In {headline.not_raised} slowpath entries no raised priority was used (slowpath "
+            f"{headline.not_raised} slowpath entries used no raised priority (slowpath "
             f"{headline.slowpath} - adaptive {headline.adaptive}): they ended before a compaction, "
-            "or frag_pct was at or below the threshold, or the request forbids the policy."
+            "frag_pct was not above the threshold, or the request does not allow the policy."
         )
     if headline.unraised_attempts > 0:
         yield (
-            f"{headline.unraised_attempts} compaction attempts are not first raised ones (compact "
-            f"{headline.compact} - adaptive {headline.adaptive}): second attempts of a request, or "
-            "attempts with frag_pct at or below the threshold."
+            f"{headline.unraised_attempts} compaction attempts are not a request's first raised "
+            f"one (compact {headline.compact} - adaptive {headline.adaptive}): second attempts of "
+            "a request, or attempts with frag_pct not above the threshold."
         )
     yield from _broken(headline)
 
@@ -152,9 +153,9 @@ def _differences_at_the_end(headline: Headline) -> Iterator[str]:
     yield from _rescued(headline)
     if headline.not_raised > 0:
         yield (
-            f"For {headline.not_raised} slowpath entries nothing was done at the end of the ladder "
-            f"(slowpath {headline.slowpath} - adaptive {headline.adaptive}): they were served "
-            "before, or no zone could be tried, or the request forbids the policy."
+            f"For {headline.not_raised} slowpath entries the policy did nothing at the end of the "
+            f"retry ladder (slowpath {headline.slowpath} - adaptive {headline.adaptive}): they "
+            "were served before, no zone could be tried, or the request does not allow the policy."
         )
     yield from _broken(headline)
 
@@ -164,14 +165,14 @@ def _rescued(headline: Headline) -> Iterator[str]:
     if most > 0:
         between = str(least) if least == most else f"{least} to {most}"
         yield (
-            f"{between} slowpath entries ended without a compaction: the look at the min watermark "
-            "gave a block, or the request was not allowed to compact."
+            f"{between} slowpath entries ended without a compaction: a block was free above the "
+            "min watermark, or the request was not allowed to compact."
         )
 
 
 def _broken(headline: Headline) -> Iterator[str]:
     if min(headline.not_raised, headline.unraised_attempts) < 0:
-        yield "adaptive is above slowpath or compact, which the checks call broken."
+        yield "adaptive is above slowpath or compact, which the checks report as broken."
 
 
 def _mode_sentence(mode: PolicyMode | None) -> Iterator[str]:
@@ -180,22 +181,22 @@ def _mode_sentence(mode: PolicyMode | None) -> Iterator[str]:
     elif mode is PolicyMode.LATE:
         yield (
             "The policy was late: it raises only a request's second compaction, so compact is "
-            "about twice slowpath and adaptive counts only requests that came so far."
+            "about twice slowpath, and adaptive counts only requests that reached the second."
         )
     elif mode is PolicyMode.LIGHT:
         yield (
             "The policy was light: it raises only a request's first compaction, to the priority "
-            "of the second, and leaves in force what puts compactions off."
+            "of the second, and compaction is deferred as usual."
         )
     elif mode is PolicyMode.LAST:
         yield (
             "The policy was last: adaptive counts requests that would have failed and made one "
-            "compaction more, at full priority."
+            "additional compaction, at full priority."
         )
     elif mode is PolicyMode.CLEAR:
         yield (
-            "The policy was clear: adaptive counts requests that would have failed, and for which "
-            "ranges of pages that can be moved were emptied; that is no compaction attempt."
+            "The policy was clear: adaptive counts requests that would have failed and for which "
+            "ranges of movable pages were emptied, which is not a compaction attempt."
         )
     elif mode is None:
         yield "This kernel has no policy."
@@ -242,7 +243,7 @@ RANK = 140
 CHECKS = (
     Check(
         name="headline-burst-is-served-by-compaction",
-        why="the last burst finds too few blocks, and every request is still served",
+        why="the last burst finds too few free blocks, and every request is still served",
         judge=_headline_holds,
     ),
 )

@@ -74,12 +74,12 @@ CHECKS = (
     ),
     Check(
         name="every-command-ended-with-0",
-        why="a workload that failed did not do what its stage claims",
+        why="a failed workload did not do what its stage is for",
         judge=_commands_ended_well,
     ),
     Check(
         name="kernel-log-is-clean",
-        why="after an oops, a lockup or a warning no later number can be trusted",
+        why="after an oops, a lockup or a warning no number can be trusted",
         judge=_log_is_clean,
     ),
 )

@@ -117,7 +117,7 @@ RANK = 100
 CHECKS = (
     Check(
         name="last-resort-serves-what-it-made",
-        why="who is served at the end of the ladder got a block that a try made, and none was idle",
+        why="each request served at the end of the ladder got a block that an attempt made",
         judge=_last_resort,
     ),
 )

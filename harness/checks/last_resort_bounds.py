@@ -120,7 +120,7 @@ RANK = 110
 CHECKS = (
     Check(
         name="last-resort-keeps-its-bounds",
-        why="a request may wait for a batch of ranges that can be emptied, and not in vain again",
+        why="a request may wait while a batch of ranges is emptied, but not after a failed attempt",
         judge=_bounds,
     ),
 )

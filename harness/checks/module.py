@@ -78,12 +78,12 @@ RANK = 40
 CHECKS = (
     Check(
         name="module-records-add-up",
-        why="each request the module made has a record, and its totals are their sums",
+        why="each request of the module has a record, and the totals are the records' sums",
         judge=_records_add_up,
     ),
     Check(
         name="monitor-saw-every-module-request",
-        why="requests the module made must appear in the kernel's counters",
+        why="requests of the module must appear in the kernel's counters",
         judge=_monitor_saw_requests,
     ),
 )

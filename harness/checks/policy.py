@@ -87,7 +87,7 @@ CHECKS = (
     ),
     Check(
         name="policy-keeps-to-its-least-order",
-        why="a request below min_order is never the policy's business",
+        why="the policy never acts on a request below min_order",
         judge=_only_eligible_orders,
     ),
 )

@@ -190,7 +190,7 @@ RANK = 80
 CHECKS = (
     Check(
         name="priorities-match-policy",
-        why="compactions have the priority that the policy's mode asks for, and no other",
+        why="compactions have the priority that the policy's mode requires, and no other",
         judge=_priorities,
     ),
 )

@@ -248,7 +248,7 @@ RANK = 50
 CHECKS = (
     Check(
         name="monitor-was-not-switched",
-        why="an interval in which counting was switched on or off is counted in part only",
+        why="an interval in which counting was switched on or off is only partly counted",
         judge=_not_switched,
     ),
     Check(
@@ -258,22 +258,22 @@ CHECKS = (
     ),
     Check(
         name="reasons-sum-to-fail",
-        why="each request that failed gave up for exactly one reason",
+        why="each request that failed did so for exactly one reason",
         judge=_reasons,
     ),
     Check(
         name="texts-show-what-was-counted",
-        why="a column shows the counter whose name it bears, and no other",
+        why="a column shows the counter that it is named after, and no other",
         judge=_texts_show,
     ),
     Check(
         name="requests-match-trace-events",
-        why="the kernel's own event fires once for each request that bulk or a fault did not end",
+        why="the kernel's event fires once for each request that neither bulk nor a fault ended",
         judge=_requests_match,
     ),
     Check(
         name="fast-path-is-what-the-slowpath-missed",
-        why="a request is served by the fast path, enters the slowpath, or is refused at the door",
+        why="a request is served by the fast path, enters the slowpath, or is refused at once",
         judge=_fast_path,
     ),
 )

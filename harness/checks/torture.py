@@ -173,22 +173,22 @@ RANK = 130
 CHECKS = (
     Check(
         name="torture-takes-every-exit",
-        why="each forced case must end as it was made to, or its counters prove nothing",
+        why="each forced case must end as intended, or its counters prove nothing",
         judge=_exits_taken,
     ),
     Check(
         name="torture-accounting-is-exact",
-        why="what a known number of requests is counted as is known to the unit, on every path",
+        why="what a known number of requests must be counted as is known exactly, on every path",
         judge=_accounting,
     ),
     Check(
         name="torture-policy-acts-as-told",
-        why="which attempts are raised follows from the knobs, the request and the free blocks",
+        why="which attempts are raised follows from the sysctls, the request and the free blocks",
         judge=_policy,
     ),
     Check(
         name="torture-reader-sees-requests-first",
-        why="a reader in the midst of requests may miss outcomes, but never a request",
+        why="a reader may miss outcomes of concurrent requests, but never a request",
         judge=_reader,
     ),
 )

@@ -24,9 +24,9 @@ def map_table(results: Results) -> Table | None:
     return Table(
         title=f"Map: each arm against {plan.baseline}",
         notes=(
-            "HELPS: the interval of blocks - baseline lies above 0; HURTS: it lies below",
-            f"else COSTS: over {SAME_WORK:.0%} more pages scanned; NOTHING: no more than that",
-            "blocks: mean difference; scanned, inspected: means of pages",
+            "HELPS: the interval of blocks - baseline lies above 0; HURTS: below 0",
+            f"otherwise COSTS: over {SAME_WORK:.0%} more pages scanned; NOTHING: not more",
+            "blocks: mean difference; scanned, inspected: mean numbers of pages",
         ),
         figures=True,
         head=("state", "burst", *arms),
@@ -136,11 +136,11 @@ def indicator_table(results: Results) -> Table | None:
         return None
     baseline = results.plan.baseline
     return Table(
-        title="Indicators: would they have told where an arm helps?",
+        title="Indicators: do they predict where an arm helps?",
         notes=(
-            f"helped: runs that got at least 1 and over 1 % more blocks than {baseline}",
-            "AUC: 0.5 tells nothing, 1 (or 0) all; with its 95 % interval over seeds",
-            "best rule: right most often in these very runs; usual: by always saying the same",
+            f"helped: runs with at least 1 and over 1 % more blocks than {baseline}",
+            "AUC: 0.5 says nothing, 1 (or 0) everything; with its 95 % interval over seeds",
+            "best rule: most often right in these same runs; usual: always giving the same answer",
         ),
         figures=True,
         head=("arm", "indicator", "helped", "AUC", "best rule", "right", "usual"),

@@ -111,7 +111,7 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         raise RecordError(f"the arm's command ended with exit {stage.exit_status}: {said}")
     records = stage.records
     if STOPPED not in files:
-        raise damaged(STOPPED, "absent, nothing tells the bound")
+        raise damaged(STOPPED, "absent, so the upper bound is not known")
     dump = parse_free_dump(files[STOPPED].decode("ascii", errors="replace"))
     extfrag = _EXTFRAG.search(stage.output)
     if extfrag is None:
@@ -214,7 +214,7 @@ def _unmovable(info: PageTypeInfo) -> int:
 def _background_load(command: str, files: Mapping[str, bytes]) -> BackgroundLoad | None:
     if _BACKGROUND_LOAD not in files:
         if OPTION in command.split():
-            raise damaged(_BACKGROUND_LOAD, "absent, the arm was told to have one")
+            raise damaged(_BACKGROUND_LOAD, "absent, although the arm asked for one")
         return None
     load = parse_background_load(_text(files, _BACKGROUND_LOAD))
     return BackgroundLoad(attempts=load.done, failures=load.failures)

@@ -11,19 +11,19 @@ from harness.writers.page import Page, Section, Table
 from harness.writers.text import text_table
 
 _NOT_OURS = (
-    "an earlier version of this project made these results ({who}), the present one did not: its "
-    "kernels, modules and guests differ. Arms are replayed with the commit that made them; where "
-    "the results lie in docs/results, README.md there names it."
+    "an earlier version of this project made these results ({who}). The kernels, modules and "
+    "guests of the present version differ. Replay an arm with the commit that made it; for results "
+    "in docs/results, the README.md there names that commit."
 )
 _HOW_TO_READ = (
-    "Figures with brackets are median [least, most] over the seeds, single ones medians; "
-    "latencies are of single requests in guest instructions. Differences are paired by seed: mean "
-    "with its 95 % interval (BCa bootstrap), seeds better:worse, exact sign test, effect = mean / "
-    "standard deviation of the differences. Scanned: pages scanned for migration; "
-    "inspected: pages mode 5 inspected to select ranges. Per block made: of those scanned, for "
-    "blocks beyond what was whole at the start; per block gained: pages scanned beyond the "
-    "baseline's for each block beyond its, only where the interval lies above 0. Any arm is run "
-    "again with `buddylab replay KEY`."
+    "Figures with brackets are median [minimum, maximum] over the seeds; single figures are "
+    "medians. Latencies are of single requests, in guest instructions. Differences are paired by "
+    "seed: mean with its 95 % interval (BCa bootstrap), seeds better:worse, exact sign test, "
+    "effect = mean / standard deviation of the differences. Scanned: pages that compaction's "
+    "migration scanner visited; inspected: pages whose state mode 5 read. Per block made: scanned "
+    "pages for each block that was not free at the start. Per block gained: scanned pages beyond "
+    "the baseline's for each block beyond the baseline's, only where the interval lies above 0. "
+    "`buddylab replay KEY` runs an arm again."
 )
 
 

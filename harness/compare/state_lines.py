@@ -28,7 +28,7 @@ def broken_invariants(results: Results) -> tuple[RecordError, ...]:
 def _fared(boots: list[StateResult]) -> str:
     expected = [one for one in boots if one.quantities is not None]
     if not expected:
-        return "its maker states no invariant"
+        return "no invariants (not made by make_state.sh)"
     broken = [one for one in expected if one.broken]
     if broken:
         said = "; ".join(_told(one) for one in broken[:_SHOWN_BOOTS])

@@ -57,14 +57,14 @@ def _notes(cell: Cell) -> Iterator[str]:
     bounds = spread([one.outcome.bound.blocks for one in cell.arms])
     withheld = spread([one.outcome.bound.withheld for one in cell.arms])
     if cell.broken:
-        yield f"not the memory the state must be, yet in all figures: {', '.join(cell.broken)}"
+        yield f"memory not as expected, but included in all figures: {', '.join(cell.broken)}"
     yield f"{seeds} of {len(plan.seeds)} seeds"
     yield f"upper bound {bounds} blocks; the watermark withholds {withheld} more"
     other = [arm.name for arm in plan.arms if arm.kernel != plan.arms[0].kernel]
     if other:
         yield (
-            f"other kernels from the same seed, never the same memory: {', '.join(other)}; "
-            "for them the paired interval counts, not single bytes"
+            f"other kernels with the same seed but not the same memory: {', '.join(other)}; "
+            "compare them by the paired interval only"
         )
 
 

@@ -37,7 +37,7 @@ def _warnings(run: Run) -> Iterator[str]:
         )
     if run.provenance.page_alloc_upstream is False:
         yield (
-            "mm/page_alloc.c was changed before our patches were applied: the allocator is not "
+            "mm/page_alloc.c was changed before the series was applied: the allocator is not "
             f"upstream's (blob {run.provenance.page_alloc_blob})."
         )
     elif run.provenance.page_alloc_upstream is None:
@@ -46,6 +46,4 @@ def _warnings(run: Run) -> Iterator[str]:
             f"{run.provenance.page_alloc_blob})."
         )
     if not run.clocksource_is_fine:
-        yield (
-            f"the guest's clocksource was {run.clocksource}: every latency is a multiple of a tick."
-        )
+        yield (f"the guest's clocksource was {run.clocksource}: latencies are multiples of a tick.")

@@ -70,16 +70,16 @@ def reconciliation_section(run: Run) -> Section:
     found = [(stage, stage.reconciliation) for stage in run.stages if stage.reconciliation]
     notes = [
         f"{stage.name}: {each.interruption}." for stage, each in found if each.interruption
-    ] or ["Orders one by one, and the texts beside the cross-check, are in the checks below."]
+    ] or ["The checks below have each order, and the texts compared with the cross-check."]
     shows = (
-        "What the monitor counted in each stage, beside what the kernel's own events and vmstat "
-        "counted: sums over all orders, each side taken at the same two instants."
+        "What the monitor counted in each stage, beside what the kernel's trace events and vmstat "
+        "counted. Sums over all orders; both sides are read at the same two instants."
     )
     if not found:
         return Section(
             title="Reconciliation",
             shows=shows,
-            notes=("This run has no cross-checks, or a kernel that does not show its counts.",),
+            notes=("This run has no cross-checks, or its kernel does not export the counts.",),
         )
     return Section(
         title="Reconciliation",

@@ -16,14 +16,13 @@ _NS_PER_S = 1_000_000_000
 _BYTES_PER_MIB = 1 << 20
 _PAGES_SCANNED = "pages scanned for migration"
 _BLOCK_NOTE = (
-    "A block of order k is 2^k pages of 4096 bytes next to each other; order 10, 4 MiB, is the "
-    "largest."
+    "A block of order k is 2^k contiguous pages of 4096 bytes; order 10 (4 MiB) is the largest."
 )
 _LEAD = (
-    "A Linux kernel was patched to count what its page allocator does and to compact memory harder "
-    "when free memory is fragmented. It was booted in a virtual machine, put under the workloads "
-    "of a paper, and its counters were read before and after each. This report sets the paper's "
-    "tables beside what came out, and says which checks on the numbers hold."
+    "A Linux kernel was patched to count what its page allocator does, and to compact memory with "
+    "higher priority if free memory is fragmented. It was booted in a virtual machine and ran the "
+    "workloads of a paper. Its counters were read before and after each workload. This report "
+    "shows the paper's tables beside the measured numbers, and the result of each check on them."
 )
 
 
@@ -43,7 +42,7 @@ def run_page(run: Run) -> Page:
             Section(
                 title="Headline",
                 shows="Whether a burst of requests for the largest blocks, more than were free, "
-                "was served all the same, and how often the kernel had to compact memory for it.",
+                "was served, and how often the kernel had to compact memory for it.",
                 points=_headline(run),
             ),
             *_our_sections(run),
@@ -58,7 +57,7 @@ def run_page(run: Run) -> Page:
 def _check_sections(run: Run) -> Iterator[Section]:
     yield Section(
         title="Checks",
-        shows="What must hold for the numbers above to be believed, and the numbers compared.",
+        shows="What must hold for the numbers above to be valid, and the numbers compared.",
         tables=(
             table(
                 ("check", "result", "why it must hold"),
@@ -81,8 +80,9 @@ def _status(check: CheckResult) -> str:
 def _replay_section(run: Run) -> Section:
     return Section(
         title="Replay key",
-        shows="All that executed: a repeatable run of the same key gives the same bytes. Below it, "
-        "where it came from, which is not compared; then the raw texts this report was made from.",
+        shows="The key covers everything that executed: a repeatable run with the same key gives "
+        "the same bytes. Below it is the provenance, which is not compared, and the digests of the "
+        "raw texts that this report was made from.",
         tables=(
             table(("part of the key", "value"), _key_rows(run)),
             table(("part", "value"), _provenance_rows(run)),
@@ -110,7 +110,7 @@ def _facts(run: Run) -> Table:
     return table(
         ("what", "value"),
         (
-            ("kernel really used", kernel_sentence(run)),
+            ("kernel used", kernel_sentence(run)),
             (
                 "patches",
                 f"{len(origin.patches)} of series {origin.series_name}"
@@ -120,10 +120,10 @@ def _facts(run: Run) -> Table:
             ("compiler", origin.compiler),
             ("how it ran", f"{key.mode}, {key.accelerator}, QEMU {key.qemu_version}"),
             ("guest", f"{key.memory_mib} MiB, {key.cpus} CPU(s), scale {run.scale}"),
-            ("memory the kernel manages", f"{run.memory_total_kib} KiB"),
+            ("memory managed by the kernel", f"{run.memory_total_kib} KiB"),
             (
                 "guest image",
-                f"{footprint:.1f} MiB unpacked: so much of the guest's memory it occupies",
+                f"{footprint:.1f} MiB unpacked, which is not available to the guest",
             ),
             ("clocksource", run.clocksource),
         ),
@@ -140,11 +140,19 @@ def _our_sections(run: Run) -> tuple[Section, ...]:
     return (
         Section(
             title="The stages",
-            shows="What was run, in order; each stage is measured by a snapshot of the kernel's "
-            "counters before and after it.",
+            shows="The stages in order. Snapshots of the kernel's counters are taken before and "
+            "after each.",
             tables=(
                 table(
-                    ("stage", "why", "prepared by", "command", "exit status", "guest s", "policy"),
+                    (
+                        "stage",
+                        "purpose",
+                        "preparation",
+                        "command",
+                        "exit status",
+                        "guest s",
+                        "policy",
+                    ),
                     (
                         (
                             stage.name,
@@ -164,7 +172,7 @@ def _our_sections(run: Run) -> tuple[Section, ...]:
         _latency_section(run),
         Section(
             title="The kernel's own compaction counters",
-            shows="What /proc/vmstat says each stage's compactions did, beside our counters.",
+            shows="What /proc/vmstat counted of each stage's compactions.",
             tables=(table(_COMPACTION_HEAD, (_compaction_row(stage) for stage in run.stages)),),
         ),
     )
@@ -177,15 +185,15 @@ def _prediction_sections(run: Run) -> tuple[Section, ...]:
     return (
         Section(
             title="Predicted and observed",
-            shows="What the counters of each predicted burst would rise by, said while the guest "
-            "stood still right before its first request, and what they did rise by.",
+            shows="By how much the counters of each burst would rise, computed while the guest was "
+            "paused right before the first request, and by how much they did.",
             tables=(table(PREDICTION_HEAD, rows),),
-            notes=("A single number is exact; a range says why it is one. frag_pct is a value.",),
+            notes=("A single number is exact; for a range, the last column says why.",),
         ),
     )
 
 
-PREDICTION_HEAD = ("stage", "counter", "predicted", "observed", "came true", "why a range")
+PREDICTION_HEAD = ("stage", "counter", "predicted", "observed", "holds", "why not exact")
 
 
 def prediction_rows(run: Run) -> tuple[tuple[object, ...], ...]:
@@ -242,7 +250,7 @@ def _policy(policy: Policy | None) -> str:
 def _latency_section(run: Run) -> Section:
     return Section(
         title="Latency of the bursts",
-        shows="How long a request of a burst took, in microseconds of the guest's own clock.",
+        shows="How long a burst's requests took, in microseconds of the guest's clock.",
         tables=(
             table(
                 ("stage", "order", "gfp", "requests", "min", "median", "p95", "p99", "max"),
@@ -282,8 +290,8 @@ def _latency_notes(run: Run) -> Iterator[str]:
     yield f"The guest's clocksource was {run.clocksource}; percentiles are the nearest rank."
     if run.key.icount_shift is not None:
         yield (
-            "In this mode the guest's clock counts instructions: a latency is exact and "
-            "repeatable, but it is not the time a real machine would need."
+            "In this mode the guest's clock counts instructions: latencies are exact and "
+            "repeatable, but they are not what a real machine would need."
         )
 
 

@@ -27,7 +27,7 @@ def _baseline(run: Run) -> Section:
     names = ("req", "success", "fail", "slowpath", "compact")
     return Section(
         title="Fig. 2: counters after boot",
-        shows="The kernel's request counters soon after boot, before any workload: every request "
+        shows="The kernel's request counters soon after boot, before any workload. Every request "
         "should have succeeded.",
         tables=(
             table(
@@ -45,8 +45,8 @@ def _baseline(run: Run) -> Section:
         notes=(
             *_absent_note(stage, "baseline"),
             (
-                "The paper's machine ran a desktop; ours runs little more than the workloads: "
-                "our counts are smaller."
+                "The paper's machine ran a desktop. This guest runs little more than the "
+                "workloads, so its counts are smaller."
             ),
         ),
     )
@@ -56,8 +56,8 @@ def _stress_ng(run: Run) -> Section:
     stage = run.stage("stress_ng")
     return Section(
         title="Tables I and II: stress-ng",
-        shows="What general memory pressure does to requests of single pages (order 0) and of huge "
-        "pages (order 9).",
+        shows="The effect of general memory pressure on requests for single pages (order 0) and "
+        "for huge pages (order 9).",
         tables=(
             table(
                 ("order", "source", "req before", "req after", "slowpath", "compact", "adaptive"),
@@ -115,8 +115,8 @@ def _fragment(run: Run) -> Section:
     names = tuple(f"order {order}" for order in ORDERS)
     return Section(
         title="Fragmentation workload: state changed, behavior or not",
-        shows="How many free blocks of each size every zone had before and after fragment_stress, "
-        "and whether any request needed the slowpath.",
+        shows="The free blocks of each order and zone before and after fragment_stress, and "
+        "whether requests entered the slowpath.",
         tables=()
         if stage is None
         else (
@@ -146,8 +146,8 @@ def _fragment(run: Run) -> Section:
 def _frag_notes(stage: RunStage) -> tuple[str, ...]:
     return (
         (
-            f"Of the free memory, {stage.before.frag_pct} % before and "
-            f"{stage.after.frag_pct} % after lay in blocks below the cutoff."
+            f"{stage.before.frag_pct} % of free memory before and {stage.after.frag_pct} % after "
+            "the stage was in blocks below the cutoff."
         ),
     )
 
@@ -160,21 +160,21 @@ def _high_order(run: Run) -> Section:
         rows.append((name, "ours", *_burst_counts(run.stage(name))))
     return Section(
         title="Table III: high-order bursts (our numbers; the paper's table is missing)",
-        shows="What happened to requests for large blocks: first a small burst while memory was "
-        "whole, then one larger than what was left.",
+        shows="The outcome of requests for large blocks: first a small burst in unfragmented "
+        "memory, then a burst larger than the number of free blocks.",
         tables=(table(("stage", "source", *names), rows),),
         notes=(
             (
-                "Table III is missing from our copy of the paper, so our numbers stand beside "
-                "what its text says: 0/0/0 for the early test and 86/86/86 for the final one."
+                "Table III is missing from our copy of the paper. The numbers are compared with "
+                "the paper's text: 0/0/0 for the early test and 86/86/86 for the final one."
             ),
             (
-                "The paper counts 897 requests in all in its final experiment. That number does "
-                "not follow from its command, `10 512 5000 0 512 1`, which asks for 512."
+                "The paper reports 897 requests in its final experiment. That number does not "
+                "follow from its command, `10 512 5000 0 512 1`, which makes 512."
             ),
             (
-                "Our reading of the command's arguments: order, requests, hold ms, delay ms, most "
-                "held, hold_until_fail."
+                "The arguments are read as order, requests, hold ms, delay ms, most held, "
+                "hold_until_fail."
             ),
         ),
     )
@@ -193,7 +193,7 @@ def _burst_counts(stage: RunStage | None) -> tuple[object, ...]:
 def _fields() -> Section:
     return Section(
         title="Table IV: the fields of /proc/buddy_monitor",
-        shows="What each column counts, in the paper's words and in ours.",
+        shows="What each column counts: the paper's definition and the series'.",
         tables=(table(("field", "paper", "ours"), paper.TABLE_IV),),
     )
 
@@ -207,8 +207,8 @@ def _workloads(run: Run) -> Section:
         rows.append((name, "ours", *counts, _observation(stage)))
     return Section(
         title="Table V: the workloads compared",
-        shows="Which workload sent requests of order 3 and up into the slowpath, into compaction, "
-        "and made the policy act.",
+        shows="For each workload, how many requests of order 3 and above entered the slowpath, "
+        "attempted compaction, and were acted on by the policy.",
         tables=(
             table(("workload", "source", "slowpath", "compact", "adaptive", "observation"), rows),
         ),

@@ -223,7 +223,6 @@ def test_a_bug_on_the_console_fails_the_log_check() -> None:
 
 
 def test_the_document_of_a_run(golden: Golden) -> None:
-    """The tests of reports read it as well."""
     golden("run-small.json", document())
 
 

@@ -205,8 +205,8 @@ def test_the_last_resort_adds_up() -> None:
         (LIGHT, 38, Status.HELD, "first compaction"),
         (LIGHT, 0, Status.FAILED, "first compaction"),
         # The ladder served all: nothing was left for the end.
-        (LAST, 0, Status.HELD, "one compaction more"),
-        (CLEAR, 0, Status.HELD, "no compaction attempt"),
+        (LAST, 0, Status.HELD, "one additional compaction"),
+        (CLEAR, 0, Status.HELD, "not a compaction attempt"),
     ],
 )
 def test_the_headline_says_what_the_mode_does(
@@ -220,5 +220,5 @@ def test_the_headline_says_what_the_mode_does(
     assert status(run, HEADLINE) is expected
     sentences = explain_headline(parsed(run).stage(FINAL)).sentences
     assert said in sentences[-1]
-    at_the_end = any("at the end of the ladder" in sentence for sentence in sentences)
+    at_the_end = any("at the end of the retry ladder" in sentence for sentence in sentences)
     assert at_the_end == mode.at_the_end

@@ -415,7 +415,7 @@ def test_replay_gives_the_same_or_the_first_line(
     assert (kept / "after/vmstat").read_bytes() == spoil(0, found_texts(found))["after/vmstat"]
     raw = next((tmp_path / "out/arms/kept/ten").glob(f"seed-{one.seed}/{one.arm}.tar.gz"))
     raw.unlink()
-    assert "no line can be told" in str(replayed(found, cache))
+    assert "differing line is unknown" in str(replayed(found, cache))
 
 
 def found_texts(found: SavedArm) -> dict[str, bytes]:

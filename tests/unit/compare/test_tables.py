@@ -7,7 +7,7 @@ from made_up import TEXT, outcome, plan_of, results_of
 from harness.compare.plan_text import parse_plan
 from harness.compare.tables import tables
 
-SAID = "other kernels from the same seed"
+SAID = "other kernels with the same seed"
 
 
 @pytest.mark.parametrize(

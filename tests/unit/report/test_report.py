@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import synthetic_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from harness.writers.page import Page, Section, cell, table
 
 ROOT = Path(__file__).parents[3]
 Golden = Callable[[str, str], None]
-DOCUMENT = (ROOT / "tests" / "data" / "golden" / "run-small.json").read_text()
+DOCUMENT = synthetic_run.document()
 BROKEN = CheckResult(
     name="req-is-success-plus-fail",
     why="each request ends once",
