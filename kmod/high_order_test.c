@@ -33,7 +33,7 @@
  *            then what exists so far
  *
  * decided and frag_pct come from the trace event buddy_monitor_decision, which
- * a request that adaptive compaction may help meets once when it gets slow;
+ * a request that adaptive compaction may help meets once when it enters the slowpath;
  * attempts from mm_compaction_try_to_compact_pages. decision_probe and
  * compact_probe say whether this kernel has them.
  *

@@ -67,7 +67,7 @@ enum torture_flag {
 	TORTURE_INJECT		= BIT(0),	/* fail_page_alloc may fail it */
 	TORTURE_MEMALLOC	= BIT(1),	/* as reclaim itself */
 	TORTURE_VICTIM		= BIT(2),	/* as killed for lack of memory */
-	TORTURE_DEFERRED	= BIT(3),	/* compaction is put off */
+	TORTURE_DEFERRED	= BIT(3),	/* compaction is deferred */
 	TORTURE_DRAIN		= BIT(4),	/* down to the min watermark */
 	TORTURE_SPARE		= BIT(5),	/* and a little above it again */
 	TORTURE_DEEP		= BIT(6),	/* or below it */

@@ -120,7 +120,7 @@ class Ladder:
         return self._compact_first(mode) or self._reclaim_and_compact(mode, calls=1)
 
     def _compact_first(self, mode: PolicyMode) -> Passage | None:
-        """Compact before reclaim; None: in vain, and the request goes on."""
+        """Compact before reclaim; None: it failed, and the request goes on."""
         attempt = self._first_attempt(mode)
         if attempt is _Attempt.OPEN:
             return self._open(mode, calls=1, reason="compaction may make a block")
@@ -156,9 +156,9 @@ class Ladder:
     def _acted(self, mode: PolicyMode, *, calls: int) -> tuple[int, int]:
         """How often, 0 or 1, the policy acts for a request that gives up after reclaim.
 
-        Mode clear tries no zone that rests after a try in vain, or whose free pages would miss the
-        min watermark however they lay. Reclaim came before: what is free then is bound by what
-        could be at all.
+        Mode clear tries no zone that backs off after a failed attempt, or whose free pages would
+        miss the min watermark however they lay. Reclaim came before: what is free then is bound by
+        what could be at all.
         """
         match mode:
             case PolicyMode.OFF:

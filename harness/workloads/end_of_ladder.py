@@ -54,7 +54,7 @@ def _deferred(mode: PolicyMode) -> StagePlan:
         cleanup=f"{_STATE} stop && {KNOBS_RESTORE}",
         deadline_s=_STATE_DEADLINE_S,
         note=f"{_PUT_OFF} blocks of order {_LARGEST} that could be made, but the allocator's own "
-        "compaction is put off.",
+        "compaction is deferred.",
     )
     return _in_mode(stage, mode)
 

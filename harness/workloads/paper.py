@@ -271,7 +271,7 @@ def hopeless_stage(order: int) -> StagePlan:
         f"predict_hopeless_{order}",
         burst,
         note=f"{requests} requests of order {order} while each range of that size holds a page "
-        "that cannot move: compaction must fail or be put off, a known number of times.",
+        "that cannot move: compaction must fail or be deferred, a known number of times.",
         comb=min(order, 8),
     )
 

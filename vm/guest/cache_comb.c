@@ -11,7 +11,7 @@
  * swap; kmod/cache_source.c gives a file that does. How pages are chosen, and
  * what the report says, is in comb.h.
  *
- * Exit status: 0 the memory is held as promised, 1 failed, 2 usage. The holder
+ * Exit status: 0 the memory is held as requested, 1 failed, 2 usage. The holder
  * ends with 3 when its time limit has passed.
  */
 

@@ -12,7 +12,7 @@
  * With --share, that percentage of the pageblocks is first given back whole
  * and COMMAND run, which may use them in its own way; then the rest is combed.
  *
- * Exit status: 0 the memory is held as promised, 1 failed, 2 usage. The holder
+ * Exit status: 0 the memory is held as requested, 1 failed, 2 usage. The holder
  * ends with 3 when its time limit has passed.
  */
 

@@ -13,8 +13,8 @@
 #               keep_shift, but no 2 MiB are seen to), the rest as in movable_K
 #   easy        every second aligned 4 MiB is free, the others can move
 #   deferred_K  movable_K, after its pages were pinned and requests of order 9
-#               failed until the zone's compaction is put off for as long as can
-#               be; the pins are gone again
+#               failed until the zone's compaction is deferred as long as
+#               possible; the pins are gone again
 #   room_X      X = 1..90: X percent of the pageblocks as in mixed_X, all others
 #               full of anonymous pages: only unmovable pageblocks have room
 #   tight_D     D = 1..9: 64 MiB are held by 16 processes that the OOM killer
@@ -89,7 +89,7 @@ share() {
 		--then "insmod $root/kmod/unmovable_comb.ko order=$block_order keep_shift=$keep_shift && cat /sys/kernel/debug/unmovable_comb/state"
 }
 
-# How far the highest zone's compaction is put off.
+# By how much the highest zone's compaction is deferred.
 defer_shift() {
 	sed -n 's/^{ idx: *\([0-9]*\), defer_shift: *\([0-9]*\) }.*/\1 \2/p' \
 		"$defers/hist" | sort -n | tail -n 1 | cut -d ' ' -f 2
@@ -123,7 +123,7 @@ defer() {
 	fail_requests $((whole + failures - 1)) 0 > /dev/null
 	until shift=$(defer_shift) && [ "${shift:=0}" -ge $most_defer_shift ]; do
 		[ $failures -lt $most_failures ] ||
-			fail "after $failures failures compaction is put off by 2^$shift, not 2^$most_defer_shift"
+			fail "after $failures failures compaction is deferred by 2^$shift, not 2^$most_defer_shift"
 		fail_requests $((whole + 1)) 0 > /dev/null
 		failures=$((failures + 1))
 	done

@@ -14,7 +14,7 @@
 # still there), cleanup (its output), and last sha256sums of all the others.
 #
 # With $BUDDYLAB_PREDICT, before/ goes to ttyS1 as soon as it is there: the host
-# foretells from it what COMMAND does, see run_high_order_module_test.sh.
+# predicts from it what COMMAND does, see run_high_order_module_test.sh.
 #
 # Exit status: 0 collected, whatever COMMAND returned; 2 usage; else the stage
 # could not be collected, and there is no sha256sums.

@@ -208,7 +208,7 @@ hopeless() {
 	[ ! -e "$last_resort" ] || hopeless_later
 }
 
-# Order 8 before order 10: what was in vain makes higher orders wait, too.
+# Order 8 before order 10: after a failure higher orders back off, too.
 hopeless_later() {
 	local each mode
 
