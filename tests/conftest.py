@@ -7,9 +7,14 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from harness.host.cache import Cache
+
+# An example's time says how busy the machine is; each test has pytest-timeout's deadline.
+hypothesis.settings.register_profile("buddylab", deadline=None)
+hypothesis.settings.load_profile("buddylab")
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "data" / "golden"

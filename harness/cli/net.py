@@ -21,7 +21,8 @@ def require_text(argv: Sequence[str]) -> None:
             word.encode()
         except UnicodeEncodeError:
             raise UserError(
-                f"the argument {word!a} is not UTF-8; rename what it names, or lead to it by a link"
+                f"the argument {word!a} is not UTF-8; rename the file, or give a symbolic link to "
+                "it"
             ) from None
 
 
@@ -37,7 +38,7 @@ def status_of(error: Exception, argv: Sequence[str]) -> Exit:
         case OSError():
             return _refused_by_host(error)
         case MemoryError():
-            logger.error("this host's memory does not suffice; end other work, or ask for less")
+            logger.error("this host has not enough memory; end other programs, or ask for less")
             return Exit.HOST
         case _:
             return _bug(error, argv)
@@ -89,11 +90,11 @@ def _bug(error: Exception, argv: Sequence[str]) -> Exit:
     what = f"{type(error).__name__}: {error}".splitlines()[0]
     path = bug_report.kept(error, argv, _cache_root())
     if path is None:
-        logger.error("a fault of buddylab itself (%s), and its report cannot be kept", what)
+        logger.error("a bug in buddylab (%s), and its report cannot be kept", what)
         logger.error("the report", exc_info=error)
     else:
         logger.error(
-            "a fault of buddylab itself (%s); what was complete is kept; "
+            "a bug in buddylab (%s); what was complete is kept; "
             "please send its maintainers the report in %s",
             what,
             path,

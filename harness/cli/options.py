@@ -59,7 +59,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
 def positive(text: str) -> int:
     """Read a whole number above 0."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 

@@ -80,7 +80,7 @@ class Apt:
                 raise HostError(f"apt knows no package {', '.join(absent)}; {self._advice}")
             missing = [name for name in files if not (self._archives / name).exists()]
             if missing:
-                logger.info("bringing %d packages", len(missing))
+                logger.info("downloading %d packages", len(missing))
                 verb = (
                     ["install", "--download-only", "--yes"] if with_dependencies else ["download"]
                 )

@@ -132,7 +132,7 @@ class Cache:
             else:
                 whole = path.is_file() and path.stat().st_size == file.size_bytes
             if not whole:
-                logger.info("%s is absent or cut short: made again", path)
+                logger.info("%s is absent or incomplete; making it again", path)
                 return False
         return True
 

@@ -63,7 +63,7 @@ def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path
     if target.exists():
         if sha256_file(target) == sha256:
             return target
-        logger.warning("%s was altered since it was downloaded: brought again", target)
+        logger.warning("%s was altered since it was downloaded; downloading it again", target)
         target.unlink()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -79,11 +79,11 @@ def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path
             progressed = _size(part) > before
             if not progressed or attempt == ATTEMPTS_MAX or deadline.expired:
                 raise UnreachableError(
-                    f"{told} cannot be had ({_reason(error)}); {_size(part)} bytes are kept and "
-                    "the next try continues there; check the network, or name a local source "
+                    f"{told} cannot be downloaded ({_reason(error)}); {_size(part)} bytes are kept "
+                    "and the next attempt resumes there; check the network, or name a local source "
                     "with --kernel PATH"
                 ) from error
-            logger.info("torn off at %d bytes (%s); continuing", _size(part), _reason(error))
+            logger.info("connection lost at %d bytes (%s); resuming", _size(part), _reason(error))
     return _accept(told, part, target, sha256)
 
 

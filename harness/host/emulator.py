@@ -119,7 +119,7 @@ def _program(choice: str, cache: Cache, arch: Architecture) -> Path:
     path = Path(choice)
     if not path.is_file() or not os.access(path, os.X_OK):
         raise UserError(
-            f"{CHOICE} or --qemu says {choice}, which is no program; give the path of a "
+            f"{CHOICE} or --qemu says {choice}, which is not a program; give the path of a "
             f"{arch.qemu_program}, or the name of a suite of this machine's distribution"
         )
     return path.absolute()
@@ -238,7 +238,7 @@ def _asked_properties(started: _Started, version: str) -> Mapping[str, object]:
         except GuestLostError as error:
             said = log.read_text(errors="replace").strip() or str(error)
             raise HostError(
-                f"QEMU {version} does not tell what its CPU {started.arch.cpu} can do: {said}; "
+                f"QEMU {version} does not report what its CPU {started.arch.cpu} can do: {said}; "
                 f"{_elsewhere(started.arch)}"
             ) from error
 

@@ -45,8 +45,8 @@ def read_mail(path: Path, scratch: Path) -> Mail:
     """
     if b"\0" in path.read_bytes():
         raise UserError(
-            f"{path} is no text that git can read, UTF-16 perhaps; "
-            f"mend it: iconv -f UTF-16 -t UTF-8 {path.name} > new && mv new {path.name}"
+            f"{path} is not a text that git can read, perhaps UTF-16; "
+            f"convert it: iconv -f UTF-16 -t UTF-8 {path.name} > new && mv new {path.name}"
         )
     message, change = scratch / "message", scratch / "change"
     for written in (message, change):

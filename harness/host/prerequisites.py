@@ -86,7 +86,7 @@ def doctor(*, install: bool, review: bool = False) -> int:
     """Report what is missing; with `install`, get it. Returns an exit code."""
     needs = missing(review=review)
     if not needs:
-        logger.info("this machine has all that is needed")
+        logger.info("nothing is missing on this machine")
         return Exit.OK
     for need in needs:
         logger.info("missing: %s (%s)", need.package, need.why)

@@ -282,7 +282,7 @@ def lost_by_exit(guest: Guest, status: int, doing: str) -> GuestLostError | Host
     if status > 0 and last and _size(guest.console) == 0:
         return HostError(
             f"QEMU {guest.emulator} did not start (exit {status}): {last}; "
-            "`buddylab doctor` tells what this host lacks, --qemu names another QEMU"
+            "`buddylab doctor` lists what this host lacks, --qemu selects another QEMU"
         )
     why = f" ({last})" if last else ""
     return lost(guest, "exit", f"QEMU ended with status {status} {doing}{why}")

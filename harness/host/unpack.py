@@ -51,13 +51,15 @@ def _judge(archive: Path) -> str:
                 tops.add(member.name.removeprefix("./").partition("/")[0])
                 total += member.size
                 if count > MEMBERS_MAX or total > BYTES_MAX:
-                    raise UserError(f"{archive} unpacks to too much for a kernel source")
+                    raise UserError(f"{archive} is too large for a kernel source when unpacked")
     # tarfile raises ValueError and OverflowError over some headers that are damaged.
     except (
         *(tarfile.TarError, lzma.LZMAError, zlib.error),
         *(EOFError, OSError, ValueError, OverflowError),
     ) as error:
-        raise UserError(f"{archive} is torn or no archive ({error}); download it again") from error
+        raise UserError(
+            f"{archive} is truncated or not an archive ({error}); download it again"
+        ) from error
     tops.discard("pax_global_header")
     if len(tops) != 1:
         raise UserError(

@@ -224,7 +224,7 @@ def _first(it: Replayable, texts: Mapping[str, bytes]) -> str:
     if it.texts is not None:
         return first_difference(it.texts, texts)
     if not it.expected.files:
-        return "no line can be told, for only the digest of all texts was kept"
+        return "the differing line is unknown, because only the digest of all texts was kept"
     now = digests_of(texts)
     names = sorted(it.expected.files.keys() | now.keys())
     differing = [name for name in names if it.expected.files.get(name) != now.get(name)]

@@ -53,7 +53,7 @@ def read(folder: Path, *, strict: bool = True) -> RunRecord:
     """Read `folder` without judging it; raises as `check` does."""
     if not any((folder / name).exists() for name in (RAW, KEY, CONSOLE_LOG)):
         raise UserError(
-            f"{folder} is no run folder: it has neither {RAW}/ nor {KEY} nor {CONSOLE_LOG}"
+            f"{folder} is not a run folder: it has neither {RAW}/ nor {KEY} nor {CONSOLE_LOG}"
         )
     console = folder / CONSOLE_LOG
     if not console.exists():

@@ -68,7 +68,7 @@ def _default(cache: Cache) -> KernelSource:
         cached = _newest_cached(DEFAULT_RELEASE, cache)
         instead = f"the cached {cached.release} ({cached.origin})" if cached else DEBIAN
         logger.warning(
-            "KERNEL.ORG IS OUT OF REACH: going on with %s instead of %s [%s]",
+            "KERNEL.ORG CANNOT BE REACHED: using %s instead of %s [%s]",
             instead,
             DEFAULT_RELEASE,
             str(error).partition(";")[0],

@@ -90,7 +90,7 @@ def test_torn_download_is_kept_and_continued(cache: Cache, mirror: Mirror) -> No
 
     torn = buddylab("fetch", "--kernel", "5.15.180", env=mirror.env)
 
-    refused(torn, Exit.HOST, "cannot be had", "500 bytes are kept", "--kernel PATH")
+    refused(torn, Exit.HOST, "cannot be downloaded", "500 bytes are kept", "--kernel PATH")
     assert part.stat().st_size == 500
     assert names(cache) == []
 
@@ -152,7 +152,7 @@ def test_torn_archive(cache: Cache, archive: Path) -> None:
 
     done = buddylab("fetch", "--kernel", str(archive))
 
-    refused(done, Exit.USAGE, str(archive), "torn", "download it again")
+    refused(done, Exit.USAGE, str(archive), "truncated", "download it again")
     assert names(cache) == []
 
 
@@ -161,7 +161,7 @@ def test_file_that_is_no_archive(cache: Cache, tmp_path: Path) -> None:
 
     done = buddylab("fetch", "--kernel", str(tmp_path / "notes.txt"))
 
-    refused(done, Exit.USAGE, "notes.txt", "no archive")
+    refused(done, Exit.USAGE, "notes.txt", "not an archive")
     assert names(cache) == []
 
 

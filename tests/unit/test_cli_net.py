@@ -59,7 +59,7 @@ def test_a_fault_of_ours_has_its_own_code_and_a_report(cache: Cache, tmp_path: P
     }
     done = broken("doctor", "--install", env=env)
 
-    refused(done, Exit.BUG, "a fault of buddylab itself (ZeroDivisionError: nobody foresaw it)")
+    refused(done, Exit.BUG, "a bug in buddylab (ZeroDivisionError: nobody foresaw it)")
     path = report_of(done.stderr)
     assert path.parent == cache.root
     text = path.read_text()
@@ -77,7 +77,7 @@ def test_its_report_goes_elsewhere_where_the_cache_is_none(tmp_path: Path) -> No
     env = {"BUDDYLAB_CACHE": str(tmp_path / "file/cache"), "TMPDIR": str(tmp_path)}
     done = broken("doctor", env=env)
 
-    refused(done, Exit.BUG, "a fault of buddylab itself")
+    refused(done, Exit.BUG, "a bug in buddylab")
     assert report_of(done.stderr).parent == tmp_path
 
 
@@ -206,8 +206,8 @@ def server(answer: bytes) -> Iterator[str]:
         ("200 OK\r\nContent-Length: abc\r\n\r\nx", "announces a Content-Length of 'abc'"),
         ("200 OK\r\nContent-Length: -5\r\n\r\nx", "announces a Content-Length of '-5'"),
         ("302 Found\r\nLocation: http://[::1\r\n\r\n", "leads to no address"),
-        ("302 Found\r\nLocation: foo://x\r\n\r\n", "cannot be had"),
-        ("200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "cannot be had"),
+        ("302 Found\r\nLocation: foo://x\r\n\r\n", "cannot be downloaded"),
+        ("200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "cannot be downloaded"),
     ],
 )
 def test_a_server_that_lies(tmp_path: Path, answer: str, told: str) -> None:
@@ -235,7 +235,7 @@ def test_an_archive_with_a_malformed_header(cache: Cache, tmp_path: Path) -> Non
 
     done = buddylab("fetch", "--kernel", str(path))
 
-    refused(done, Exit.USAGE, str(path), "is torn or no archive")
+    refused(done, Exit.USAGE, str(path), "is truncated or not an archive")
     assert names(cache) == []
 
 
@@ -244,7 +244,7 @@ def test_arguments_that_are_no_text(cache: Cache, fake_kernel: Path, tmp_path: P
 
     done = buddylab("run", "--kernel", str(fake_kernel), "--output", output)
 
-    refused(done, Exit.USAGE, r"out\udcff' is not UTF-8", "rename what it names")
+    refused(done, Exit.USAGE, r"out\udcff' is not UTF-8", "rename the file")
     assert list(tmp_path.glob("out*")) == []
     assert not cache.root.exists()
 

@@ -16,7 +16,7 @@ from harness.host.cache import Cache
         ((), "VERB"),
         (("fly",), "invalid choice: 'fly'"),
         (("run", "--scale", "huge"), "invalid choice: 'huge'"),
-        (("run", "--cpus", "0"), "no whole number above 0"),
+        (("run", "--cpus", "0"), "not a whole number above 0"),
         (("check",), "RUN"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

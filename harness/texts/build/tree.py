@@ -24,7 +24,7 @@ def parse_makefile(text: str) -> KernelVersion:
     """
     fields = {name: value.strip() for name, value in _FIELD.findall(text[:4096])}
     if not {"VERSION", "PATCHLEVEL", "SUBLEVEL"} <= fields.keys():
-        raise UserError("its Makefile names no VERSION, PATCHLEVEL and SUBLEVEL")
+        raise UserError("its Makefile has no VERSION, PATCHLEVEL and SUBLEVEL")
     version = f"{fields['VERSION']}.{fields['PATCHLEVEL']}"
     return KernelVersion(
         release=f"{version}.{fields['SUBLEVEL']}{fields.get('EXTRAVERSION', '')}", version=version

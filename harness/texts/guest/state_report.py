@@ -90,7 +90,7 @@ def parse_state_report(text: str) -> StateReport:
         share=_share(values) if "share" in values else None,
     )
     if report.comb is None and report.pins is None:
-        raise damaged(_WHAT, "no comb is told of")
+        raise damaged(_WHAT, "it names no comb")
     return report
 
 

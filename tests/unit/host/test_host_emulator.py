@@ -105,7 +105,7 @@ def test_a_path_without_a_program_is_the_users_mistake(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
 ) -> None:
     monkeypatch.setenv(emulator.CHOICE, str(tmp_path / "qemu"))
-    with pytest.raises(UserError, match="which is no program; give the path"):
+    with pytest.raises(UserError, match="which is not a program; give the path"):
         emulator.find(cache)
 
 
