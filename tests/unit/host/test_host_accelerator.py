@@ -35,7 +35,7 @@ def _kvm_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     device = tmp_path / "kvm"
     device.touch()
     monkeypatch.setattr(accelerator, "_KVM_DEVICE", device)
-    monkeypatch.setattr(accelerator, "_KVM_SILENCE_S", 0.5)
+    monkeypatch.setattr(accelerator, "_KVM_SILENCE_S", 3.0)
 
 
 def measure(

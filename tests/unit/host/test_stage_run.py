@@ -34,7 +34,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
     """Return a function that installs a scenario and makes all waits short."""
 
     def prepare(scenario: str) -> tuple[Bench, FakeQemu]:
-        monkeypatch.setattr(boot, "SILENCE_S", 0.6)
+        monkeypatch.setattr(boot, "SILENCE_S", 3.0)
         monkeypatch.setattr(boot, "_POWER_OFF_LIMIT_S", 0.3)
         monkeypatch.setattr(run_stage, "_COLLECT_S", -1.4)
         bench = fake_guest.make_bench(tmp_path)
@@ -115,8 +115,8 @@ def test_an_altered_file_is_found_before_it_is_launched(
     [
         ("panic", "panic", r"in stage one; console: Oops: 0002"),
         ("panic-and-hang", "panic", r"no sign of life .* before it was ready; console: Oops"),
-        ("silent", "hang", r"no sign of life for 1 s, before it was ready"),
-        ("hang", "hang", r"no sign of life for 1 s, after it was ready"),
+        ("silent", "hang", r"no sign of life for 3 s, before it was ready"),
+        ("hang", "hang", r"no sign of life for 3 s, after it was ready"),
         ("stage-hang", "deadline", r"stage one not over within 1 s"),
         ("exit", "exit", r"QEMU ended with status 3 after it was ready"),
         ("ignores-term", "hang", r"no sign of life"),
@@ -369,7 +369,7 @@ def test_a_guest_that_hangs_at_boot_is_told_with_where_it_stands_and_what_to_try
         go(bench)
     said = str(error.value)
     for text in (
-        "no sign of life for 1 s, before it was ready",
+        "no sign of life for 3 s, before it was ready",
         "CPU 0 was at 0xffffffff81000010, no function of the kernel each of 3 times",
         "its console is empty",
         "it was tried with QEMU 7.2.22 (Fake 1:7.2): -accel tcg,thread=single",
