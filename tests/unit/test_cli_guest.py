@@ -28,7 +28,7 @@ def qemu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache) -> FakeQ
     boot.measured_speed(bench.what, fake_guest.make_settings(), cache)
     fake.log.unlink()
 
-    def bootable(*_: object) -> tuple[KernelBuild, GuestImage]:
+    def bootable(*_: object, **__: object) -> tuple[KernelBuild, GuestImage]:
         return bench.build, bench.image
 
     monkeypatch.setattr(pipeline, "bootable", bootable)

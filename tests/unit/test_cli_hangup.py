@@ -30,7 +30,7 @@ import fake_guest
 from harness import pipeline
 from harness.cli.main import entry
 bench = fake_guest.make_bench(Path({folder!r}))
-pipeline.bootable = lambda *_: (bench.build, bench.image)
+pipeline.bootable = lambda *_, **__: (bench.build, bench.image)
 entry()
 """
 

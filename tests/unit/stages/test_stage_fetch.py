@@ -97,7 +97,7 @@ def test_archive_that_was_altered_since_is_brought_again(
     archive.write_bytes(archive.read_bytes() + b"x")
 
     assert fetch("5.15.180", cache) == source
-    assert f"{archive} was altered since it was downloaded: brought again" in caplog.text
+    assert f"{archive} was altered since it was downloaded; downloading it again" in caplog.text
     assert len(kernel_org.requests) == 2
 
 
@@ -224,7 +224,7 @@ def test_archive_that_leaves_its_root_writes_nothing(
 def test_torn_archive(cache: Cache, archive: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:-200])
 
-    with pytest.raises(UserError, match="cannot be unpacked"):
+    with pytest.raises(UserError, match="cannot be unpacked|is truncated"):
         fetch(str(archive), cache)
     assert not list(cache.root.glob("sources/*"))
 
