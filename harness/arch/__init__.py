@@ -22,4 +22,7 @@ class Architecture:
     cpu: str  # the emulated CPU
     cpu_off: tuple[str, ...]  # a repeatable guest goes without, where the model has the property
     cpu_off_where_on: tuple[str, ...]  # and without these, where the model turns them on
+    network_card: str  # of a live guest
+    network_card_options: tuple[str, ...]
+    network_card_where_known: tuple[str, ...]  # options that only some QEMUs have
     console: str  # the kernel's name of the first serial port

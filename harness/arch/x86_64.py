@@ -24,7 +24,12 @@ X86_64 = Architecture(
     # What else makes the kernel copy and clear by "rep movsb" and "rep stosb". FSRM must not
     # stay on alone: it takes memmove's test for short lengths away, counting on ERMS to take
     # the loop behind it away too (arch/x86/lib/memmove_64.S, "FSRM implies ERMS"), and a copy
-    # of less than 32 bytes then never ends. QEMU's `max` has it since 8.1.
+    # of less than 32 bytes then goes on over all memory. 7.2's `max` has none, 8.2's has it.
     cpu_off_where_on=("fsrm", "fzrm", "fsrs", "fsrc"),
+    network_card="e1000",
+    # No boot ROM: the firmware would search the network for something to start.
+    network_card_options=("netdev=net0", "romfile="),
+    # It takes the card two seconds to find out that it has a link. QEMU 10 has no such property.
+    network_card_where_known=("autonegotiation=off",),
     console="ttyS0",
 )

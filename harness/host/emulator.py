@@ -5,13 +5,12 @@ The one on PATH, unless $BUDDYLAB_QEMU (or --qemu, which sets it) names another:
 a program, or a suite of the machine's own distribution whose QEMU is brought and unpacked
 below the cache (harness/host/suite_qemu.py).
 
-What the emulated CPU has is asked of QEMU itself, not concluded from its version: a property
-that it does not know would end it, and one that it turns on unasked may hang the guest.
+What the emulated CPU and network card have is asked of QEMU itself, not concluded from its
+version: a property that it does not know would end it, and one that it turns on unasked may
+hang the guest.
 """
 
 import os
-import re
-import socket  # noqa: TID251 - the monitor's, handed to QEMU as a descriptor
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +20,16 @@ import msgspec
 from harness.arch import Architecture
 from harness.arch.x86_64 import X86_64
 from harness.digest import sha256_text
-from harness.errors import GuestLostError, HostError, UserError
-from harness.host import command, qmp
+from harness.errors import HostError, UserError
+from harness.host import command
 from harness.host.cache import Cache
-from harness.host.deadline import Deadline
+from harness.host.emulator_program import Program, Traits
 from harness.host.files import atomic_write, sha256_file
-from harness.host.scratch import temporary
 from harness.host.suite_qemu import bring
 
 CHOICE = "BUDDYLAB_QEMU"
-MEMORY_FILE = "cpus.json"
+MEMORY_FILE = "emulators.json"
 
-_ASK_LIMIT_S = 30.0
 _MOST_REMEMBERED = 32
 
 
@@ -47,6 +44,7 @@ class Emulator:
     digest: str  # of the program, without the libraries that it loads
     firmware_digest: str  # of the files that it loads into the guest, by name and content
     cpu: str  # -cpu of a repeatable guest
+    network_card: str  # -device of a live guest
     arch: Architecture = X86_64
 
     @property
@@ -60,29 +58,22 @@ class Emulator:
         return _env(self.modules)
 
 
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """How a QEMU is started to answer a question."""
-
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    arch: Architecture
-
-
 def find(cache: Cache, arch: Architecture = X86_64) -> Emulator:
     """Return the QEMU to use; HostError or UserError if there is none that can be used."""
     program = _program(os.environ.get(CHOICE, ""), cache, arch)
     folders, modules = _beside(program, arch)
-    started = _Started(_argv(program, folders), _env(modules), arch)
-    version, digest = _version(started), sha256_file(program)
+    asked = Program(_argv(program, folders), _env(modules), arch)
+    version, digest = asked.version(), sha256_file(program)
+    traits = _traits(asked, version, digest, cache)
     return Emulator(
         program=program,
         folders=folders,
         modules=modules,
         version=version,
         digest=digest,
-        firmware_digest=_firmware_digest(started),
-        cpu=repeatable_cpu(arch, _cpu_properties(started, version, digest, cache)),
+        firmware_digest=asked.firmware_digest(),
+        cpu=repeatable_cpu(arch, traits.cpu),
+        network_card=",".join((arch.network_card, *arch.network_card_options, *traits.card)),
         arch=arch,
     )
 
@@ -92,10 +83,10 @@ def require_unaltered(used: Emulator) -> None:
 
     A comparison of hours may see the package upgraded, and its key would name the old one.
     """
-    started = _Started(used.argv, used.env, used.arch)
+    asked = Program(used.argv, used.env, used.arch)
     for what, before, now in (
         ("program", used.digest, sha256_file(used.program)),
-        ("firmware", used.firmware_digest, _firmware_digest(started)),
+        ("firmware", used.firmware_digest, asked.firmware_digest()),
     ):
         if now != before:
             raise HostError(
@@ -104,10 +95,10 @@ def require_unaltered(used: Emulator) -> None:
             )
 
 
-def repeatable_cpu(arch: Architecture, properties: Mapping[str, object]) -> str:
+def repeatable_cpu(arch: Architecture, properties: Mapping[str, bool]) -> str:
     """Return -cpu for a CPU with `properties`: what is to be off, where that can be said."""
     off = [name for name in arch.cpu_off if name in properties]
-    off += [name for name in arch.cpu_off_where_on if properties.get(name) is True]
+    off += [name for name in arch.cpu_off_where_on if properties.get(name)]
     return ",".join([arch.cpu, *(f"{name}=off" for name in off)])
 
 
@@ -146,101 +137,24 @@ def _argv(program: Path, folders: tuple[Path, ...]) -> tuple[str, ...]:
     return (str(program), *(word for folder in folders for word in ("-L", str(folder))))
 
 
-def _version(started: _Started) -> str:
-    text = _ask(started, "--version")
-    match = re.search(r"version (.+)", text)
-    if match is None:
-        raise HostError(
-            f"{started.argv[0]} --version said {text[:200]!r}; {_elsewhere(started.arch)}"
-        )
-    return match[1].strip()
-
-
-def _firmware_digest(started: _Started) -> str:
-    listed = _ask(started, "-L", "help")
-    folders = [Path(line) for line in listed.splitlines() if line.startswith("/")]
-    parts = []
-    for name in started.arch.firmware:
-        path = next((folder / name for folder in folders if (folder / name).is_file()), None)
-        # A file that one QEMU build lacks is part of the digest as "absent".
-        parts += [name, "absent" if path is None else sha256_file(path)]
-    if all(part == "absent" for part in parts[1::2]):
-        looked = ", ".join(map(str, folders)) or "no directory"
-        raise HostError(
-            f"{started.argv[0]} finds no firmware (looked in {looked}); {_elsewhere(started.arch)}"
-        )
-    return sha256_text(*parts)
-
-
-def _ask(started: _Started, *arguments: str) -> str:
-    deadline = Deadline.after(_ASK_LIMIT_S, f"{started.arch.qemu_program} {arguments[0]}")
-    argv = [*started.argv, *arguments]
-    try:
-        return command.run(argv, deadline=deadline, env=started.env).output
-    except command.CommandFailedError as error:
-        raise HostError(f"{error}; {_elsewhere(started.arch)}") from error
-
-
-def _elsewhere(arch: Architecture) -> str:
-    packages = " and ".join((arch.qemu_package, arch.qemu_needs[-1]))
-    return f"install {packages} again, or name another QEMU with --qemu"
-
-
-def _cpu_properties(
-    started: _Started, version: str, digest: str, cache: Cache
-) -> Mapping[str, object]:
-    """Return the CPU model's properties under TCG; asked once of each program."""
-    arch = started.arch
-    key = sha256_text(digest, version, arch.cpu)
+def _traits(program: Program, version: str, digest: str, cache: Cache) -> Traits:
+    """Ask once of each program."""
+    key = sha256_text(digest, version, program.arch.cpu)
     memory = cache.root / MEMORY_FILE
     known = _recall(memory)
     if key not in known:
-        wanted = (*arch.cpu_off, *arch.cpu_off_where_on)
-        said = _asked_properties(started, version)
-        known[key] = {name: bool(said[name]) for name in wanted if name in said}
+        known[key] = program.traits(version)
         kept = dict(list(known.items())[-_MOST_REMEMBERED:])
         atomic_write(memory, msgspec.json.encode(kept))
     return known[key]
 
 
-def _recall(memory: Path) -> dict[str, dict[str, bool]]:
+def _recall(memory: Path) -> dict[str, Traits]:
     """Return what is remembered; a file that cannot be read is as good as none."""
     try:
-        return msgspec.json.decode(memory.read_bytes(), type=dict[str, dict[str, bool]])
+        return msgspec.json.decode(memory.read_bytes(), type=dict[str, Traits])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
-
-
-def _asked_properties(started: _Started, version: str) -> Mapping[str, object]:
-    """Start QEMU without a machine and let it expand the CPU model."""
-    deadline = Deadline.after(_ASK_LIMIT_S, "asking for the CPU's properties")
-    ours, theirs = socket.socketpair()
-    with (
-        ours,
-        theirs,
-        temporary("ask") as folder,
-        command.started(
-            [
-                *started.argv,
-                *("-nodefaults", "-no-user-config"),
-                *("-machine", "none", "-accel", "tcg", "-display", "none"),
-                *qmp.arguments(theirs.fileno()),
-            ],
-            env=started.env,
-            log_path=(log := folder / "log"),
-            pass_fds=(theirs.fileno(),),
-        ),
-    ):
-        theirs.close()
-        try:
-            with qmp.connected(ours, deadline) as monitor:
-                return monitor.cpu_properties(started.arch.cpu)
-        except GuestLostError as error:
-            said = log.read_text(errors="replace").strip() or str(error)
-            raise HostError(
-                f"QEMU {version} does not report what its CPU {started.arch.cpu} can do: {said}; "
-                f"{_elsewhere(started.arch)}"
-            ) from error
 
 
 def is_chosen() -> bool:

@@ -317,9 +317,7 @@ def _network(spec: GuestSpec) -> tuple[str, ...]:
         # restrict=on: the guest reaches nothing, not even the host; only the forwarded port
         # comes in, and only from this machine.
         *("-netdev", f"user,id=net0,restrict=on,{forward}"),
-        # No boot ROM: the firmware would search the network for something to start. No
-        # negotiation: it takes the card two seconds to find out that it has a link.
-        *("-device", "e1000,netdev=net0,romfile=,autonegotiation=off"),
+        *("-device", spec.emulator.network_card),
     )
 
 

@@ -95,6 +95,12 @@ class Monitor:
             raise GuestLostError("exit", f"QEMU expands its CPU {model} to {answer!r:.200}")
         return properties
 
+    def device_properties(self, device: str) -> frozenset[str]:
+        """Return the names of a device's properties."""
+        answer = self._command("device-list-properties", typename=device)
+        properties = answer if isinstance(answer, list) else []
+        return frozenset(str(one["name"]) for one in properties)
+
     def resume(self) -> None:
         """Let the guest go on."""
         self._command("cont")

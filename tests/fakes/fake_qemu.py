@@ -62,7 +62,11 @@ def expand_cpu(connection: socket.socket, properties: object) -> int:
     if os.environ["BUDDYLAB_FAKE_QEMU"] == "refuses-tcg":
         sys.stderr.write("qemu-system-x86_64: -accel tcg: invalid accelerator tcg\n")
         return 1
-    answers = {"query-cpu-model-expansion": {"model": {"name": "max", "props": properties}}}
+    card = json.loads(os.environ.get("BUDDYLAB_FAKE_QEMU_CARD", '["mac", "autonegotiation"]'))
+    answers: dict[str, object] = {
+        "query-cpu-model-expansion": {"model": {"name": "max", "props": properties}},
+        "device-list-properties": [{"name": name, "type": "bool"} for name in card],
+    }
     serve(connection, lambda command: answers.get(command["execute"], {}))
     return 0
 

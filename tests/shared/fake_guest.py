@@ -31,6 +31,7 @@ EMULATOR = Emulator(
     digest="e" * 64,
     firmware_digest="f" * 64,
     cpu="max,rdrand=off,rdseed=off,erms=off",
+    network_card="e1000,netdev=net0,romfile=,autonegotiation=off",
 )
 
 _PROGRAM = Path(__file__).parents[1] / "fakes" / "fake_qemu.py"

@@ -30,6 +30,21 @@ def test_off_is_what_the_model_knows_or_turns_on(properties: dict[str, bool], cp
     assert emulator.repeatable_cpu(X86_64, properties) == cpu
 
 
+@pytest.mark.parametrize(
+    ("known", "card"),
+    [
+        (["mac", "autonegotiation"], "e1000,netdev=net0,romfile=,autonegotiation=off"),
+        (["mac", "netdev"], "e1000,netdev=net0,romfile="),  # 10.0
+    ],
+)
+def test_the_card_gets_options_that_it_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache, known: list[str], card: str
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU_CARD", json.dumps(known))
+    assert emulator.find(cache).network_card == card
+
+
 def test_qemu_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache) -> None:
     fake_guest.install(monkeypatch, tmp_path, "good")
     found = emulator.find(cache)

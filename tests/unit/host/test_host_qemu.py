@@ -19,6 +19,7 @@ EMULATOR = Emulator(
     digest="e" * 64,
     firmware_digest="f" * 64,
     cpu="max,rdrand=off,rdseed=off,erms=off",
+    network_card="e1000,netdev=net0,romfile=,autonegotiation=off",
 )
 REPEATABLE = GuestSpec(
     emulator=EMULATOR,
