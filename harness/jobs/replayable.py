@@ -13,6 +13,7 @@ from harness.errors import HarnessError, RecordError, UserError
 from harness.host import bundle_file
 from harness.host.bundle_file import INITRAMFS, VMLINUX
 from harness.host.cache import Cache
+from harness.host.results import check_complete
 from harness.jobs.comparison import raw_path
 from harness.jobs.lab import first_group
 from harness.jobs.replay import Replayable, present_key, saved_run_texts
@@ -34,19 +35,27 @@ from harness.record.key import (
     provenance_differences,
     run_identity,
 )
+from harness.stages.boot import STATUS_LOG
 from harness.stages.boot_files import BootFiles, boot_files
-from harness.stages.check import KEY, read, read_identity
+from harness.stages.check import KEY, read_identity, require_run_folder, require_sums
 from harness.stages.key import provenance
-from harness.values import GuestImage, KernelBuild, StagePlan
+from harness.values import RAW, GuestImage, KernelBuild, StagePlan
 
 logger = logging.getLogger("replay")
 
 
 def saved_run(folder: Path) -> Replayable:
-    """Take a run folder, whole; RecordError if it is not, or was of a live guest."""
+    """Take a run folder, whole; RecordError if it is not, or was of a live guest.
+
+    What its texts say is not read: a run of another series' kernel can be repeated as well.
+    """
+    require_run_folder(folder)
     identity = read_identity(folder)
+    require_sums(folder)
+    if not (folder / STATUS_LOG).exists():
+        raise RecordError(f"{folder} has no {STATUS_LOG}; the folder is cut short: repeat the run")
+    check_complete(folder / RAW, [stage.name for stage in identity.stages])
     require_consistent(identity, str(folder / KEY))
-    read(folder)
     texts = saved_run_texts(folder)
     return Replayable(
         title=f"run of scale {identity.scale}, seed {identity.key.seed}",

@@ -51,15 +51,10 @@ def check(folder: Path, *, strict: bool = True) -> Run:
 
 def read(folder: Path, *, strict: bool = True) -> RunRecord:
     """Read `folder` without judging it; raises as `check` does."""
-    if not any((folder / name).exists() for name in (RAW, KEY, CONSOLE_LOG)):
-        raise UserError(
-            f"{folder} is not a run folder: it has neither {RAW}/ nor {KEY} nor {CONSOLE_LOG}"
-        )
+    require_run_folder(folder)
     console = folder / CONSOLE_LOG
-    if not console.exists():
-        raise RecordError(f"{folder} has no {CONSOLE_LOG}; the folder is cut short: repeat the run")
     identity = read_identity(folder)
-    _check_sums(folder)
+    require_sums(folder)
     if strict:
         _check_document(folder / RUN_DOCUMENT)
     return parse_run(
@@ -70,6 +65,16 @@ def read(folder: Path, *, strict: bool = True) -> RunRecord:
             path.name: path.read_bytes() for path in sorted((folder / PREDICTIONS).glob("*.*"))
         },
     )
+
+
+def require_run_folder(folder: Path) -> None:
+    """Raise UserError for what is no run folder, RecordError for one without a console."""
+    if not any((folder / name).exists() for name in (RAW, KEY, CONSOLE_LOG)):
+        raise UserError(
+            f"{folder} is not a run folder: it has neither {RAW}/ nor {KEY} nor {CONSOLE_LOG}"
+        )
+    if not (folder / CONSOLE_LOG).exists():
+        raise RecordError(f"{folder} has no {CONSOLE_LOG}; the folder is cut short: repeat the run")
 
 
 def read_identity(folder: Path) -> RunIdentity:
@@ -86,7 +91,8 @@ def read_identity(folder: Path) -> RunIdentity:
         raise RecordError(f"{folder / KEY} is damaged ({error}); repeat the run") from error
 
 
-def _check_sums(folder: Path) -> None:
+def require_sums(folder: Path) -> None:
+    """Raise RecordError unless console and key are what was saved."""
     try:
         lines = (folder / SUMS).read_text(errors="replace").splitlines()
     except FileNotFoundError:
