@@ -40,6 +40,7 @@ from harness.jobs.comparison import (
 )
 from harness.jobs.evidence import forget, keep
 from harness.jobs.group import TOLD, ArmTexts, Boot, Failure, Produced, StateTexts, execute
+from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import arm_key, base_key, first_group, lab_of, seeded
 from harness.jobs.runner import LocalRunner, Runner
 from harness.record import schema
@@ -102,7 +103,7 @@ class _Watch:
             )
 
 
-def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
+def compare(job: Job, kernels: Kernels, cache: Cache, guests: Guests = QEMU) -> Results:
     """Run what is not there yet and write the tables; the first failure is raised at the end."""
     boot.require_memory(job.plan.memory_mib * job.jobs)
     stop = threading.Event()
@@ -112,7 +113,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
             raise _StoppedError
 
     labs = {
-        variant: lab_of(boot_files(*kernel), job.plan, cache, check_stop)
+        variant: lab_of(boot_files(*kernel), job.plan, cache, check_stop, guests)
         for variant, kernel in kernels.items()
     }
     with (
@@ -121,7 +122,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache) -> Results:
     ):
         facts = _kernel_facts(labs, kernels, job.plan)
         facts = claim(job.folder, job.plan, job.text, facts)
-        failures = _run_all(job, labs, cache, LocalRunner(job.jobs, stop))
+        failures = _run_all(job, labs, cache, guests, LocalRunner(job.jobs, stop))
         results = gathered(job.folder, job.plan, facts)
         write(job.folder, results)
     if failures:
@@ -150,7 +151,7 @@ def _kernel_facts(labs: Mapping[Variant, Lab], kernels: Kernels, plan: Plan) -> 
 
 
 def _run_all(
-    job: Job, labs: Mapping[Variant, Lab], cache: Cache, runner: Runner
+    job: Job, labs: Mapping[Variant, Lab], cache: Cache, guests: Guests, runner: Runner
 ) -> list[HarnessError]:
     groups = plans.groups(job.plan)
     total = sum(len(plans.runs(job.plan, group)) for group in groups)
@@ -161,7 +162,7 @@ def _run_all(
         def executed(boot: Boot) -> Generator[Produced, None, None]:
             lab = seeded(labs[boot.group.variant], boot.group.seed)
             lab.check_stop()
-            yield from execute(boot, lab, cache)
+            yield from execute(boot, lab, cache, guests)
 
         def take(boot: Boot, produced: Produced) -> bool:
             lab = seeded(labs[boot.group.variant], boot.group.seed)

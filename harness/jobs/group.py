@@ -17,8 +17,9 @@ from harness.digest import sha256_text
 from harness.errors import GuestLostError, HarnessError, HostError, RecordError, StageError
 from harness.host.cache import Cache
 from harness.host.files import remove_tree
-from harness.jobs.arm import PREPARING, Lab, Prepared, prepared, run_arm
+from harness.jobs.arm import PREPARING, Lab, Prepared
 from harness.jobs.evidence import Evidence, gather
+from harness.jobs.guests import Guests
 
 # What ends one arm or one boot, and not the others.
 TOLD = (GuestLostError, RecordError, StageError)
@@ -63,7 +64,7 @@ class Failure:
 Produced = StateTexts | ArmTexts | Failure
 
 
-def execute(boot: Boot, lab: Lab, cache: Cache) -> Iterator[Produced]:
+def execute(boot: Boot, lab: Lab, cache: Cache, guests: Guests) -> Iterator[Produced]:
     """Boot, prepare, and run the arms, one after the other; a failed arm ends no other.
 
     What this host lacks ends all: it is produced as a failure, and then raised.
@@ -73,7 +74,7 @@ def execute(boot: Boot, lab: Lab, cache: Cache) -> Iterator[Produced]:
         scratch = stack.enter_context(cache.building(name))
         try:
             state = plans.state_stage(boot.plan, boot.group)
-            ready = stack.enter_context(prepared(lab, state, scratch))
+            ready = stack.enter_context(guests.prepared(lab, state, scratch))
         except FAILED as error:
             yield Failure(run=None, error=error, evidence=gather(scratch / PREPARING))
             if isinstance(error, HostError):
@@ -81,13 +82,16 @@ def execute(boot: Boot, lab: Lab, cache: Cache) -> Iterator[Produced]:
             return
         yield StateTexts(files=ready.files)
         for number, run in enumerate(boot.runs):
-            made = _arm(boot, run, ready, scratch, proves=boot.proves and number == 0)
+            proves = boot.proves and number == 0
+            made = _arm(boot, run, ready, scratch, guests, proves=proves)
             yield made
             if isinstance(made, Failure) and isinstance(made.error, HostError):
                 raise made.error
 
 
-def _arm(boot: Boot, run: ArmRun, ready: Prepared, scratch: Path, *, proves: bool) -> Produced:
+def _arm(
+    boot: Boot, run: ArmRun, ready: Prepared, scratch: Path, guests: Guests, *, proves: bool
+) -> Produced:
     stage = plans.arm_stage(boot.plan, run)
     # What is not repeatable is no evidence: the first arm of each state is run once more.
     folders = [scratch / name for name in (("arm", "again") if proves else ("arm",))]
@@ -95,7 +99,7 @@ def _arm(boot: Boot, run: ArmRun, ready: Prepared, scratch: Path, *, proves: boo
     try:
         for folder in folders:
             try:
-                texts.append(run_arm(ready, stage, folder))
+                texts.append(guests.run_arm(ready, stage, folder))
             except FAILED as error:
                 # The other arms have their own memory and their own answer.
                 return Failure(run=run, error=error, evidence=gather(folder))

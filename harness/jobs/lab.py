@@ -10,8 +10,8 @@ from harness.compare.plan import ArmRun, Group, Plan, Variant
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.jobs.arm import Lab, spec_of
+from harness.jobs.guests import QEMU, Guests
 from harness.record.key import ReplayKey, plan_lines
-from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles
 from harness.stages.key import replay_key
@@ -23,6 +23,7 @@ def lab_of(
     plan: Plan,
     cache: Cache,
     check_stop: Callable[[], None] = lambda: None,
+    guests: Guests = QEMU,
 ) -> Lab:
     """Make ready to boot a kernel; the seed is set for each group."""
     settings = RunSettings(
@@ -34,7 +35,7 @@ def lab_of(
         icount_shift=plan.icount_shift,
         accelerator=AcceleratorChoice.TCG,
     )
-    speed = boot.measured_speed(what, settings, cache)
+    speed = guests.speed(what, settings, cache)
     return Lab(what=what, settings=settings, speed=speed, check_stop=check_stop)
 
 

@@ -18,10 +18,11 @@ from harness.host.accelerator import AcceleratorChoice, Speed
 from harness.host.cache import Cache
 from harness.host.files import remove_tree, sha256_file
 from harness.host.folder import new_folder
-from harness.jobs.arm import PREPARING, Lab, prepared, run_arm
+from harness.jobs.arm import PREPARING, Lab
 from harness.jobs.arm import spec_of as arm_spec_of
 from harness.jobs.evidence import gather, keep
 from harness.jobs.group import FAILED
+from harness.jobs.guests import QEMU, Guests
 from harness.record.bundle import Expected, digests_of, run_expected
 from harness.record.key import Difference, ReplayKey, RunIdentity, key_differences
 from harness.stages import boot
@@ -147,13 +148,20 @@ def _refusal(
 
 
 def replays(
-    it: Replayable, what: BootFiles, cache: Cache, *, times: int, anyway: bool
+    it: Replayable,
+    what: BootFiles,
+    cache: Cache,
+    *,
+    times: int,
+    anyway: bool,
+    guests: Guests = QEMU,
 ) -> Iterator[Replayed]:
     """Execute it so many times; RecordError or HostError if it would not be the same."""
     require_same_key(it.identity, present_key(it.identity, what, cache), anyway=anyway)
     settings = settings_of(it.identity)
     if it.identity.key.arm:
-        yield from _arm_replays(it, what, settings, cache, times)
+        lab = _lab(what, settings, guests.speed(what, settings, cache))
+        yield from _arm_replays(it, lab, cache, times, guests)
     else:
         yield from _run_replays(it, what, settings, cache, times)
 
@@ -174,19 +182,18 @@ def _run_replays(
 
 
 def _arm_replays(
-    it: Replayable, what: BootFiles, settings: RunSettings, cache: Cache, times: int
+    it: Replayable, lab: Lab, cache: Cache, times: int, guests: Guests
 ) -> Iterator[Replayed]:
-    lab = _lab(what, settings, boot.measured_speed(what, settings, cache))
     state, arm = it.identity.stages
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(cache.building(f"replay-{short(it.identity.digest)}"))
         with _evidence_kept(scratch / PREPARING):
-            ready = stack.enter_context(prepared(lab, state, scratch))
+            ready = stack.enter_context(guests.prepared(lab, state, scratch))
         for _ in range(times):
             with _evidence_kept(scratch / "arm"):
-                texts = run_arm(ready, arm, scratch / "arm")
+                texts = guests.run_arm(ready, arm, scratch / "arm")
             remove_tree(scratch / "arm")
-            stage, _outcome = read_outcome(texts, icount_shift=settings.icount_shift)
+            stage, _outcome = read_outcome(texts, icount_shift=lab.settings.icount_shift)
             known = it.expected.files
             same = stage.digest == it.expected.digest and known in ({}, digests_of(texts))
             yield _replayed(it, stage.digest, texts, same=same)

@@ -37,7 +37,10 @@ EMULATOR = Emulator(
 _PROGRAM = Path(__file__).parents[1] / "fakes" / "fake_qemu.py"
 _SHELL = """#!/bin/sh
 case "$*" in
-*--version) echo "QEMU emulator version 7.2.22 (Fake 1:7.2)"; echo "Copyright (c)" ;;
+*--version)
+    echo "QEMU emulator version ${{BUDDYLAB_FAKE_QEMU_VERSION:-7.2.22}} (Fake 1:7.2)"
+    echo "Copyright (c)"
+    ;;
 *"-L help") echo "${{BUDDYLAB_FAKE_QEMU_FIRMWARE:-/nonexistent}}" ;;
 *) exec {python} -S {program} "$@" ;;
 esac

@@ -6,23 +6,17 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import fake_guest
 import pytest
-import synthetic_run
-from test_stage_compare import TEXT, Guests, compared, guests  # noqa: F401 - a fixture
+from pretended_comparison import TEXT, Pretended, SavedTexts, compared
 
 from harness.errors import GuestLostError, HostError
-from harness.host import emulator, qmp, status_channel
-from harness.host.accelerator import Speed
-from harness.host.cache import Cache
+from harness.host import qmp, status_channel
 from harness.host.deadline import Deadline
 from harness.jobs import arm, evidence
-from harness.jobs import compare as stage
-from harness.record.key import ReplayKey
-from harness.values import CONSOLE_LOG, Accelerator, StagePlan
+from harness.values import CONSOLE_LOG, StagePlan
 
 ONE = TEXT.replace("seeds = [1, 2, 3]", "seeds = [1]")
 AT_BOOT = "out/failed/kept/seed-1/patched"
@@ -30,26 +24,16 @@ AT_ARM = "out/failed/kept/ten/seed-1/off"
 
 
 @pytest.fixture
+def guests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SavedTexts:
+    """Saved texts in place of guests; their QEMU is asked what it is, and never started."""
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    return SavedTexts(tmp_path)
+
+
+@pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fake_guest.FakeQemu:
-    """A comparison whose guests are pretended by a QEMU, not by us."""
-    fake = fake_guest.install(monkeypatch, tmp_path, "good")
-    bench = fake_guest.make_bench(tmp_path)
-    used = emulator.find(Cache(tmp_path / "cache"))
-    lab = arm.Lab(
-        what=bench.what,
-        settings=fake_guest.make_settings(),
-        speed=Speed(emulator=used, accelerator=Accelerator.TCG, boot_s=1.0, why=""),
-        check_stop=lambda: None,
-    )
-    monkeypatch.setattr(stage, "lab_of", lambda *_: lab)
-    monkeypatch.setattr(stage, "base_key", _key)
-    monkeypatch.setattr(stage, "boot_files", lambda *_: None)
-    monkeypatch.setattr(stage, "provenance", lambda *_: synthetic_run.provenance())
-    return fake
-
-
-def _key(*_: object) -> ReplayKey:
-    return replace(synthetic_run.key(), plan=())
+    """The pretended QEMU, of which nothing is known yet."""
+    return fake_guest.install(monkeypatch, tmp_path, "good")
 
 
 def test_a_lost_boot_leaves_its_console(
@@ -57,7 +41,7 @@ def test_a_lost_boot_leaves_its_console(
 ) -> None:
     monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", "exit")
     with pytest.raises(GuestLostError) as error:
-        compared(tmp_path, ONE)
+        compared(tmp_path, Pretended(tmp_path), ONE)
     kept = tmp_path / AT_BOOT
     assert f"the whole console is in {kept / CONSOLE_LOG}" in str(error.value)
     assert "QEMU ended with status 3" in str(error.value)
@@ -71,7 +55,7 @@ def test_what_qemu_refuses_is_kept(
 ) -> None:
     monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", "refuses")
     with pytest.raises(HostError) as error:
-        compared(tmp_path, ONE)
+        compared(tmp_path, Pretended(tmp_path), ONE)
     kept = tmp_path / AT_BOOT
     assert f"what the guest and QEMU said: {kept}" in str(error.value)
     assert "cannot set up guest memory" in (kept / "qemu.log").read_text()
@@ -85,7 +69,7 @@ def test_a_monitors_path_is_short_whatever_the_caches(
     monkeypatch.setenv("BUDDYLAB_FAKE_QEMU", "refuses")
     long = tmp_path / ("c" * 68)
     with pytest.raises(HostError):
-        compared(long, ONE)
+        compared(long, Pretended(tmp_path), ONE)
     (start,) = bare.starts()
     sockets = [word.partition(":")[2].split(",")[0] for word in start["argv"] if "unix:" in word]
     assert sockets
@@ -93,9 +77,7 @@ def test_a_monitors_path_is_short_whatever_the_caches(
 
 
 def test_a_failed_arm_leaves_its_console_until_it_is_run_again(
-    tmp_path: Path,
-    guests: Guests,  # noqa: F811 - the fixture
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, guests: SavedTexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = guests.run_arm
 
@@ -108,16 +90,16 @@ def test_a_failed_arm_leaves_its_console_until_it_is_run_again(
         console.write_bytes(b"x" * evidence._MOST_BYTES + b"\nOops: 0002\n")
         raise GuestLostError("panic", f"in stage arm; the whole console is in {console}")
 
-    monkeypatch.setattr("harness.jobs.group.run_arm", lost)
+    monkeypatch.setattr(guests, "run_arm", lost)
     with pytest.raises(GuestLostError) as error:
-        compared(tmp_path, ONE)
+        compared(tmp_path, guests, ONE)
     kept = tmp_path / AT_ARM / CONSOLE_LOG
     assert f"the whole console is in {kept}" in str(error.value)
     assert kept.read_bytes().endswith(b"\nOops: 0002\n")
     assert kept.stat().st_size == evidence._MOST_BYTES
 
     guests.commands.append("no first one")
-    assert len(compared(tmp_path, ONE).arms) == 2
+    assert len(compared(tmp_path, guests, ONE).arms) == 2
     assert not kept.exists()
 
 

@@ -1,144 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The comparison's stage without a guest: what is kept, resumed, refused and told."""
 
-import contextlib
 import gzip
 import re
 import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import fake_guest
 import pytest
-import synthetic_run
+from pretended_comparison import EARLY, OFF, PREPARED, TEXT, SavedTexts, compared
 
 from harness.cli.main import main
 from harness.compare.outcome import STOPPED
 from harness.compare.page import report_text
-from harness.compare.plan import arm_stage
-from harness.compare.plan_text import parse_plan
-from harness.compare.results import RESULTS, Results, parse_results, unpacked
+from harness.compare.results import RESULTS, parse_results
 from harness.errors import Exit, GuestLostError, HostError, RecordError, UserError
 from harness.host.cache import Cache
-from harness.jobs import compare as stage
-from harness.jobs import group, replayable
-from harness.jobs import replay as replay_arm
-from harness.jobs.arm import Lab, Prepared
-from harness.jobs.compare import Job
-from harness.jobs.replay import Replayed
+from harness.jobs import replayable
+from harness.jobs.replay import Replayed, replays
 from harness.jobs.saved_arm import SavedArm, find
-from harness.record.key import ReplayKey, RunIdentity, plan_lines
-from harness.stages import boot
-from harness.stages.boot import RunSettings
-from harness.stages.boot_files import BootFiles
-from harness.values import RunMode, StagePlan
 
-TEXT = """
-name = "small"
-why = "a trial"
-memory_mib = 512
-seeds = [1, 2, 3]
-baseline = "off"
-[[states]]
-name = "kept"
-prepare = "make"
-[[bursts]]
-name = "ten"
-order = 10
-[[arms]]
-name = "off"
-[[arms]]
-name = "early-full"
-policy = "early"
-"""
-DATA = Path("tests/data/compare")
-
-
-def saved(name: str) -> dict[str, bytes]:
-    return unpacked((DATA / f"{name}.tar.gz").read_bytes(), name)
-
-
-OFF, EARLY = saved("off"), saved("early-full")
-STATE = Path("tests/data/states/movable_8")
-# What the preparing guest of that state saved, as far as its invariants need it.
-PREPARED = {
-    "output": (STATE / "report.txt").read_bytes(),
-    **{
-        f"after/{name}": (STATE / f"{name}.txt").read_bytes()
-        for name in ("buddyinfo", "pagetypeinfo", "zoneinfo", "vmstat")
-    },
-}
 PROMISING = TEXT.replace(
     'prepare = "make"', 'prepare = "bash scripts/make_state.sh movable_8 start"'
 )
 
 
-class Guests:
-    """Stands for guests: counts arms and gives saved texts, or does what `spoil` does."""
-
-    def __init__(self) -> None:
-        self.commands: list[str] = []
-        self.boots = 0
-        self.prepared_files = PREPARED
-        self.spoil: Callable[[int, dict[str, bytes]], dict[str, bytes]] = lambda _, files: files
-
-    @contextlib.contextmanager
-    def prepared(self, lab: Lab, state: StagePlan, scratch: Path) -> Iterator[Prepared]:
-        assert scratch.is_dir()
-        self.boots += 1
-        files = dict(self.prepared_files)
-        yield Prepared(lab=lab, state_stage=state, folder=scratch, files=files, dump=b"")
-
-    def run_arm(self, _ready: Prepared, plan: StagePlan, _folder: Path) -> dict[str, bytes]:
-        self.commands.append(plan.command)
-        files = EARLY if "mode=2" in plan.command else OFF
-        return self.spoil(len(self.commands), dict(files))
-
-
-def key_of(lab: Lab, *_: object) -> ReplayKey:
-    return replace(synthetic_run.key(), seed=lab.settings.seed, plan=())
-
-
-def present_key_of(identity: RunIdentity, *_: object) -> ReplayKey:
-    return replace(synthetic_run.key(), seed=identity.key.seed, plan=(), arm=identity.key.arm)
-
-
 @pytest.fixture
-def guests(monkeypatch: pytest.MonkeyPatch) -> Guests:
-    fake = Guests()
-    for module in (group, replay_arm):
-        monkeypatch.setattr(module, "prepared", fake.prepared)
-        monkeypatch.setattr(module, "run_arm", fake.run_arm)
-    monkeypatch.setattr(stage, "base_key", key_of)
-    for module in (replay_arm, replayable):
-        monkeypatch.setattr(module, "present_key", present_key_of)
-    monkeypatch.setattr(boot, "measured_speed", lambda *_: None)
-    monkeypatch.setattr(stage, "lab_of", fake_lab)
-    monkeypatch.setattr(stage, "boot_files", lambda *_: None)
-    monkeypatch.setattr(stage, "provenance", lambda *_: synthetic_run.provenance())
-    return fake
+def guests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SavedTexts:
+    """Saved texts in place of guests; their QEMU is asked what it is, and never started."""
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    return SavedTexts(tmp_path)
 
 
-def fake_lab(*_: object) -> Lab:
-    settings = RunSettings(mode=RunMode.REPEATABLE, memory_mib=512, cpus=1, seed=1, scale="small")
-    # No guest is started, so nothing asks what would be in it.
-    return Lab(
-        what=None,  # type: ignore[arg-type]
-        settings=settings,
-        speed=None,  # type: ignore[arg-type]
-        check_stop=lambda: None,
-    )
-
-
-def compared(folder: Path, text: str = TEXT) -> Results:
-    plan = parse_plan(text, "small")
-    kernels = {plan.arms[0].kernel: (None, None)}
-    job = Job(plan=plan, text=text, folder=folder / "out", jobs=2)
-    return stage.compare(job, kernels, Cache(folder / "cache"))  # type: ignore[arg-type]
-
-
-def test_all_arms_run_and_the_first_one_twice(tmp_path: Path, guests: Guests) -> None:
-    results = compared(tmp_path)
+def test_all_arms_run_and_the_first_one_twice(tmp_path: Path, guests: SavedTexts) -> None:
+    results = compared(tmp_path, guests)
     assert len(results.arms) == 6
     assert guests.boots == 3
     assert len(guests.commands) == 7  # the first seed's first arm once more
@@ -146,35 +42,35 @@ def test_all_arms_run_and_the_first_one_twice(tmp_path: Path, guests: Guests) ->
     assert list((tmp_path / "cache/tmp").iterdir()) == []
 
 
-def test_keys_differ_by_arm_and_seed(tmp_path: Path, guests: Guests) -> None:
-    results = compared(tmp_path)
+def test_keys_differ_by_arm_and_seed(tmp_path: Path, guests: SavedTexts) -> None:
+    results = compared(tmp_path, guests)
     assert guests.boots == 3
     assert len({one.key for one in results.arms}) == 6
     assert len({one.digest for one in results.arms}) == 2
 
 
-def test_what_is_finished_is_not_run_again(tmp_path: Path, guests: Guests) -> None:
-    first = compared(tmp_path)
+def test_what_is_finished_is_not_run_again(tmp_path: Path, guests: SavedTexts) -> None:
+    first = compared(tmp_path, guests)
     guests.commands.clear()
     lost = tmp_path / "out/arms/kept/ten/seed-2/off.json"
     lost.unlink()
-    assert compared(tmp_path) == first
+    assert compared(tmp_path, guests) == first
     assert len(guests.commands) == 1
     assert "mode=2" not in guests.commands[0]
 
 
-def test_kept_results_alone_can_be_gone_on_with(tmp_path: Path, guests: Guests) -> None:
+def test_kept_results_alone_can_be_gone_on_with(tmp_path: Path, guests: SavedTexts) -> None:
     """As a folder below docs/results has them: without the arms' own files."""
-    whole = compared(tmp_path)
+    whole = compared(tmp_path, guests)
     out = tmp_path / "out"
     shutil.rmtree(out / "arms")
     shutil.rmtree(out / "states")
     guests.boots = 0
-    assert compared(tmp_path) == whole
+    assert compared(tmp_path, guests) == whole
     assert guests.boots == 0
 
 
-def test_one_lost_guest_costs_one_arm(tmp_path: Path, guests: Guests) -> None:
+def test_one_lost_guest_costs_one_arm(tmp_path: Path, guests: SavedTexts) -> None:
     def spoil(number: int, files: dict[str, bytes]) -> dict[str, bytes]:
         if number == 4:
             raise GuestLostError("panic", "gone")
@@ -182,15 +78,15 @@ def test_one_lost_guest_costs_one_arm(tmp_path: Path, guests: Guests) -> None:
 
     guests.spoil = spoil
     with pytest.raises(GuestLostError, match="gone"):
-        compared(tmp_path)
+        compared(tmp_path, guests)
     kept = list((tmp_path / "out/arms").rglob("*.json"))
     assert len(kept) == 5
     guests.spoil = lambda _, files: files
-    assert len(compared(tmp_path).arms) == 6
+    assert len(compared(tmp_path, guests).arms) == 6
 
 
 def test_an_arm_that_is_not_repeatable_is_no_result(
-    tmp_path: Path, guests: Guests, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, guests: SavedTexts, caplog: pytest.LogCaptureFixture
 ) -> None:
     def spoil(_number: int, files: dict[str, bytes]) -> dict[str, bytes]:
         files["output"] += b"%d\n" % len(guests.commands)
@@ -198,21 +94,21 @@ def test_an_arm_that_is_not_repeatable_is_no_result(
 
     guests.spoil = spoil
     with pytest.raises(RecordError):
-        compared(tmp_path)
+        compared(tmp_path, guests)
     # The spoilt arms are damaged as well; which of them ends first is up to the threads.
     assert re.search(r"seed-1/off: .* differs when run twice \(output line \d+: saved", caplog.text)
 
 
-def test_another_plan_does_not_mix_into_a_folder(tmp_path: Path, guests: Guests) -> None:
-    compared(tmp_path)
+def test_another_plan_does_not_mix_into_a_folder(tmp_path: Path, guests: SavedTexts) -> None:
+    compared(tmp_path, guests)
     guests.commands.clear()
     with pytest.raises(UserError, match="differs in its plan's seeds"):
-        compared(tmp_path, TEXT.replace("seeds = [1, 2, 3]", "seeds = [1, 2]"))
+        compared(tmp_path, guests, TEXT.replace("seeds = [1, 2, 3]", "seeds = [1, 2]"))
     assert guests.commands == []
 
 
-def test_what_is_predicted_may_change_in_a_folder(tmp_path: Path, guests: Guests) -> None:
-    first = compared(tmp_path)
+def test_what_is_predicted_may_change_in_a_folder(tmp_path: Path, guests: SavedTexts) -> None:
+    first = compared(tmp_path, guests)
     guests.commands.clear()
     predicted = (
         TEXT.replace("a trial", "another thought")
@@ -224,7 +120,7 @@ measure = "blocks"
 relation = "equal"
 """
     )
-    again = compared(tmp_path, predicted)
+    again = compared(tmp_path, guests, predicted)
     assert guests.commands == []
     assert again.arms == first.arms
     assert (tmp_path / "out/plan.toml").read_text() == predicted
@@ -234,30 +130,25 @@ relation = "equal"
     )
 
 
-def test_another_kernel_does_not_mix_into_a_folder(
-    tmp_path: Path, guests: Guests, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compared(tmp_path)
-    monkeypatch.setattr(stage, "base_key", lambda lab, *_: _other_kernel(key_of(lab)))
-    with pytest.raises(UserError, match="differs in kernel patched's vmlinux_digest: expected e"):
-        compared(tmp_path)
+def test_another_kernel_does_not_mix_into_a_folder(tmp_path: Path, guests: SavedTexts) -> None:
+    compared(tmp_path, guests)
+    known = guests.kernel.vmlinux_digest
+    guests.change_kernel()
+    with pytest.raises(UserError, match=f"kernel patched's vmlinux_digest: expected {known[:8]}"):
+        compared(tmp_path, guests)
     assert guests.boots == 3
 
 
-def _other_kernel(key: ReplayKey) -> ReplayKey:
-    return replace(key, vmlinux_digest="w")
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, guests: Guests) -> None:
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, guests: SavedTexts) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.tex").write_text("dear")
     with pytest.raises(UserError, match="holds no comparison"):
-        compared(tmp_path)
+        compared(tmp_path, guests)
     assert guests.boots == 0
 
 
-def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests) -> None:
-    results = compared(tmp_path)
+def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: SavedTexts) -> None:
+    results = compared(tmp_path, guests)
     text = report_text(results)
     assert guests.boots == 3
     row = next(line for line in text.splitlines() if line.startswith("early-full"))
@@ -276,8 +167,8 @@ def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: Guests)
     assert "\n| kept | ten | COSTS +0.0, scanned +" in report
 
 
-def test_a_kept_invariant_is_in_the_results_and_told(tmp_path: Path, guests: Guests) -> None:
-    results = compared(tmp_path, PROMISING)
+def test_a_kept_invariant_is_in_the_results_and_told(tmp_path: Path, guests: SavedTexts) -> None:
+    results = compared(tmp_path, guests, PROMISING)
     assert guests.boots == 3
     assert [one.seed for one in results.states] == [1, 2, 3]
     assert all(one.quantities and not one.broken for one in results.states)
@@ -287,7 +178,7 @@ def test_a_kept_invariant_is_in_the_results_and_told(tmp_path: Path, guests: Gue
     assert "(!)" not in "".join(lines)
 
 
-def _not_as_expected(guests: Guests) -> None:
+def _not_as_expected(guests: SavedTexts) -> None:
     """Twelve blocks of order 10 where the report expects few."""
     name = "after/buddyinfo"
     head, _, last = PREPARED[name].decode().rstrip().rpartition(" ")
@@ -295,14 +186,16 @@ def _not_as_expected(guests: Guests) -> None:
     guests.prepared_files = {**PREPARED, name: spoilt}
 
 
-def test_a_broken_invariant_is_a_failure_and_marks_its_arms(tmp_path: Path, guests: Guests) -> None:
+def test_a_broken_invariant_is_a_failure_and_marks_its_arms(
+    tmp_path: Path, guests: SavedTexts
+) -> None:
     _not_as_expected(guests)
     said = (
         r"kept seed \d patched: the memory is not what its state must be "
         r"\(free blocks of order 10: \d+, expected"
     )
     with pytest.raises(RecordError, match=said):
-        compared(tmp_path, PROMISING)
+        compared(tmp_path, guests, PROMISING)
     results = parse_results((tmp_path / "out" / RESULTS).read_bytes(), "it")
     assert len(results.arms) == 6
     assert all(one.broken for one in results.states)
@@ -312,24 +205,26 @@ def test_a_broken_invariant_is_a_failure_and_marks_its_arms(tmp_path: Path, gues
     # Nothing is left to run, and it is told again.
     guests.boots = 0
     with pytest.raises(RecordError, match=said):
-        compared(tmp_path, PROMISING)
+        compared(tmp_path, guests, PROMISING)
     assert guests.boots == 0
 
 
-def test_a_invariant_that_cannot_be_read_stands_for_no_arm(tmp_path: Path, guests: Guests) -> None:
+def test_a_invariant_that_cannot_be_read_stands_for_no_arm(
+    tmp_path: Path, guests: SavedTexts
+) -> None:
     guests.prepared_files = {**PREPARED, "output": b"insmod: no such file\n"}
     with pytest.raises(RecordError, match=r"kept seed \d patched: state report"):
-        compared(tmp_path, PROMISING)
+        compared(tmp_path, guests, PROMISING)
     assert guests.commands == []
 
 
-def test_arms_of_one_state_begin_with_the_same_memory(tmp_path: Path, guests: Guests) -> None:
-    compared(tmp_path)
+def test_arms_of_one_state_begin_with_the_same_memory(tmp_path: Path, guests: SavedTexts) -> None:
+    compared(tmp_path, guests)
     (tmp_path / "out/arms/kept/ten/seed-2/off.json").unlink()
     _not_as_expected(guests)
     guests.commands.clear()
     with pytest.raises(RecordError, match="differs from the one that earlier arms began with"):
-        compared(tmp_path)
+        compared(tmp_path, guests)
     assert guests.commands == []
 
 
@@ -341,9 +236,9 @@ def report_only(folder: Path, text: str = TEXT, name: str = "plan.toml") -> int:
 
 @pytest.mark.parametrize("lost", [["arms", "states", "kernels.json", "plan.toml"], [RESULTS]])
 def test_the_report_is_made_anew_without_a_guest(
-    lost: list[str], tmp_path: Path, guests: Guests, capsys: pytest.CaptureFixture[str]
+    lost: list[str], tmp_path: Path, guests: SavedTexts, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compared(tmp_path)
+    compared(tmp_path, guests)
     guests.boots = 0
     out = tmp_path / "out"
     report = (out / "report.md").read_text()
@@ -359,43 +254,42 @@ def test_the_report_is_made_anew_without_a_guest(
 
 
 def test_a_report_of_another_plan_or_of_nothing_is_refused(
-    tmp_path: Path, guests: Guests, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, guests: SavedTexts, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert report_only(tmp_path) == Exit.USAGE
     assert "holds neither arms nor results.json.gz" in caplog.text
-    compared(tmp_path)
+    compared(tmp_path, guests)
     assert guests.boots == 3
     assert report_only(tmp_path, TEXT.replace("order = 10", "order = 9")) == Exit.USAGE
     assert "differs in its plan's bursts; name its own plan" in caplog.text
 
 
 def test_a_report_tells_broken_invariants(
-    tmp_path: Path, guests: Guests, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, guests: SavedTexts, caplog: pytest.LogCaptureFixture
 ) -> None:
     _not_as_expected(guests)
     with pytest.raises(RecordError):
-        compared(tmp_path, PROMISING)
+        compared(tmp_path, guests, PROMISING)
     caplog.clear()
     assert report_only(tmp_path, PROMISING) == Exit.STAGE
     assert "kept seed 2 patched: the memory is not what" in caplog.text
 
 
-def replayed(found: SavedArm, cache: Cache) -> Replayed:
-    nothing: BootFiles = None  # type: ignore[assignment]
-    it = replayable.saved_arm(found, nothing, cache)
-    (answer,) = replay_arm.replays(it, nothing, cache, times=1, anyway=False)
+def replayed(found: SavedArm, guests: SavedTexts, cache: Cache) -> Replayed:
+    it = replayable.saved_arm(found, guests.what, cache)
+    (answer,) = replays(it, guests.what, cache, times=1, anyway=False, guests=guests)
     return answer
 
 
 def test_replay_gives_the_same_or_the_first_line(
-    tmp_path: Path, guests: Guests, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, guests: SavedTexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = compared(tmp_path)
+    results = compared(tmp_path, guests)
     one = results.arms[3]
     found = find(one.key[:12], (tmp_path,))
     assert found.result == one
     cache = Cache(tmp_path / "cache")
-    assert str(replayed(found, cache)).endswith(f"the same to the byte, {one.digest}")
+    assert str(replayed(found, guests, cache)).endswith(f"the same to the byte, {one.digest}")
 
     def spoil(_number: int, files: dict[str, bytes]) -> dict[str, bytes]:
         return OFF if files["records"] == EARLY["records"] else EARLY
@@ -407,15 +301,15 @@ def test_replay_gives_the_same_or_the_first_line(
 
     # What no digest of the guest's own covers is held to what was kept.
     guests.spoil = other_memory
-    assert replayed(found, cache).difference.startswith(f"{STOPPED} line ")
+    assert replayed(found, guests, cache).difference.startswith(f"{STOPPED} line ")
     guests.spoil = spoil
-    answer = replayed(found, cache)
+    answer = replayed(found, guests, cache)
     assert answer.difference.startswith("after/buddy_monitor line ")
     kept = Path(answer.difference.partition("all that came is in ")[2])
     assert (kept / "after/vmstat").read_bytes() == spoil(0, found_texts(found))["after/vmstat"]
     raw = next((tmp_path / "out/arms/kept/ten").glob(f"seed-{one.seed}/{one.arm}.tar.gz"))
     raw.unlink()
-    assert "differing line is unknown" in str(replayed(found, cache))
+    assert "differing line is unknown" in str(replayed(found, guests, cache))
 
 
 def found_texts(found: SavedArm) -> dict[str, bytes]:
@@ -423,37 +317,46 @@ def found_texts(found: SavedArm) -> dict[str, bytes]:
 
 
 def test_an_arm_that_something_else_would_execute_is_refused(
-    tmp_path: Path, guests: Guests, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, guests: SavedTexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = compared(tmp_path)
+    results = compared(tmp_path, guests)
     found = find(results.arms[0].key, (tmp_path,))
     cache = Cache(tmp_path / "cache")
-    guests.boots = 0
-    monkeypatch.setattr(replay_arm, "present_key", lambda *_: _other_kernel(key_of_arm(found)))
-    with pytest.raises(RecordError, match=r"(?s)not be the same.*vmlinux_digest: expected e"):
-        replayed(found, cache)
-    monkeypatch.setattr(
-        replay_arm, "present_key", lambda *_: replace(key_of_arm(found), qemu_version="10.0.2")
-    )
-    with pytest.raises(HostError, match=r"(?s)qemu_version: expected 7.2.0, found 10.0.2.*--any"):
-        replayed(found, cache)
-    monkeypatch.setattr(
-        replayable, "present_key", lambda *_: replace(key_of_arm(found), machine="q36")
-    )
-    with pytest.raises(RecordError, match=rf"(?s)machine: .*q36.*commit {'4' * 40} of this"):
-        replayed(found, cache)
+    known, guests.boots = guests.kernel, 0
+    guests.change_kernel()
+    told = f"(?s)not be the same.*vmlinux_digest: expected {known.vmlinux_digest[:8]}"
+    with pytest.raises(RecordError, match=told):
+        replayed(found, guests, cache)
+    guests.kernel = known
+    monkeypatch.setenv("BUDDYLAB_FAKE_QEMU_VERSION", "10.0.2")
+    with pytest.raises(HostError, match=r"(?s)qemu_version: expected 7.2.22.*found 10.0.2.*--any"):
+        replayed(found, guests, cache)
     assert guests.boots == 0
 
 
-def key_of_arm(found: SavedArm) -> ReplayKey:
-    (line,) = plan_lines((arm_stage(found.plan, found.run),))
-    return replace(synthetic_run.key(), seed=found.run.group.seed, plan=(), arm=line)
+def test_an_arm_that_this_version_would_launch_otherwise_is_refused(
+    tmp_path: Path, guests: SavedTexts
+) -> None:
+    results = compared(tmp_path, guests)
+    found = find(results.arms[0].key, (tmp_path,))
+    made = found.kernel
+    old = replace(made, key=replace(made.key, machine="q34"))
+    strange = replace(
+        found,
+        kernels=replace(found.kernels, kernels=(old,)),
+        result=replace(found.result, key="0" * 64),
+    )
+    told = rf"(?s)machine: .*q34.*commit {made.provenance.project_commit} of this"
+    guests.boots = 0
+    with pytest.raises(RecordError, match=told):
+        replayed(strange, guests, Cache(tmp_path / "cache"))
+    assert guests.boots == 0
 
 
 def test_results_of_another_schema_hide_no_key(
-    tmp_path: Path, guests: Guests, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, guests: SavedTexts, caplog: pytest.LogCaptureFixture
 ) -> None:
-    results = compared(tmp_path)
+    results = compared(tmp_path, guests)
     assert guests.boots == 3
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / RESULTS).write_bytes(gzip.compress(b'{"schema": 1}'))
