@@ -17,6 +17,7 @@ from harness import pipeline
 from harness.errors import Exit, GuestLostError, HostError, StageError
 from harness.host.accelerator import Speed
 from harness.host.cache import Cache
+from harness.host.files import sha256_file
 from harness.host.folder import claimed
 from harness.record.key import RunIdentity
 from harness.stages import boot
@@ -131,7 +132,8 @@ INIT = {
 @pytest.mark.parametrize("what", INIT)
 def test_init_that_never_gets_ready(machine: Machine, tmp_path: Path, what: str) -> None:
     code, reason, text = INIT[what]
-    image = replace(machine.image, path=initramfs(machine.build, tmp_path, code))
+    archive = initramfs(machine.build, tmp_path, code)
+    image = replace(machine.image, path=archive, digest=sha256_file(archive))
     folder = tmp_path / "run"
 
     with pytest.raises(GuestLostError, match=text) as caught:
@@ -163,7 +165,8 @@ def initramfs(build: KernelBuild, folder: Path, code: str) -> Path:
 def test_kernel_that_is_none(machine: Machine, tmp_path: Path) -> None:
     """QEMU itself refuses it: nothing of a guest was there to be lost."""
     (tmp_path / "vmlinux").write_bytes(bytes(4096))
-    build = replace(machine.build, directory=tmp_path)
+    digest = sha256_file(tmp_path / "vmlinux")
+    build = replace(machine.build, directory=tmp_path, vmlinux_digest=digest)
 
     with pytest.raises(HostError, match=r"QEMU .* did not start") as caught:
         go(replace(machine, build=build), tmp_path / "run", stage("true"))
