@@ -38,7 +38,7 @@ def scratch(parent: Path, name: str) -> Iterator[Path]:
     try:
         lock = _marked(directory)
         work = directory / _WORK
-        work.mkdir()
+        work.mkdir(mode=0o700)
         yield work
     finally:
         _remove(directory)
