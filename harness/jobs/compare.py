@@ -157,17 +157,21 @@ def _run_all(
     total = sum(len(plans.runs(job.plan, group)) for group in groups)
     with progress("compare", total=total, unit="arms") as advance:
         watch = _Watch(total=total, advance=advance)
-        boots = [boot for group in groups if (boot := _missing(job, group, watch)).runs]
+
+        def lab_for(group: Group) -> Lab:
+            return seeded(labs[group.variant], group.seed)
+
+        missing = (_missing(job, lab_for(group), group, watch) for group in groups)
+        boots = [boot for boot in missing if boot]
 
         def executed(boot: Boot) -> Generator[Produced, None, None]:
-            lab = seeded(labs[boot.group.variant], boot.group.seed)
+            lab = lab_for(boot.group)
             lab.check_stop()
             yield from execute(boot, lab, cache, guests)
 
         def take(boot: Boot, produced: Produced) -> bool:
-            lab = seeded(labs[boot.group.variant], boot.group.seed)
             try:
-                _take(job, lab, boot, produced, watch)
+                _take(job, boot, produced, watch)
             except TOLD as error:
                 # Not the memory it was before, or texts that cannot be read: no arm is worth it.
                 watch.told(boot.group.title, error)
@@ -178,18 +182,24 @@ def _run_all(
     return watch.failures
 
 
-def _missing(job: Job, group: Group, watch: _Watch) -> Boot:
-    """Return the boot with the arms that are not there yet."""
+def _missing(job: Job, lab: Lab, group: Group, watch: _Watch) -> Boot | None:
+    """Return the boot with the arms that are not there yet; None where all are."""
     runs = plans.runs(job.plan, group)
     missing = tuple(run for run in runs if not result_path(job.folder, run).exists())
     watch.found(len(runs) - len(missing))
     if not missing:
         _tell_broken(group, kept_state(job.folder, group), watch)
-    proves = group.seed == job.plan.seeds[0]
-    return Boot(plan=job.plan, group=group, runs=missing, proves=proves)
+        return None
+    return Boot(
+        plan=job.plan,
+        group=group,
+        base=base_key(lab, job.plan, group),
+        runs=missing,
+        proves=group.seed == job.plan.seeds[0],
+    )
 
 
-def _take(job: Job, lab: Lab, boot: Boot, produced: Produced, watch: _Watch) -> None:
+def _take(job: Job, boot: Boot, produced: Produced, watch: _Watch) -> None:
     """Keep what a boot produced, or tell why it did not."""
     group = boot.group
     match produced:
@@ -201,7 +211,7 @@ def _take(job: Job, lab: Lab, boot: Boot, produced: Produced, watch: _Watch) -> 
         case ArmTexts(run=run, files=files):
             forget(failed_path(job.folder, group, run))
             try:
-                _keep(job, run, arm_key(base_key(lab, job.plan, group), job.plan, run), files)
+                _keep(job, run, arm_key(boot.base, job.plan, run), files)
             except TOLD as error:
                 watch.told(run.path, error)
             watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")

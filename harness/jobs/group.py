@@ -20,6 +20,7 @@ from harness.host.files import remove_tree
 from harness.jobs.arm import PREPARING, Lab, Prepared
 from harness.jobs.evidence import Evidence, gather
 from harness.jobs.guests import Guests
+from harness.record.key import ReplayKey
 
 # What ends one arm or one boot, and not the others.
 TOLD = (GuestLostError, RecordError, StageError)
@@ -33,6 +34,7 @@ class Boot:
 
     plan: Plan
     group: Group
+    base: ReplayKey  # of all its arms, but for the arm itself
     runs: tuple[ArmRun, ...]
     proves: bool  # whether the first arm is run twice, and must give the same
 
