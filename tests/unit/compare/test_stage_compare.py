@@ -147,6 +147,16 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, guests: SavedT
     assert guests.boots == 0
 
 
+def test_each_arm_of_each_state_and_seed_has_a_key_of_its_own(
+    tmp_path: Path, guests: SavedTexts
+) -> None:
+    two = TEXT.replace("[[bursts]]", '[[states]]\nname = "other"\nprepare = "else"\n[[bursts]]')
+    results = compared(tmp_path, guests, two)
+
+    assert len(results.arms) == 12
+    assert len({one.key for one in results.arms}) == 12
+
+
 def test_the_table_tells_blocks_interval_and_key(tmp_path: Path, guests: SavedTexts) -> None:
     results = compared(tmp_path, guests)
     text = report_text(results)
