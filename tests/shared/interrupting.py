@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How tests meet a command in the midst of its work, and end it."""
 
+import contextlib
 import os
 import signal
 import subprocess  # noqa: TID251 - the command as a user types it
@@ -30,6 +31,16 @@ def signalled(process: subprocess.Popen[str], number: signal.Signals) -> str:
     assert process.returncode == Exit.INTERRUPTED, said
     wait_for(lambda: not any(Path("/proc", str(pid)).exists() for pid in below))
     return said
+
+
+def killed_at_once(process: subprocess.Popen[str]) -> None:
+    """End a process and all below it such that none sees another end and tidies up."""
+    everybody = {process.pid} | descendants(process.pid)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in everybody:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+    process.communicate(timeout=LIMIT_S)
 
 
 def hold(fake_kernel: Path, target: str, mark: Path) -> None:

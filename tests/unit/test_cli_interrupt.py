@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from command_line import LIMIT_S, buddylab, descendants, entries, names, started
-from interrupting import hold, signalled, wait_for
+from interrupting import hold, killed_at_once, signalled, wait_for
 
 from harness.errors import Exit, UserError
 from harness.host.cache import Cache
@@ -242,12 +242,7 @@ def test_what_a_killed_make_left_half_done_is_made_anew(
     command, mark, _ = slow
     torn = started(*command)
     wait_for(mark.exists)
-    below = descendants(torn.pid)
-    torn.kill()
-    for pid in below:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    torn.communicate(timeout=LIMIT_S)
+    killed_at_once(torn)
     (cut,) = cache.root.glob("slots/*/obj/vmlinux")
     assert cut.read_text() == "one half, "
 
