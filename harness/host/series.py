@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The series, the kernel lines and the designs, as they lie in patches/."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.host.assets import asset
 from harness.texts.build.edit import Edit, Override, parse_edit, parse_overrides
-from harness.texts.build.line import Line, line_of, parse_line
+from harness.texts.build.line import Line, line_of, parse_line, stock_line
 from harness.texts.build.provides import parse_provides
 from harness.texts.build.series import parse_series
 from harness.values import KernelSource
@@ -51,8 +51,18 @@ def series_in(directory: Path) -> Series:
 
 
 def series_for(source: KernelSource, patches: Path | None = None) -> Series:
-    """Return the series for this source's line, with what is other on that line."""
+    """Return the series for this source's line, with what is other on that line.
+
+    Raises UserError if the series is not made for it.
+    """
     patches = patches or asset("patches")
+    known = lines(patches)
+    if not _named(source.line, known).series:
+        names = ", ".join(version for each in known if each.series for version in each.versions)
+        raise UserError(
+            f"the series is not made for Linux {source.release}, but for {names}; give --upto 0 to "
+            "use this kernel as it is, or another --kernel"
+        )
     whole = series_in(patches / "series")
     place = patches / "lines" / source.line
     files = {f"{path.stem}.patch": path for path in place.glob("*.toml") if path.name != _LINE_FILE}
@@ -63,32 +73,42 @@ def series_for(source: KernelSource, patches: Path | None = None) -> Series:
         )
     return replace(
         whole,
-        name=f"linux-{source.line}",
+        name=_name_for(source),
         overrides={
             name: parse_overrides(path.name, path.read_bytes()) for name, path in files.items()
         },
     )
 
 
+def no_series(source: KernelSource) -> Series:
+    """Return the series without a patch, which every kernel takes."""
+    return Series(
+        name=_name_for(source), directory=asset("patches"), patches=(), overrides={}, provides={}
+    )
+
+
+def _name_for(source: KernelSource) -> str:
+    return f"linux-{source.line}"
+
+
 def lines(patches: Path | None = None) -> tuple[Line, ...]:
-    """Return the kernel lines that the series is for, by name."""
+    """Return the kernel lines of which something is known, by name."""
     found = (patches or asset("patches")).glob(f"lines/*/{_LINE_FILE}")
     return tuple(parse_line(path.parent.name, path.read_bytes()) for path in sorted(found))
 
 
 def line_for(version: str) -> Line:
-    """Return the line of a kernel (6.1); UserError if the series is not for it."""
-    known = lines()
-    line = line_of(version, known)
-    if line is None:
-        names = ", ".join(version for each in known for version in each.versions)
-        raise UserError(f"the series is for Linux {names} only")
-    return line
+    """Return the line of a kernel (6.1), known or not."""
+    return line_of(version, lines()) or stock_line(version)
 
 
 def line_named(name: str) -> Line:
-    """Return a line by the name of its folder."""
-    return next(line for line in lines() if line.name == name)
+    """Return a line by its name: of its folder, or of the version that no line covers."""
+    return _named(name, lines())
+
+
+def _named(name: str, known: Iterable[Line]) -> Line:
+    return next((line for line in known if line.name == name), None) or stock_line(name)
 
 
 def design(name: str) -> Edit:

@@ -170,10 +170,7 @@ def _describe(tree: Path, *, origin: str, digest: str, final: Path) -> KernelSou
             f"{tree.name} is not a kernel source ({error}); "
             "give the directory or archive that holds Makefile and mm/page_alloc.c"
         ) from error
-    try:
-        line = line_for(version.version)
-    except UserError as error:
-        raise UserError(f"{tree.name} is Linux {version.release}; {error}") from None
+    line = line_for(version.version)
     blob = git_blob_id(page_alloc)
     return KernelSource(
         release=version.release,

@@ -11,7 +11,7 @@ from harness.encoding import encode
 from harness.host import pristine, source_tree
 from harness.host.cache import Cache
 from harness.host.few_files import put_back
-from harness.host.series import Series, series_for
+from harness.host.series import Series, no_series, series_for
 from harness.stages.apply import Step, applied, few_in, steps_of
 from harness.texts.build.edit import Edit
 from harness.texts.build.provides import provided
@@ -33,10 +33,10 @@ def patch(
 ) -> PatchedTree:
     """Apply the series (up to `upto`; "0" for none of it) and `edit` to a clone of `source`.
 
-    Raises UserError for a patch that git cannot read, StageError naming the patch and hunk
-    that has no place.
+    Raises UserError for a kernel that the series is not made for and for a patch that git cannot
+    read, StageError naming the patch and hunk that has no place.
     """
-    series = series or series_for(source)
+    series = series or (no_series(source) if upto == "0" else series_for(source))
     steps = steps_of(series, upto)
     names = tuple(step.name for step in steps) + ((edit.name,) if edit else ())
     provides = provided(series.provides, names)

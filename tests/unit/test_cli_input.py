@@ -202,14 +202,14 @@ def test_makefile_of_something_else(cache: Cache, fake_kernel: Path) -> None:
     assert names(cache) == []
 
 
-def test_kernel_of_the_wrong_version(cache: Cache, fake_kernel: Path) -> None:
+def test_series_on_a_kernel_that_it_is_not_made_for(cache: Cache, fake_kernel: Path) -> None:
     makefile = fake_kernel / "Makefile"
     makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 15", "PATCHLEVEL = 4"))
 
     done = buddylab("run", "--kernel", str(fake_kernel))
 
-    refused(done, Exit.USAGE, "is Linux 5.4.180", "the series is for Linux 5.15, 6.1 only")
-    assert names(cache) == []
+    refused(done, Exit.USAGE, "not made for Linux 5.4.180, but for 5.15", "give --upto 0")
+    assert names(cache) == ["sources"]
 
 
 def test_patch_that_does_not_apply(cache: Cache, fake_kernel: Path) -> None:

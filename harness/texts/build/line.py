@@ -4,6 +4,7 @@
 line.toml is read into Structs, which refuse a word that is misspelt:
 
     versions = ["6.1"]            # VERSION.PATCHLEVEL of the kernels it covers
+    series = true                 # false: `config` holds, but the series is not made for it
 
     [[known]]                     # sources whose files are known, by git's blob ids
     release = "6.1.192"
@@ -17,6 +18,8 @@ line.toml is read into Structs, which refuse a word that is misspelt:
 
 Beside it, a NAME.toml for each patch NAME.patch of the series of which a change is another one
 on this line (harness.texts.build.edit); a difference of context alone needs none.
+
+A kernel that no line covers is a line of its own without the series: it can be used as it is.
 """
 
 import tomllib
@@ -40,6 +43,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class _LineFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     versions: list[str]
+    series: bool = True
     known: list[Known] = []
     config: dict[str, str] = {}
 
@@ -49,6 +53,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     versions: tuple[str, ...]
+    series: bool  # whether the series is made for it
     known: tuple[Known, ...]
     config: Mapping[str, str]  # fragment by flavour
 
@@ -71,8 +76,17 @@ def parse_line(name: str, data: bytes) -> Line:
     if not file.versions:
         raise UserError(f"line {name}: line.toml names no versions; say which kernels it covers")
     return Line(
-        name=name, versions=tuple(file.versions), known=tuple(file.known), config=file.config
+        name=name,
+        versions=tuple(file.versions),
+        series=file.series,
+        known=tuple(file.known),
+        config=file.config,
     )
+
+
+def stock_line(version: str) -> Line:
+    """Return the line of a kernel of which nothing is known; its name is its version."""
+    return Line(name=version, versions=(version,), series=False, known=(), config={})
 
 
 def line_of(version: str, lines: Iterable[Line]) -> Line | None:

@@ -15,7 +15,7 @@ from harness.host.series import design, line_for, line_named, lines, series_for,
 from harness.stages.configure import fragment_for
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
-from harness.texts.build.line import UPSTREAM, Line, line_of, parse_line
+from harness.texts.build.line import UPSTREAM, Line, line_of, parse_line, stock_line
 from harness.texts.build.series import trailers
 from harness.values import Counters, KernelSource
 
@@ -116,6 +116,40 @@ def test_override_of_no_patch_is_refused(source: KernelSource, patches: Path) ->
         series_for(of_line(source, "6.1"), patches)
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_kernel_without_the_series_is_used_as_it_is(
+    source: KernelSource,
+    cache: Cache,
+    patches: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    known: bool,
+) -> None:
+    """Also where something is known of its line, such as an option that its guest needs."""
+    if known:
+        place = patches / "lines/6.2/line.toml"
+        place.parent.mkdir()
+        place.write_text('versions = ["6.2"]\nseries = false\n[config]\nguest = "CONFIG_X=y\\n"\n')
+    monkeypatch.setattr("harness.host.series.asset", lambda _name: patches)
+    stock = replace(source, line=line_for("6.2").name, release="6.2.7")
+
+    assert line_for("6.2").config == ({"guest": "CONFIG_X=y\n"} if known else {})
+    assert line_named(stock.line) == line_for("6.2")
+    for upto in (None, "1", "0001-x.patch"):
+        with pytest.raises(UserError, match=r"made for Linux 6\.2\.7, but for 5\.15, 6\.1; give"):
+            patch(stock, cache, upto=upto)
+    tree = patch(stock, cache, upto="0")
+    assert (tree.patches, tree.provides, tree.series_name) == ((), (), "linux-6.2")
+    assert (tree.tree / "mm/page_alloc.c").read_bytes() == (
+        stock.tree / "mm/page_alloc.c"
+    ).read_bytes()
+
+
+def test_line_that_no_folder_covers_is_without_the_series() -> None:
+    assert line_for("5.4") == line_named("5.4") == stock_line("5.4")
+    assert not stock_line("5.4").series
+
+
 GOOD = b"""versions = ["6.1", "6.2"]
 [[known]]
 release = "6.1.9"
@@ -155,7 +189,7 @@ def test_line_knows_upstreams_file() -> None:
 
 def test_version_belongs_to_one_line() -> None:
     one, other = (
-        Line(name=name, versions=versions, known=(), config={})
+        Line(name=name, versions=versions, series=True, known=(), config={})
         for name, versions in (("6.1", ("6.1",)), ("6", ("6.1", "6.2")))
     )
 
@@ -192,7 +226,7 @@ def test_our_lines_are_consistent() -> None:
     ours = lines()
     kept = set(series_in(PATCHES / "series").patches)
 
-    assert [line.name for line in ours] == ["5.15", "6.1"]
+    assert [line.name for line in ours if line.series] == ["5.15", "6.1"]
     assert all(line_for(version) == line for line in ours for version in line.versions)
     assert all(line_named(line.name) == line for line in ours)
     assert any(known.whose == UPSTREAM for line in ours for known in line.known)

@@ -236,14 +236,14 @@ def test_directory_that_is_no_kernel(cache: Cache, tmp_path: Path) -> None:
         fetch(str(tmp_path / "empty"), cache)
 
 
-def test_kernel_of_another_version(cache: Cache, fake_kernel: Path) -> None:
+def test_kernel_of_a_version_that_no_line_covers(cache: Cache, fake_kernel: Path) -> None:
     makefile = fake_kernel / "Makefile"
     makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 15", "PATCHLEVEL = 4"))
 
-    with pytest.raises(
-        UserError, match=r"Linux 5\.4\.180; the series is for Linux 5\.15, 6\.1 only"
-    ):
-        fetch(str(fake_kernel), cache)
+    source = fetch(str(fake_kernel), cache)
+
+    assert (source.release, source.line) == ("5.4.180", "5.4")
+    assert source.page_alloc_upstream is None
 
 
 def test_directory_is_imported_and_an_edit_gives_another_digest(
@@ -293,7 +293,7 @@ def test_upstream_file_is_recognised(
 ) -> None:
     blob = fetch(str(fake_kernel), cache).page_alloc_blob
     known = Known(release="5.15.180", whose=UPSTREAM, blobs={PAGE_ALLOC: blob})
-    line = Line(name="5.15", versions=("5.15",), known=(known,), config={})
+    line = Line(name="5.15", versions=("5.15",), series=True, known=(known,), config={})
     monkeypatch.setattr(stage, "line_for", lambda _version: line)
     (fake_kernel / "README").write_text("another tree, the same allocator\n")
 
