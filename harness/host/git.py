@@ -139,6 +139,7 @@ def git(
     env: Mapping[str, str] | None = None,
     stdin_path: Path | None = None,
     ok: tuple[int, ...] | None = (0,),
+    limit_s: float = LIMIT_S,
 ) -> Completed:
     """Run git in `cwd`, without its user's settings; CommandFailedError unless `ok`."""
     require("git")
@@ -150,7 +151,7 @@ def git(
         argv,
         cwd=cwd,
         env={**alone, **(env or {})},
-        deadline=Deadline.after(LIMIT_S, f"git {arguments[0]}"),
+        deadline=Deadline.after(limit_s, f"git {arguments[0]}"),
         stdin_path=stdin_path,
         stdout_apart=True,
         ok=ok,

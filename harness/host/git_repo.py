@@ -10,9 +10,8 @@ from harness.host import git
 from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
 from harness.host.few_files import FileState, put
+from harness.host.git_commits import ATTRIBUTES
 
-# As the kernel's own .gitattributes: a hunk is named after its function, not after a label.
-_ATTRIBUTES = "*.c diff=cpp\n*.h diff=cpp\n"
 _BRANCH = "series"
 _BASE = "base"
 
@@ -41,7 +40,7 @@ def own_identity() -> Author:
     return Author(name=name, email=email)
 
 
-def commit_of(tree: Path, files: Mapping[str, bytes]) -> str | None:
+def head_with(tree: Path, files: Mapping[str, bytes]) -> str | None:
     """Return the commit checked out in `tree`, if it has exactly these files; None elsewhere."""
     if not (tree / ".git").exists():
         return None
@@ -63,7 +62,7 @@ class Repository:
         root.mkdir(parents=True)
         self._git("init", "--quiet", f"--initial-branch={_BRANCH}")
         (root / ".git/info").mkdir(exist_ok=True)
-        (root / ".git/info/attributes").write_text(_ATTRIBUTES)
+        (root / ".git/info/attributes").write_text(ATTRIBUTES)
 
     def begin(self, files: Mapping[str, FileState]) -> None:
         """Commit the files as they are without the series."""

@@ -15,7 +15,7 @@ from harness.errors import RecordError, UserError
 from harness.host.cache import Cache
 from harness.host.few_files import ABSENT, FileState
 from harness.host.files import atomic_write
-from harness.host.git_repo import Author, Repository, commit_of
+from harness.host.git_repo import Author, Repository, head_with
 from harness.host.series import Series, line_named, series_for
 from harness.stages.apply import Applied, applied, steps_of
 from harness.texts.build.line import PAGE_ALLOC
@@ -104,7 +104,7 @@ def _before(steps: Sequence[Applied]) -> Mapping[str, FileState]:
 def _base(source: KernelSource, steps: Sequence[Applied], checkout: Path | None) -> str:
     """Say what the mails apply to: a commit, if the source is one, and its release."""
     files = {name: state.content for name, state in _before(steps).items() if state != ABSENT}
-    commit = None if checkout is None else commit_of(checkout, files)
+    commit = None if checkout is None else head_with(checkout, files)
     upstream = {True: "upstream's own", False: "not upstream's", None: "git blob"}
     whose = upstream[source.page_alloc_upstream]
     lines = [
