@@ -44,7 +44,7 @@ PROGRAMS = {
 # with the names, symbols and versions that the program asks for, which trap when called.
 STUBBED = ("libIPSec_MB", "libEGL", "libGLESv2", "libgbm", "libkmod")  # less .so and its number
 STUBBED_FOR = "/usr/bin/stress-ng"
-C_TOOLS = ("fragment_stress", "snapshot", "movable_comb", "cache_comb")
+C_TOOLS = ("fragment_stress", "snapshot", "movable_comb", "cache_comb", "huge_page_burst")
 DIRECTORIES = (
     "/dev",
     "/proc",

@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A burst of requests for huge pages by a program: page faults, or hugetlb's pool.
+#
+# usage: run_huge_page_burst.sh thp|mthp|hugetlb ORDER REQUESTS HOLD_UNTIL_FAIL SEED
+#
+# huge_page_burst.c says what each kind is. Its records go to
+# $BUDDYLAB_STAGE_DIR/requests, or to results/ where that is unset.
+#
+# khugepaged, which would ask for huge pages of its own, sleeps from here on, and
+# of mthp the one size of ORDER is allowed: these settings stay. The pool gets its
+# size back.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/lib.sh"
+
+thp=/sys/kernel/mm/transparent_hugepage
+pool=/proc/sys/vm/nr_hugepages
+forever_ms=4294967295
+
+allow_one_size() {
+	local size=$thp/hugepages-$((4 << $1))kB file
+
+	[ -d "$size/stats" ] ||
+		fail "this kernel has no statistics of huge pages of order $1; give one of 6.10 or later"
+	for file in "$thp"/hugepages-*/enabled; do
+		echo never > "$file"
+	done
+	echo madvise > "$size/enabled"
+}
+
+restore_pool() {
+	status=$?
+	trap - EXIT
+	echo "$pages" > "$pool" || status=1
+	exit "$status"
+}
+
+[ $# -eq 5 ] || usage
+for number in "${@:2}"; do
+	[[ $number =~ ^(0|[1-9][0-9]{0,9})$ ]] || usage
+done
+case $1 in
+thp) ;;
+mthp) allow_one_size "$2" ;;
+hugetlb)
+	read -r pages < "$pool"
+	trap restore_pool EXIT
+	;;
+*) usage ;;
+esac
+echo $forever_ms > "$thp/khugepaged/scan_sleep_millisecs"
+
+records=${BUDDYLAB_STAGE_DIR:-$root/results}/requests
+mkdir -p "$(dirname "$records")"
+huge_page_burst "$@" "$records" || fail "huge_page_burst ended with exit $?"
+sed -n 2,4p "$records"
