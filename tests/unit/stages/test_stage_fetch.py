@@ -20,6 +20,7 @@ from harness.host.cache import Cache
 from harness.host.files import sha256_file
 from harness.stages import fetch as stage
 from harness.stages.fetch import fetch
+from harness.stages.sources import debian, description, release
 from harness.texts.build.line import PAGE_ALLOC, UPSTREAM, Known, Line
 from harness.values import LOCAL
 
@@ -65,7 +66,7 @@ def kernel_org(server: Server, archive: Path, monkeypatch: pytest.MonkeyPatch) -
     """The server plays kernel.org and has the archive whose digest is pinned."""
     server.content = archive.read_bytes()
     digest = hashlib.sha256(server.content).hexdigest()
-    monkeypatch.setitem(stage.ARCHIVE_SHA256, "5.15.180", digest)
+    monkeypatch.setitem(release.ARCHIVE_SHA256, "5.15.180", digest)
     monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", server.url)
     return server
 
@@ -150,7 +151,7 @@ def test_default_falls_back_on_debian_with_an_empty_cache(
 ) -> None:
     monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
     asked: list[Cache] = []
-    monkeypatch.setattr(stage, "_debian", asked.append)
+    monkeypatch.setattr(debian, "bring", asked.append)
 
     fetch(None, cache)
 
@@ -168,7 +169,7 @@ def test_debian_elsewhere_names_the_way_out(cache: Cache, monkeypatch: pytest.Mo
             asked.append(self.suite)
             raise HostError(f"E: no linux-source-6.1 in {self.suite or 'the sources'}")
 
-    monkeypatch.setattr(stage, "Apt", NoPackage)
+    monkeypatch.setattr(debian, "Apt", NoPackage)
 
     with pytest.raises(HostError, match=r"in the sources; .*--kernel PATH") as caught:
         fetch("debian:6.1", cache)
@@ -294,7 +295,7 @@ def test_upstream_file_is_recognised(
     blob = fetch(str(fake_kernel), cache).page_alloc_blob
     known = Known(release="5.15.180", whose=UPSTREAM, blobs={PAGE_ALLOC: blob})
     line = Line(name="5.15", versions=("5.15",), series=True, known=(known,), config={})
-    monkeypatch.setattr(stage, "line_for", lambda _version: line)
+    monkeypatch.setattr(description, "line_for", lambda _version: line)
     (fake_kernel / "README").write_text("another tree, the same allocator\n")
 
     assert fetch(str(fake_kernel), cache).page_alloc_upstream is True
@@ -305,8 +306,8 @@ def test_a_package_is_fetched_by_the_name_it_was_asked_for_by(
 ) -> None:
     """What replays an arm knows its kernel by the origin alone."""
     asked: list[object] = []
-    monkeypatch.setattr(stage, "_debian", asked.append)
+    monkeypatch.setattr(debian, "bring", asked.append)
     fetch(stage.name_of("debian:6.1 6.1.192-2"), cache)
     assert asked == [cache]
-    assert stage.name_of("5.15.180") in stage.ARCHIVE_SHA256
+    assert stage.name_of("5.15.180") in release.ARCHIVE_SHA256
     assert stage.name_of(LOCAL) is None

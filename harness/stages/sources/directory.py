@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A source from a directory, as its files are now, committed or not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.digest import sha256_text
+from harness.host.cache import Cache
+from harness.host.source_tree import import_directory
+from harness.stages.sources.description import describe
+from harness.values import LOCAL, KernelSource
+
+
+def bring(path: Path, cache: Cache) -> KernelSource:
+    """Copy a directory into the cache, unless it is there unchanged; UserError if no kernel."""
+    path = path.resolve()
+    describe(path, origin=LOCAL, digest="", final=path)  # refuse early what is no kernel
+    with cache.locked(f"import-{sha256_text(str(path))[:16]}"):
+        return replace(import_directory(path, cache, describe), origin=LOCAL)
