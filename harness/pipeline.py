@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.compare.kinds.base import SourceText
 from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Variant
 from harness.errors import UserError
 from harness.host.accelerator import AcceleratorChoice
@@ -26,6 +27,7 @@ from harness.stages.guest import guest
 from harness.stages.patch import patch
 from harness.stages.report import report
 from harness.stages.run import run
+from harness.stages.source_needs import require_in_source
 from harness.texts.build.provides import mode
 from harness.texts.proc.sysctl import MODE_WORDS, PolicyMode
 from harness.values import Counters, GuestImage, KernelBuild, PatchedTree, RunMode
@@ -113,14 +115,20 @@ def built(request: KernelRequest, cache: Cache) -> KernelBuild:
 
 
 def bootable(
-    request: KernelRequest, cache: Cache, *, modes: Collection[str] = ()
+    request: KernelRequest,
+    cache: Cache,
+    *,
+    modes: Collection[str] = (),
+    needs: Collection[SourceText] = (),
 ) -> tuple[KernelBuild, GuestImage]:
     """Build what is asked for, and a guest's initramfs for it.
 
     Raises UserError, before anything is built, if the kernel will not have one of the policy's
-    `modes`.
+    `modes`, or its source not what `needs` names.
     """
     tree = patched(request, cache)
+    for need in needs:
+        require_in_source(tree, need)
     known = () if request.counters is Counters.NONE else tree.provides
     if lacking := [word for word in modes if mode(word) not in known]:
         there = [word for word in MODE_WORDS if mode(word) in known]

@@ -2,8 +2,10 @@
 """What a claim may be about: one number of an arm's outcome, by name."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from enum import StrEnum
 
+from harness.compare.kinds.base import HugePages
 from harness.compare.outcome import Outcome
 
 
@@ -31,6 +33,14 @@ class Measure(StrEnum):
     BACKGROUND_FAILURES = "background_failures"  # none without a background load
     LATER_FAILURES = "later_failures"  # of large requests; none without a later demand
     LATER_SMALL_FAILURES = "later_small_failures"  # none without a later demand
+    FALLBACKS = "fallbacks"  # requests that got no block
+    THP_FAULT_ALLOC = "thp_fault_alloc"  # these seven: none where no huge page was asked for
+    THP_FAULT_FALLBACK = "thp_fault_fallback"
+    THP_SPLIT_PAGE = "thp_split_page"
+    ANON_FAULT_ALLOC = "anon_fault_alloc"  # of the size; none before 6.10
+    ANON_FAULT_FALLBACK = "anon_fault_fallback"
+    HTLB_BUDDY_ALLOC_SUCCESS = "htlb_buddy_alloc_success"
+    HTLB_BUDDY_ALLOC_FAIL = "htlb_buddy_alloc_fail"
     LATENCY_MEDIAN = "latency_median"  # of a request, guest instructions
     LATENCY_P95 = "latency_p95"
     LATENCY_P99 = "latency_p99"
@@ -55,6 +65,10 @@ def _bound_share(one: Outcome) -> float | None:
 def _per_block_made(one: Outcome) -> float | None:
     made = blocks_made(one)
     return one.work.migrate_scanned / made if made > 0 else None
+
+
+def _huge_pages(field: str) -> Callable[[Outcome], float | None]:
+    return lambda one: getattr(one.huge_pages, field) if one.huge_pages else None
 
 
 _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
@@ -83,6 +97,8 @@ _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
     Measure.LATER_SMALL_FAILURES: (
         lambda one: one.later_demand.small_failures if one.later_demand else None
     ),
+    Measure.FALLBACKS: lambda one: one.requests - one.blocks,
+    **{Measure(field.name): _huge_pages(field.name) for field in fields(HugePages)},
     Measure.LATENCY_MEDIAN: lambda one: one.latency.median,
     Measure.LATENCY_P95: lambda one: one.latency.p95,
     Measure.LATENCY_P99: lambda one: one.latency.p99,

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.compare.indicators import Indicators, indicators
+from harness.compare.kinds import kind_of
+from harness.compare.kinds.base import HugePages, Requests
 from harness.compare.upper_bound import UpperBound, upper_bound
 from harness.errors import RecordError
 from harness.record.run import Snapshot, StageRecord
@@ -14,7 +16,6 @@ from harness.record.saved_stage import parse_stage
 from harness.texts.guest.background_load import OPTION, parse_background_load
 from harness.texts.guest.free_dump import parse_free_dump
 from harness.texts.guest.later_demand import parse_later_demand
-from harness.texts.guest.module_records import ModuleRecords
 from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.pagetypeinfo import PageTypeInfo
 from harness.texts.text import damaged
@@ -101,15 +102,16 @@ class Outcome:
     whole_before: int  # blocks of the burst's order that were there already
     inspected: int | None  # pages that mode 5 inspected; None: this kernel does not tell
     indicators: Indicators  # what the guest showed before its burst
+    huge_pages: HugePages | None = None  # None: the burst did not ask for any
 
 
 def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
     """Read an arm's directory; RecordError unless it is whole and its burst ran."""
     stage = parse_stage({path: data for path, data in files.items() if path != STOPPED}, name="arm")
-    if stage.exit_status != 0 or stage.records is None:
+    if stage.exit_status != 0:
         said = "; ".join(stage.output.splitlines()[-3:])
         raise RecordError(f"the arm's command ended with exit {stage.exit_status}: {said}")
-    records = stage.records
+    requests = kind_of(stage.command).read(stage, files)
     if STOPPED not in files:
         raise damaged(STOPPED, "absent, so the upper bound is not known")
     dump = parse_free_dump(files[STOPPED].decode("ascii", errors="replace"))
@@ -117,26 +119,27 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
     if extfrag is None:
         raise damaged("output", "no line extfrag_events=N")
     return stage, Outcome(
-        requests=records.attempted,
-        blocks=records.succeeded,
-        bound=upper_bound(dump, stage.before.vmstat, records.order),
-        latency=_latency(records, icount_shift),
+        requests=requests.attempted,
+        blocks=requests.succeeded,
+        bound=upper_bound(dump, stage.before.vmstat, requests.order),
+        latency=_latency(requests, icount_shift),
         work=_work(stage.before, stage.after),
-        monitored=_monitored(stage),
+        monitored=_monitored(stage, requests.order),
         unmovable_before=_unmovable(stage.before.pagetypeinfo),
         unmovable_after=_unmovable(stage.after.pagetypeinfo),
         extfrag_events=int(extfrag[1]),
         background_load=_background_load(stage.command, files),
         later_demand=_later_demand(files),
-        whole_before=stage.before.buddyinfo.available(records.order),
+        whole_before=stage.before.buddyinfo.available(requests.order),
         inspected=_rise(_inspected(stage.before), _inspected(stage.after)),
         indicators=indicators(
             stage.before.buddyinfo,
             dump,
-            order=records.order,
+            order=requests.order,
             pageblock_order=stage.before.pagetypeinfo.pageblock_order,
-            deferred=_deferred(stage.before, records.order),
+            deferred=_deferred(stage.before, requests.order),
         ),
+        huge_pages=requests.huge_pages,
     )
 
 
@@ -145,9 +148,9 @@ def quantile(values: Sequence[int], share: float) -> int:
     return values[max(0, math.ceil(share * len(values)) - 1)]
 
 
-def _latency(records: ModuleRecords, icount_shift: int) -> Latency:
+def _latency(requests: Requests, icount_shift: int) -> Latency:
     # Under -icount an instruction takes 2^shift ns of the guest's clock, by definition.
-    values = sorted(one.latency_ns >> icount_shift for one in records.allocations)
+    values = sorted(latency_ns >> icount_shift for latency_ns in requests.latencies_ns)
     if not values:
         raise damaged("records", "no request was made")
     return Latency(
@@ -179,10 +182,9 @@ def _work(before: Snapshot, after: Snapshot) -> Work:
     )
 
 
-def _monitored(stage: StageRecord) -> Monitored | None:
-    if stage.before.monitor is None or stage.after.monitor is None or stage.records is None:
+def _monitored(stage: StageRecord, order: Order) -> Monitored | None:
+    if stage.before.monitor is None or stage.after.monitor is None:
         return None
-    order = stage.records.order
     before, after = stage.before.monitor.rows[order], stage.after.monitor.rows[order]
     return Monitored(
         slowpath=after.slowpath - before.slowpath,

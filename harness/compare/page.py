@@ -2,6 +2,7 @@
 """A whole comparison: as text for the terminal, and as the page of its report."""
 
 from harness.compare.finding_tables import claim_table, indicator_table, map_table
+from harness.compare.huge_page_tables import huge_page_tables
 from harness.compare.results import Results, short
 from harness.compare.side_tables import side_tables
 from harness.compare.state_lines import state_lines
@@ -29,7 +30,7 @@ _HOW_TO_READ = (
 
 def report_text(results: Results) -> str:
     """Print all of it for a terminal, but for the side tables."""
-    shown = (*tables(results), *_findings(results))
+    shown = (*tables(results), *huge_page_tables(results), *_findings(results))
     blocks = ["\n".join(state_lines(results)) + "\n", *(text_table(table) for table in shown)]
     return "\n".join(blocks)
 
@@ -54,7 +55,12 @@ def comparison_page(results: Results) -> Page:
             Section(
                 title="Results",
                 shows=_HOW_TO_READ,
-                tables=(*_findings(results), *tables(results), *side_tables(results)),
+                tables=(
+                    *_findings(results),
+                    *tables(results),
+                    *huge_page_tables(results),
+                    *side_tables(results),
+                ),
             ),
         ),
     )

@@ -12,6 +12,8 @@ from typing import NewType
 import msgspec
 
 from harness.compare.claims import Claim
+from harness.compare.kinds import KINDS
+from harness.compare.kinds.base import Asked, Kind, RequestKind, SourceText
 from harness.texts.guest import background_load
 from harness.texts.proc.sysctl import Knob, mode_of
 from harness.values import StagePlan
@@ -58,10 +60,26 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str
     order: int
+    kind: RequestKind = RequestKind.MODULE
     requests: int = 0  # 0: as many as the whole memory could hold
     hold_until_fail: bool = True  # stop at the first failure
     background_load: int = 0  # requests of other orders beside it (kmod/background_load.c)
     deadline_s: int = 600  # guest seconds
+
+    @property
+    def made_by(self) -> Kind:
+        """What makes its requests, and reads what became of them."""
+        return KINDS[self.kind]
+
+
+class ThpDefrag(StrEnum):
+    """When a fault may compact for a huge page (/sys/kernel/mm/transparent_hugepage/defrag)."""
+
+    ALWAYS = "always"
+    DEFER = "defer"
+    DEFER_MADVISE = "defer+madvise"
+    MADVISE = "madvise"  # the kernel's default
+    NEVER = "never"
 
 
 class PolicyKnobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +111,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     sysctls: dict[str, int] = {}  # any others
     gfp: str = "kernel"  # a class of kmod/high_order_test.c
     before: Action | None = None
+    thp_defrag: ThpDefrag | None = None  # None: left alone
 
     @property
     def knobs(self) -> PolicyKnobs | None:
@@ -127,6 +146,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 arm.knobs.mode for arm in self.arms if arm.knobs and arm.kernel == variant
             )
         )
+
+    @property
+    def needs(self) -> tuple[SourceText, ...]:
+        """What its kernels' sources must have, for the requests that are made."""
+        return tuple(dict.fromkeys(need for burst in self.bursts for need in burst.made_by.needs))
 
     @property
     def experiment(self) -> "Plan":
@@ -204,7 +228,7 @@ def arm_stage(plan: Plan, run: ArmRun) -> StagePlan:
     """Tell the guest what its arm is."""
     return StagePlan(
         name=ARM_STAGE,
-        command=arm_command(plan, run.arm, run.burst),
+        command=arm_command(plan, run.arm, run.burst).replace("{seed}", str(run.group.seed)),
         prepare="",
         cleanup="",
         deadline_s=run.burst.deadline_s,
@@ -213,16 +237,22 @@ def arm_stage(plan: Plan, run: ArmRun) -> StagePlan:
 
 
 def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
-    """Return the call of run_arm.sh."""
+    """Return the call of run_arm.sh; {seed} is not filled in where a kind has it."""
     words = [f"--sysctl {name}={value}" for name, value in sorted(arm.settings.items())]
+    words += [f"--thp-defrag {arm.thp_defrag}"] if arm.thp_defrag else []
     words += [f"--before {arm.before}"] if arm.before else []
     words += [f"--settle {plan.settle_s}"] if plan.settle_s else []
     load = burst.background_load
     words += [f"{background_load.OPTION} {load}"] if load else []
     requests = burst.requests or (plan.memory_mib * _PAGES_PER_MIB) >> burst.order
-    words.append(
-        f"{burst.order} {requests} {int(burst.hold_until_fail)} {arm.gfp} {plan.memory_mib}"
+    asked = Asked(
+        order=burst.order,
+        requests=requests,
+        hold_until_fail=burst.hold_until_fail,
+        gfp=arm.gfp,
+        memory_mib=plan.memory_mib,
     )
+    words.append(burst.made_by.words(asked))
     return f"bash scripts/run_arm.sh {' '.join(words)}"
 
 

@@ -28,7 +28,6 @@ from harness.limits import (
     SEED_MAX,
 )
 from harness.model.state import GfpClass
-from harness.texts.pages import MAX_ORDER
 from harness.texts.proc.sysctl import MODE_WORDS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
@@ -99,8 +98,10 @@ def _state_faults(plan: Plan) -> Iterator[str]:
 
 def _burst_faults(plan: Plan) -> Iterator[str]:
     for burst in plan.bursts:
-        if not 0 <= burst.order < MAX_ORDER:
-            yield f"burst {burst.name}: order {burst.order} is outside 0..{MAX_ORDER - 1}"
+        orders = burst.made_by.orders
+        if burst.order not in orders:
+            what = f"burst {burst.name}: order"
+            yield f"{_outside(what, burst.order, orders[0], orders[-1])} of kind {burst.kind}"
         if not 0 <= burst.requests <= REQUESTS_MAX:
             yield _outside(f"burst {burst.name}: requests", burst.requests, 0, REQUESTS_MAX)
         load = burst.background_load
@@ -133,8 +134,18 @@ def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
             yield f"arm {arm.name}: {name} = {value} is no sysctl of a number from 0"
     if arm.gfp not in set(GfpClass):
         yield f"arm {arm.name}: gfp {arm.gfp!r} is none of {', '.join(GfpClass)}"
+    yield from _unused_by_bursts(plan, arm)
     if any(len(arm_command(plan, arm, burst)) > ARM_TEXT_BYTES // 2 for burst in plan.bursts):
         yield f"arm {arm.name}: its settings are too long"
+
+
+def _unused_by_bursts(plan: Plan, arm: Arm) -> Iterator[str]:
+    """Find what an arm says and no burst listens to: it would be the baseline by another name."""
+    deaf = [burst for burst in plan.bursts if not burst.made_by.takes_gfp]
+    if deaf and arm.gfp != GfpClass.KERNEL:
+        yield f"arm {arm.name}: gfp says nothing to burst {deaf[0].name} of kind {deaf[0].kind}"
+    if arm.thp_defrag and not any(burst.made_by.takes_thp_defrag for burst in plan.bursts):
+        yield f"arm {arm.name}: thp_defrag says nothing to any burst, none faults for huge pages"
 
 
 def _name_faults(kind: str, names: Sequence[str]) -> Iterator[str]:

@@ -40,4 +40,6 @@ KEY = Schema(2, {1: "c3e457c"})
 # bundle.json of a bundle.
 BUNDLE = Schema(2, {1: "9919582"})
 # kernels.json, results.json.gz and the files of single arms and states.
-COMPARISON = Schema(6, {1: "0aa8662", 2: "c3e457c", 3: "2ec25f9", 4: "a5222ba", 5: "9919582"})
+COMPARISON = Schema(
+    7, {1: "0aa8662", 2: "c3e457c", 3: "2ec25f9", 4: "a5222ba", 5: "9919582", 6: "a33a303"}
+)

@@ -74,7 +74,9 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs or os.cpu_count() or 1,
     )
     kernels = {
-        variant: pipeline.bootable(request.varied(variant), cache, modes=plan.modes_of(variant))
+        variant: pipeline.bootable(
+            request.varied(variant), cache, modes=plan.modes_of(variant), needs=plan.needs
+        )
         for variant in dict.fromkeys(arm.kernel for arm in plan.arms)
     }
     logger.info("results folder: %s", folder)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a plan predicts: read strictly, and held to the paired numbers."""
 
+from dataclasses import fields
+
 import msgspec
 import pytest
 from made_up import BASE, TEXT, outcome, plan_of, results_of
@@ -8,6 +10,7 @@ from made_up import BASE, TEXT, outcome, plan_of, results_of
 from harness.compare.claims import Relation
 from harness.compare.finding_tables import claim_table
 from harness.compare.judged_claims import Fate, judged_claims
+from harness.compare.kinds.base import HugePages
 from harness.compare.measures import Measure, measured
 from harness.compare.plan_text import parse_plan
 from harness.errors import UserError
@@ -128,6 +131,7 @@ def test_every_measure_can_be_read() -> None:
         Measure.BACKGROUND_FAILURES,
         Measure.LATER_FAILURES,
         Measure.LATER_SMALL_FAILURES,
+        *(Measure(field.name) for field in fields(HugePages)),
     }
     assert values[Measure.BOUND_SHARE] == pytest.approx(193 / 198)
 

@@ -231,6 +231,61 @@ def test_a_policy_that_there_is_not_is_refused() -> None:
         parse_plan(f'{SMALL}[[arms]]\nname = "new"\n{said}\n', "a plan")
 
 
+KINDS = {
+    "thp": "--kind thp 9 256 1 7",
+    "mthp": "--kind mthp 9 256 1 7",
+    "hugetlb": "--kind hugetlb 9 256 1 7",
+    "module": "9 256 1 kernel 512",
+}
+
+
+def of_kind(kind: str, order: int = 9, arm: str = "") -> str:
+    text = SMALL.replace("order = 10", f'order = {order}\nkind = "{kind}"', 1)
+    return text.replace('gfp = "retry_mayfail"', arm, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_burst_of_another_kind_is_told_in_its_words_and_with_the_seed(kind: str) -> None:
+    plan = parse_plan(of_kind(kind), "a plan")
+    (run, *_) = plans.runs(plan, plans.groups(plan)[0])
+
+    assert plans.arm_stage(plan, run).command.endswith(f" {KINDS[kind]}")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (of_kind("thp", order=10), "ten: order = 10 is outside 9..9 of kind thp"),
+        (of_kind("mthp", order=1), "ten: order = 1 is outside 2..9 of kind mthp"),
+        (of_kind("hugetlb", order=3), "ten: order = 3 is outside 9..9 of kind hugetlb"),
+        (of_kind("gigantic"), "gigantic"),
+        (of_kind("thp", arm='gfp = "noretry"'), "gfp says nothing to burst ten of kind thp"),
+        (of_kind("hugetlb", arm='thp_defrag = "never"'), "thp_defrag says nothing"),
+        (of_kind("module", arm='thp_defrag = "never"'), "thp_defrag says nothing"),
+        (of_kind("thp", arm='thp_defrag = "sometimes"'), "sometimes"),
+    ],
+)
+def test_what_a_kind_does_not_take_is_refused(text: str, told: str) -> None:
+    with pytest.raises(UserError, match="correct the plan") as error:
+        parse_plan(text, "a plan")
+    assert told in str(error.value)
+
+
+def test_what_faults_may_do_is_written_before_the_guest_settles() -> None:
+    plan = parse_plan(of_kind("thp", arm='thp_defrag = "defer+madvise"'), "a plan")
+
+    assert "--thp-defrag defer+madvise --before compact_memory --settle 1" in plans.arm_command(
+        plan, plan.arms[-1], plan.bursts[0]
+    )
+
+
+def test_only_sizes_below_a_pmd_need_statistics_of_the_kernel() -> None:
+    needs = {kind: parse_plan(of_kind(kind), kind).needs for kind in KINDS}
+
+    assert [kind for kind, needed in needs.items() if needed] == ["mthp"]
+    assert needs["mthp"][0].text == "MTHP_STAT_ANON_FAULT_ALLOC"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
