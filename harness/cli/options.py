@@ -11,7 +11,7 @@ def add_kernel_options(parser: argparse.ArgumentParser, *, patched: bool) -> Non
     parser.add_argument(
         "--kernel",
         metavar="NAME|PATH",
-        help="5.15.180 (default), debian:6.1, or a source directory or archive",
+        help="5.15.180 (default), debian:6.1, a source directory or archive, or DIR@COMMIT",
     )
     if patched:
         parser.add_argument(

@@ -45,6 +45,11 @@ def toplevel_of(path: Path) -> Path:
     return Path(_text(found))
 
 
+def folder_of(path: Path) -> str:
+    """Return where `path` is below its work tree's top (mm/); empty at the top, and if bare."""
+    return _text(_asked(path, "rev-parse", "--show-prefix"))
+
+
 def commit_of(repo: Path, ref: str) -> str:
     """Return the commit that `ref` names (v6.1, a branch, HEAD~3, a digest's beginning), in full.
 

@@ -129,7 +129,7 @@ def _import(
             copied = _copy(path, entry.path, scratch / "tree", previous if is_same else None, known)
             contents[entry.path] = copied
             advance(count, entry.path)
-        digest = sha256_text(*(part for item in contents.items() for part in item))
+        digest = digest_of(contents)
         final = cache.entry(SOURCES, digest) / "tree"
         source = describe(scratch / "tree", origin=LOCAL, digest=digest, final=final)
         if cache.load(SOURCES, digest, KernelSource) is None:
@@ -137,6 +137,11 @@ def _import(
             cache.publish(scratch, SOURCES, digest, source)
             remember(source, cache)
     return digest, contents
+
+
+def digest_of(contents: Mapping[str, str]) -> str:
+    """Digest what all files of a tree are (harness.host.pristine)."""
+    return sha256_text(*(part for item in sorted(contents.items()) for part in item))
 
 
 def _copy(root: Path, name: str, target_root: Path, same: Path | None, known: str | None) -> str:

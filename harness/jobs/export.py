@@ -18,6 +18,7 @@ from harness.host.files import atomic_write
 from harness.host.git_repo import Author, Repository, head_with
 from harness.host.series import Series, line_named, series_for
 from harness.stages.apply import Applied, applied, steps_of
+from harness.stages.sources.commit import commit_told
 from harness.texts.build.line import PAGE_ALLOC
 from harness.values import KernelSource
 
@@ -104,7 +105,7 @@ def _before(steps: Sequence[Applied]) -> Mapping[str, FileState]:
 def _base(source: KernelSource, steps: Sequence[Applied], checkout: Path | None) -> str:
     """Say what the mails apply to: a commit, if the source is one, and its release."""
     files = {name: state.content for name, state in _before(steps).items() if state != ABSENT}
-    commit = None if checkout is None else head_with(checkout, files)
+    commit = head_with(checkout, files) if checkout else commit_told(source.origin)
     upstream = {True: "upstream's own", False: "not upstream's", None: "git blob"}
     whose = upstream[source.page_alloc_upstream]
     lines = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.host.cache import Cache
 from harness.host.download import UnreachableError
-from harness.stages.sources import archive, debian, directory, release
+from harness.stages.sources import archive, commit, debian, directory, release
 from harness.values import LOCAL, KernelSource
 
 logger = logging.getLogger("fetch")
@@ -16,7 +16,7 @@ DEFAULT_RELEASE = "5.15.180"
 
 
 def fetch(kernel: str | None, cache: Cache) -> KernelSource:
-    """Bring the source that `kernel` names: a release, debian:6.1, or a path.
+    """Bring the source that `kernel` names: a release, debian:6.1, a path, or DIR@COMMIT.
 
     Without a name: 5.15.180, and where kernel.org is out of reach a 5.15.180 source from
     the cache, else debian:6.1. Raises UserError, HostError or StageError.
@@ -32,16 +32,28 @@ def fetch(kernel: str | None, cache: Cache) -> KernelSource:
         return directory.bring(path, cache)
     if path.is_file():
         return archive.bring(path, cache)
+    if named := _commit(kernel):
+        return commit.bring(*named, cache)
     raise UserError(
         f"unknown kernel {kernel!r}: no such release or path; "
         f"use {', '.join(release.ARCHIVE_SHA256)}, {debian.DEBIAN}, "
-        "or the path of a source tree or archive"
+        "the path of a source tree or archive, or DIR@COMMIT"
     )
 
 
 def name_of(origin: str) -> str | None:
     """Return what `fetch` knows a source's origin by; None for one that only its user has."""
-    return None if origin == LOCAL else origin.partition(" ")[0]
+    name = origin.partition(" ")[0]
+    return None if name == LOCAL else name
+
+
+def _commit(kernel: str) -> tuple[Path, str] | None:
+    """Take DIR@COMMIT apart: either may have an @ of its own, and the longest DIR counts."""
+    ends = (index for index in reversed(range(1, len(kernel))) if kernel[index] == "@")
+    return next(
+        ((Path(kernel[:end]), kernel[end + 1 :]) for end in ends if Path(kernel[:end]).is_dir()),
+        None,
+    )
 
 
 def _default(cache: Cache) -> KernelSource:

@@ -57,7 +57,7 @@ def test_unknown_kernel(cache: Cache) -> None:
         buddylab("run", "--kernel", "7.7"),
         Exit.USAGE,
         "unknown kernel '7.7'",
-        "use 5.15.180, debian:6.1, or the path of a source tree or archive",
+        "use 5.15.180, debian:6.1, the path of a source tree or archive, or DIR@COMMIT",
     )
     assert names(cache) == []
 

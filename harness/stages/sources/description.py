@@ -13,19 +13,19 @@ from harness.values import KernelSource
 MAKEFILE = "Makefile"
 
 
-def describe(tree: Path, *, origin: str, digest: str, final: Path) -> KernelSource:
+def describe(tree: Path, *, origin: str, digest: str, final: Path, name: str = "") -> KernelSource:
     """Read a tree's release and allocator; `final` is where it will lie.
 
-    Raises UserError if it is no kernel's.
+    Raises UserError if it is no kernel's; `name` is what its user calls it.
     """
     try:
         version = parse_makefile((tree / MAKEFILE).read_text(errors="replace"))
         page_alloc = (tree / PAGE_ALLOC).read_bytes()
+    except FileNotFoundError as error:
+        fact = f"it has no {Path(error.filename).relative_to(tree)}"
+        raise _no_kernel(name or tree.name, fact) from error
     except (OSError, UserError) as error:
-        raise UserError(
-            f"{tree.name} is not a kernel source ({error}); "
-            f"give the directory or archive that holds {MAKEFILE} and {PAGE_ALLOC}"
-        ) from error
+        raise _no_kernel(name or tree.name, str(error)) from error
     line = line_for(version.version)
     blob = git_blob_id(page_alloc)
     return KernelSource(
@@ -36,4 +36,11 @@ def describe(tree: Path, *, origin: str, digest: str, final: Path) -> KernelSour
         page_alloc_blob=blob,
         page_alloc_upstream=line.page_alloc_is_upstream(version.release, blob),
         tree=final,
+    )
+
+
+def _no_kernel(name: str, fact: str) -> UserError:
+    return UserError(
+        f"{name} is not a kernel source ({fact}); give the directory, archive or commit that holds "
+        f"{MAKEFILE} and {PAGE_ALLOC}"
     )

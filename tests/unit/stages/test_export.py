@@ -238,6 +238,16 @@ def test_commit_of_a_checkout_is_told_if_the_source_is_that_commit(
         return first.read_text()
 
     assert f"\nbase-commit: {head}\n" in letter("one", fake_kernel)
+    first, *_ = export(
+        fetch(f"{fake_kernel}@HEAD", cache),
+        cache,
+        author=AUTHOR,
+        target=tmp_path / "commit",
+        series=series,
+        results=tmp_path,
+    )
+    assert f"(local commit {head})\n" in first.read_text()
+    assert f"\nbase-commit: {head}\n" in first.read_text()
     assert "base-commit" not in letter("two", fake_kernel / "mm")
     (fake_kernel / "mm/old.c").write_text("other\n")
     git("commit", "--quiet", "--all", "--message=other", cwd=fake_kernel)

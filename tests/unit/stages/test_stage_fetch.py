@@ -311,3 +311,4 @@ def test_a_package_is_fetched_by_the_name_it_was_asked_for_by(
     assert asked == [cache]
     assert stage.name_of("5.15.180") in release.ARCHIVE_SHA256
     assert stage.name_of(LOCAL) is None
+    assert stage.name_of(f"{LOCAL} commit 0123") is None
