@@ -7,8 +7,8 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.host.assets import asset
-from harness.texts.build.edit import Edit, Override, parse_edit, parse_overrides
-from harness.texts.build.line import Line, line_of, parse_line, stock_line
+from harness.texts.build.edit import Edit, LineChanges, parse_edit, parse_overrides
+from harness.texts.build.line import Line, Rename, line_of, parse_line, stock_line
 from harness.texts.build.provides import parse_provides
 from harness.texts.build.series import parse_series
 from harness.values import KernelSource
@@ -24,8 +24,9 @@ class Series:
     name: str
     directory: Path
     patches: tuple[str, ...]  # file names, in order
-    overrides: Mapping[str, tuple[Override, ...]]  # by patch
+    overrides: Mapping[str, LineChanges]  # by patch
     provides: Mapping[str, tuple[str, ...]]  # by patch (harness.texts.build.provides)
+    renames: tuple[Rename, ...] = ()
 
 
 def series_in(directory: Path) -> Series:
@@ -57,7 +58,8 @@ def series_for(source: KernelSource, patches: Path | None = None) -> Series:
     """
     patches = patches or asset("patches")
     known = lines(patches)
-    if not _named(source.line, known).series:
+    line = _named(source.line, known)
+    if not line.series:
         names = ", ".join(version for each in known if each.series for version in each.versions)
         raise UserError(
             f"the series is not made for Linux {source.release}, but for {names}; give --upto 0 to "
@@ -77,6 +79,7 @@ def series_for(source: KernelSource, patches: Path | None = None) -> Series:
         overrides={
             name: parse_overrides(path.name, path.read_bytes()) for name, path in files.items()
         },
+        renames=line.renames,
     )
 
 

@@ -62,15 +62,19 @@ class Trial:
         return f"{verdict:<7} {self.name:<44} {self.subject}\n{'':<8}{caught}{wanted}"
 
 
-def read_mutants(directory: Path, only: Sequence[str]) -> tuple[Mutant, ...]:
-    """Read all mutants of a directory, or those whose names begin with one of `only`."""
+def read_mutants(directory: Path, only: Sequence[str], line: str = "") -> tuple[Mutant, ...]:
+    """Read all mutants of a directory, or those whose names begin with one of `only`.
+
+    Where the code itself is another on a kernel line, DIRECTORY/LINE/NAME.toml stands for it.
+    """
     paths = sorted(directory.glob("*.toml"))
     if not paths:
         raise UserError(f"{directory} holds no mutants; name the directory that does")
     chosen = [path for path in paths if not only or path.name.startswith(tuple(only))]
     if not chosen:
         raise UserError(f"no mutant's name begins with {', '.join(only)}; see {directory}")
-    return tuple(parse_mutant(path.name, path.read_bytes()) for path in chosen)
+    ours = [own if (own := directory / line / path.name).is_file() else path for path in chosen]
+    return tuple(parse_mutant(path.name, path.read_bytes()) for path in ours)
 
 
 def mutants(
@@ -86,7 +90,9 @@ def mutants(
     Raises StageError for a mutant that does not fit the series before the first is built.
     """
     chosen = [
-        mutant for mutant in read_mutants(directory, only) if mutant.counters in (None, counters)
+        mutant
+        for mutant in read_mutants(directory, only, source.line)
+        if mutant.counters in (None, counters)
     ]
     tree = patch(source, cache)
     for each in chosen:

@@ -14,9 +14,10 @@ from harness.errors import StageError
 from harness.host import git
 from harness.host.few_files import FileState, copy_out, state_of
 from harness.host.files import sha256_file
-from harness.host.series import Series
+from harness.host.series import Series, line_named
 from harness.texts.build.diff import Section, sections
-from harness.texts.build.edit import Edit, Override
+from harness.texts.build.edit import Edit, LineChanges
+from harness.texts.build.line import Rename, renamed_text
 from harness.texts.build.rebase import NEXT_STEP, rebased
 from harness.texts.build.series import prefix
 from harness.values import KernelSource, PatchedTree
@@ -28,12 +29,13 @@ class Step:
 
     name: str
     mail: Path
-    overrides: tuple[Override, ...]
+    overrides: LineChanges
+    renames: tuple[Rename, ...]
 
     @property
     def digests(self) -> tuple[str, ...]:
         """All that its outcome depends on, beside the tree it is applied to."""
-        return self.name, sha256_file(self.mail), encode(self.overrides).decode()
+        return self.name, sha256_file(self.mail), encode((self.overrides, self.renames)).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,12 @@ class Applied:
 def steps_of(series: Series, upto: str | None) -> tuple[Step, ...]:
     """Return the patches up to `upto`, as harness.texts.build.series.prefix has it."""
     return tuple(
-        Step(name=name, mail=series.directory / name, overrides=series.overrides.get(name, ()))
+        Step(
+            name=name,
+            mail=series.directory / name,
+            overrides=series.overrides.get(name, LineChanges()),
+            renames=series.renames,
+        )
         for name in prefix(series.patches, upto)
     )
 
@@ -78,7 +85,7 @@ def applied(
     for step in steps:
         mail = git.read_mail(step.mail, scratch)
         change = scratch / "change"
-        change.write_bytes(mail.change)
+        change.write_bytes(_renamed(mail.change, (*step.overrides.rename, *step.renames)))
         touched = git.touched(step.name, change)
         done = taken(step.name, mail, touched.names, partial(_apply, few, step, change, touched))
         if touched.writes and done.after == done.before:
@@ -89,6 +96,12 @@ def applied(
 
 
 Act = Callable[[], tuple[str, ...]]
+
+
+def _renamed(change: bytes, renames: Sequence[Rename]) -> bytes:
+    # Surrogates: what is no UTF-8 stays as it is.
+    text = change.decode(errors="surrogateescape")
+    return renamed_text(text, renames).encode(errors="surrogateescape") if renames else change
 
 
 def few_in(scratch: Path) -> Path:
@@ -104,7 +117,7 @@ def _apply(tree: Path, step: Step, change: Path, touched: git.Touched) -> tuple[
     found = sections(change.read_bytes())
     parts = list(zip(touched.written, found, strict=False))
     misplaced = any(part.may_be_misplaced(state_of(tree / file).content) for file, part in parts)
-    if not step.overrides and not misplaced:
+    if not step.overrides.files and not misplaced:
         done = git.apply(change, tree)
         if done.returncode == 0:
             return ()
@@ -115,7 +128,7 @@ def _apply(tree: Path, step: Step, change: Path, touched: git.Touched) -> tuple[
         hint = git.line_ends_hint(step.name, change)
         if hint or len(found) != len(touched.written):
             raise _refused(step, f"{hint}\n{done.output}")
-    if strange := sorted({each.file for each in step.overrides} - touched.names):
+    if strange := sorted(step.overrides.files - touched.names):
         raise _refused(step, f"it does not change {strange[0]}, for which there is something else")
     notes: list[str] = []
     for file, part in parts:
@@ -124,16 +137,29 @@ def _apply(tree: Path, step: Step, change: Path, touched: git.Touched) -> tuple[
 
 
 def _apply_part(tree: Path, step: Step, part: Section, file: str, scratch: Path) -> tuple[str, ...]:
-    overrides = [each for each in step.overrides if each.file == file]
+    ours = step.overrides.of(file)
+    left = tuple(each for each in ours.replace if not each.left_out)
+    instead = tuple(each for each in ours.replace if each.left_out)
+    changes = LineChanges(replace=instead, place=ours.place)
+    notes = _apply_hunks(tree, step, part, file, scratch=scratch, ours=changes)
+    if left:
+        edit = Edit(name=step.name, subject="", replacements=left)
+        (tree / file).write_bytes(edit.applied(file, state_of(tree / file).content))
+    return notes
+
+
+def _apply_hunks(
+    tree: Path, step: Step, part: Section, file: str, *, scratch: Path, ours: LineChanges
+) -> tuple[str, ...]:
     state = state_of(tree / file)
-    if not overrides and not part.may_be_misplaced(state.content):
+    if not ours.files and not part.may_be_misplaced(state.content):
         scratch.write_bytes(part.raw)
         done = git.apply(scratch, tree)
         if done.returncode == 0:
             return ()
         if not state.is_file or not part.hunks:
             raise _refused(step, done.output)
-    moved = rebased(part, state.content, name=step.name, file=file, overrides=overrides)
+    moved = rebased(part, state.content, name=step.name, file=file, ours=ours)
     (tree / file).write_bytes(moved.content)
     return moved.notes
 
@@ -144,6 +170,7 @@ def _refused(step: Step, reason: str) -> StageError:
 
 def require_fit(edit: Edit, tree: PatchedTree) -> None:
     """Raise StageError if `edit` cannot be made to `tree`."""
+    edit = edit.renamed(line_named(tree.source.line).renames)
     for file in sorted(edit.touched):
         _edited(tree.tree, edit, file)
 

@@ -38,6 +38,7 @@ def patch(
     """
     series = series or (no_series(source) if upto == "0" else series_for(source))
     steps = steps_of(series, upto)
+    edit = edit and edit.renamed(series.renames)
     names = tuple(step.name for step in steps) + ((edit.name,) if edit else ())
     provides = provided(series.provides, names)
     asked = sha256_text(

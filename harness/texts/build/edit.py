@@ -20,18 +20,35 @@ edit is for all kernel lines. A mutant has more at its top:
 
 and what a kernel line has instead of a patch's own change, in each [[replace]]:
 
-    instead_of = "a line that the change removes or adds"
+    instead_of = "a line that the change removes or adds"    # or a list, of several changes
+
+Without `instead_of` the lines are looked for in the file as the patch leaves it. Lines that a
+patch only adds, and whose neighbours are others here, are given their place:
+
+    [[place]]
+    file = "mm/page_alloc.c"
+    of = "a line that the change adds"
+    before = '''
+    lines before which it goes
+    '''
+
+and what it names otherwise than this line, files too, is put into the line's words:
+
+    [[rename]]
+    old = "mm/internal.h"
+    new = "mm/page_alloc.h"
 """
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
 
 import msgspec
 
 from harness.errors import StageError, UserError
+from harness.texts.build.line import Rename, renamed_text
 from harness.texts.build.matching import lines_of, nearest, positions, quoted, shown, spliced
 from harness.values import Counters
 
@@ -67,9 +84,48 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Override(Replacement, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a kernel line has instead of one change of a patch."""
+    """What a kernel line has instead of one change of a patch, or of lines that it leaves."""
 
-    instead_of: str  # a line that the change removes or adds
+    instead_of: str | list[str] = []  # a line that each change removes or adds
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """A line of each change that it stands for; none: the patch's own lines are edited."""
+        named = [self.instead_of] if isinstance(self.instead_of, str) else self.instead_of
+        return frozenset(named)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a kernel line has lines that a patch only adds."""
+
+    file: str
+    of: str  # a line that the change adds
+    before: str  # the lines before which they go, which stand in the file once
+
+    def at(self, lines: Sequence[bytes], *, name: str) -> int:
+        """Return the index of the place; StageError unless its lines stand there once."""
+        where = Replacement(file=self.file, old=self.before, new="")
+        return where.place(lines, name=name)[0]
+
+
+class LineChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What one kernel line has otherwise than one patch."""
+
+    replace: tuple[Override, ...] = ()
+    place: tuple[Place, ...] = ()
+    rename: tuple[Rename, ...] = ()
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The files they are about."""
+        return frozenset(each.file for each in self.replace) | {each.file for each in self.place}
+
+    def of(self, file: str) -> "LineChanges":
+        """Return those of one file."""
+        return LineChanges(
+            replace=tuple(each for each in self.replace if each.file == file),
+            place=tuple(each for each in self.place if each.file == file),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +140,18 @@ class Edit:
     def touched(self) -> frozenset[str]:
         """The files it changes."""
         return frozenset(each.file for each in self.replacements)
+
+    def renamed(self, renames: Sequence[Rename]) -> "Edit":
+        """Return the edit in the names of a kernel line."""
+        here = [
+            Replacement(
+                file=each.file,
+                old=renamed_text(each.old, renames),
+                new=renamed_text(each.new, renames),
+            )
+            for each in self.replacements
+        ]
+        return replace(self, replacements=tuple(here))
 
     def applied(self, file: str, content: bytes) -> bytes:
         """Return one of its files after the edit.
@@ -126,14 +194,19 @@ class _MutantFile(_EditFile, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class _OverrideFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     subject: str
-    replace: list[Override]
+    replace: list[Override] = []
+    place: list[Place] = []
+    rename: list[Rename] = []
 
 
-def parse_overrides(name: str, data: bytes) -> tuple[Override, ...]:
+def parse_overrides(name: str, data: bytes) -> LineChanges:
     """Read what a line has instead of changes of one patch; UserError if it does not say."""
     file = _decoded(name, data, _OverrideFile)
-    _require_whole(name, file.subject, file.replace)
-    return tuple(file.replace)
+    if file.replace or not (file.place or file.rename):
+        _require_whole(name, file.subject, file.replace)
+    return LineChanges(
+        replace=tuple(file.replace), place=tuple(file.place), rename=tuple(file.rename)
+    )
 
 
 def parse_edit(name: str, data: bytes) -> Edit:

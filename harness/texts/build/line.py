@@ -16,14 +16,19 @@ line.toml is read into Structs, which refuse a word that is misspelt:
     CONFIG_ARCH_RANDOM=y
     '''
 
+    [[rename]]                    # what the series names otherwise, whole words, in this order
+    old = "MAX_ORDER"
+    new = "NR_PAGE_ORDERS"
+
 Beside it, a NAME.toml for each patch NAME.patch of the series of which a change is another one
 on this line (harness.texts.build.edit); a difference of context alone needs none.
 
 A kernel that no line covers is a line of its own without the series: it can be used as it is.
 """
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -41,11 +46,19 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     blobs: dict[str, str]  # git blob id by path
 
 
+class Rename(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Words of the series, and what this kernel line has for them."""
+
+    old: str
+    new: str
+
+
 class _LineFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     versions: list[str]
     series: bool = True
     known: list[Known] = []
     config: dict[str, str] = {}
+    rename: list[Rename] = []
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +69,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     series: bool  # whether the series is made for it
     known: tuple[Known, ...]
     config: Mapping[str, str]  # fragment by flavour
+    renames: tuple[Rename, ...] = ()
 
     def page_alloc_is_upstream(self, release: str, blob: str) -> bool | None:
         """Whether this is upstream's own mm/page_alloc.c; None where upstream's is not known."""
@@ -81,12 +95,21 @@ def parse_line(name: str, data: bytes) -> Line:
         series=file.series,
         known=tuple(file.known),
         config=file.config,
+        renames=tuple(file.rename),
     )
 
 
 def stock_line(version: str) -> Line:
     """Return the line of a kernel of which nothing is known; its name is its version."""
     return Line(name=version, versions=(version,), series=False, known=(), config={})
+
+
+def renamed_text(text: str, renames: Sequence[Rename]) -> str:
+    """Put a line's own names into lines of the series, or of an edit of it."""
+    for each in renames:
+        words = re.escape(each.old)
+        text = each.new.join(re.split(rf"(?<!\w){words}(?!\w)", text))
+    return text
 
 
 def line_of(version: str, lines: Iterable[Line]) -> Line | None:

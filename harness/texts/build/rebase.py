@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from harness.errors import StageError
 from harness.texts.build.diff import Group, Section, groups, is_heading, is_label
-from harness.texts.build.edit import Override
+from harness.texts.build.edit import LineChanges, Override, Place
 from harness.texts.build.matching import lines_of, nearest, positions, quoted, shown, spliced
 
 # A line that could stand anywhere (a brace, nothing, an end of a comment) names no place.
@@ -34,7 +34,8 @@ NEXT_STEP = (
     "instead (patches/README.md)"
 )
 
-Place = tuple[int, int, bytes]  # begin, end, content
+Spliced = tuple[int, int, bytes]  # begin, end, content
+_NOTHING = LineChanges()
 Regions = list[tuple[int, int]]  # begin, end
 
 
@@ -47,25 +48,38 @@ class Rebased:
 
 
 def rebased(
-    section: Section, content: bytes, *, name: str, file: str, overrides: Sequence[Override] = ()
+    section: Section,
+    content: bytes,
+    *,
+    name: str,
+    file: str,
+    ours: LineChanges = _NOTHING,
 ) -> Rebased:
     """Return `file`, of this content, with the change of patch `name` made.
 
-    A group that holds an override's `instead_of` is left out, and the override's lines are
-    replaced. StageError where no place or more than one is found.
+    `ours` is what the kernel line has otherwise: a group that holds an override's `instead_of`
+    is left out, and the override's lines are replaced; one that holds a place's `of` goes there.
+    StageError where no place or more than one is found.
     """
     what = f"{name}: {file}"
     lines = lines_of(content)
     in_code = file.endswith(_CODE)
-    places: list[Place] = [(*each.place(lines, name=name), each.new.encode()) for each in overrides]
+    places: list[Spliced] = [
+        (*each.place(lines, name=name), each.new.encode()) for each in ours.replace
+    ]
     notes: list[str] = []
     used: set[str] = set()
     file_end = 0
     for hunk in section.hunks:
         hunk_end = 0
         for group in groups(hunk):
-            if replaced := _replaced(group, overrides):
+            if replaced := _replaced(group, ours.replace):
                 used |= replaced
+                continue
+            if given := _given(group, ours.place):
+                used |= {each.of for each in given}
+                at = given[0].at(lines, name=name)
+                places.append((at, at, b"".join(group.added)))
                 continue
             at, context = _Search(
                 lines=lines,
@@ -82,17 +96,29 @@ def rebased(
             hunk_end = at + len(group.removed)
             places.append((at, hunk_end, b"".join(group.added)))
         file_end = hunk_end or file_end
-    if unused := sorted({each.instead_of for each in overrides} - used):
-        raise StageError("patch", f"{what}: no change has the line {unused[0]!r} of `instead_of`")
+    if unused := sorted(_asked(ours) - used):
+        raise StageError("patch", f"{what}: no change has the line {unused[0]!r}")
     return Rebased(content=spliced(lines, _apart(places, what)), notes=tuple(notes))
 
 
 def _replaced(group: Group, overrides: Sequence[Override]) -> set[str]:
     changed = {line.decode(errors="replace").rstrip("\n") for line in group.removed + group.added}
-    return {each.instead_of for each in overrides} & changed
+    return {line for each in overrides for line in each.left_out} & changed
 
 
-def _apart(places: Sequence[Place], what: str) -> list[Place]:
+def _given(group: Group, places: Sequence[Place]) -> list[Place]:
+    if group.removed:
+        return []
+    added = {line.decode(errors="replace").rstrip("\n") for line in group.added}
+    return [each for each in places if each.of in added]
+
+
+def _asked(ours: LineChanges) -> set[str]:
+    asked = {line for each in ours.replace for line in each.left_out}
+    return asked | {each.of for each in ours.place}
+
+
+def _apart(places: Sequence[Spliced], what: str) -> list[Spliced]:
     """Sort, and refuse places that meet; lines that are added at one place keep their order."""
     ordered = sorted(places, key=lambda place: place[:2])
     for (_, end, _), (begin, _, _) in pairwise(ordered):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.errors import StageError
 from harness.texts.build.diff import Section, groups, sections
-from harness.texts.build.edit import Override
+from harness.texts.build.edit import LineChanges, Override, Place
 from harness.texts.build.rebase import Rebased, rebased
 
 Diff = Callable[[bytes, bytes], Section]
@@ -414,7 +414,13 @@ TWO_GROUPS = """
 def test_override_replaces_one_change_of_a_patch(diff: Diff) -> None:
     old, _ = drawn(TWO_GROUPS)
     old = old.replace(b"    third", b"    between();\n    third")
-    result = rebased(diff(*drawn(TWO_GROUPS)), old, name="x", file="mm/x.c", overrides=[OVERRIDE])
+    result = rebased(
+        diff(*drawn(TWO_GROUPS)),
+        old,
+        name="x",
+        file="mm/x.c",
+        ours=LineChanges(replace=(OVERRIDE,)),
+    )
 
     assert b"    second();\n    between_and_count();\n    third();\n" in result.content
     assert b"    FOURTH();\n" in result.content
@@ -426,9 +432,25 @@ def test_override_that_names_no_change_or_finds_no_lines_is_refused(diff: Diff) 
     old, _ = drawn(INSERT)
     other = Override(file="mm/x.c", instead_of="    counts();", old="    first();\n", new="")
     with pytest.raises(StageError, match="no change has the line '    counts"):
-        rebased(section, old, name="x", file="mm/x.c", overrides=[other])
+        rebased(section, old, name="x", file="mm/x.c", ours=LineChanges(replace=(other,)))
     with pytest.raises(StageError, match="there is line 5, .*third.* where .*between.* is to be"):
-        rebased(section, old, name="x", file="mm/x.c", overrides=[OVERRIDE])
+        rebased(section, old, name="x", file="mm/x.c", ours=LineChanges(replace=(OVERRIDE,)))
+
+
+def test_line_says_where_added_lines_go(diff: Diff) -> None:
+    section = diff(*drawn(INSERT))
+    old, _ = drawn(INSERT)
+    near = Place(file="mm/x.c", of="    count();", before="    first();\n")
+    result = rebased(section, old, name="x", file="mm/x.c", ours=LineChanges(place=(near,)))
+
+    assert b"    count();\n    first();\n" in result.content
+    assert result.notes == ()
+    for wrong, said in (
+        (Place(file="mm/x.c", of="    counts();", before="    first();\n"), "no change has"),
+        (Place(file="mm/x.c", of="    count();", before="    fifth();\n"), "has no line"),
+    ):
+        with pytest.raises(StageError, match=said):
+            rebased(section, old, name="x", file="mm/x.c", ours=LineChanges(place=(wrong,)))
 
 
 def test_hunk_that_git_could_misplace_is_known(diff: Diff) -> None:
