@@ -13,6 +13,7 @@ from harness.errors import StageError, UserError
 from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.series import design, series_in
+from harness.host.series import lines as known_lines
 from harness.jobs import mutants as mutants_job
 from harness.jobs.mutants import IDENTITY, Trial, mutants, read_mutants
 from harness.stages.fetch import fetch
@@ -92,6 +93,22 @@ def test_ours_name_checks_that_exist_and_differ_from_each_other() -> None:
     assert len({mutant.edit.replacements for mutant in ours}) == len(ours) > 0
     assert len({mutant.edit.subject for mutant in ours}) == len(ours)
     assert {mutant.caught_by for mutant in ours} <= {IDENTITY} | {check.name for check in CHECKS}
+
+
+def test_a_line_may_have_another_text_of_the_same_mistake() -> None:
+    lines = [path for path in MUTANTS.iterdir() if path.is_dir()]
+
+    assert {path.name for path in lines} <= {line.name for line in known_lines()}
+    for line in lines:
+        everywhere = {each.edit.name: each for each in read_mutants(MUTANTS, ())}
+        here = {each.edit.name: each for each in read_mutants(MUTANTS, (), line.name)}
+        other = {name for name, each in here.items() if each != everywhere[name]}
+
+        assert here.keys() == everywhere.keys()
+        assert other == {path.name for path in line.iterdir()}
+        for name in other:
+            assert here[name].caught_by == everywhere[name].caught_by
+            assert here[name].edit.subject == everywhere[name].edit.subject
 
 
 def test_every_design_has_an_arm() -> None:

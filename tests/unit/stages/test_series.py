@@ -15,6 +15,7 @@ from harness.host.series import design, line_for, line_named, lines, series_for,
 from harness.stages.configure import fragment_for
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
+from harness.texts.build.edit import Edit, Replacement
 from harness.texts.build.line import UPSTREAM, Line, line_of, parse_line, stock_line
 from harness.texts.build.series import trailers
 from harness.values import Counters, KernelSource
@@ -107,6 +108,33 @@ def test_override_that_does_not_fit_is_refused(
 
     with pytest.raises(StageError, match=f"0001-x.patch.*{re.escape(said)}"):
         patch(source, cache, series=series_for(of_line(source, "6.1"), patches))
+
+
+def test_line_has_its_own_names(source: KernelSource, cache: Cache, patches: Path) -> None:
+    """In what a patch changes, in an edit of the patched kernel, and as whole words only."""
+    (patches / "lines/6.1/0001-x.toml").unlink()
+    names = '[[rename]]\nold = "THREE"\nnew = "four_\\\\1"\n[[rename]]\nold = "fou"\nnew = "x"\n'
+    (patches / "lines/6.1/line.toml").write_text(f'versions = ["6.1"]\n{names}')
+    edit = Edit(
+        name="e",
+        subject="s",
+        replacements=(
+            Replacement(file="mm/page_alloc.c", old="int THREE;\n", new="int THREE, fou;\n"),
+        ),
+    )
+    tree = patch(source, cache, series=series_for(of_line(source, "6.1"), patches), edit=edit)
+
+    text = (tree.tree / "mm/page_alloc.c").read_text()
+    assert "int four_\\1, x;\nint four;\n" in text
+
+
+def test_line_edits_what_a_patch_leaves(source: KernelSource, cache: Cache, patches: Path) -> None:
+    file = patches / "lines/6.1/0001-x.toml"
+    own = OVERRIDE.replace('instead_of = "int three;"\n', "").replace("int four;", "int THREE;", 2)
+    file.write_text(own.replace("int five;", "int four;"))
+    tree = patch(source, cache, series=series_for(of_line(source, "6.1"), patches))
+
+    assert "int THREE;\nint count;\nint four;" in (tree.tree / "mm/page_alloc.c").read_text()
 
 
 def test_override_of_no_patch_is_refused(source: KernelSource, patches: Path) -> None:
@@ -226,7 +254,7 @@ def test_our_lines_are_consistent() -> None:
     ours = lines()
     kept = set(series_in(PATCHES / "series").patches)
 
-    assert [line.name for line in ours if line.series] == ["5.15", "6.1"]
+    assert [line.name for line in ours if line.series] == ["5.15", "6.1", "6.12", "7.3"]
     assert all(line_for(version) == line for line in ours for version in line.versions)
     assert all(line_named(line.name) == line for line in ours)
     assert any(known.whose == UPSTREAM for line in ours for known in line.known)
