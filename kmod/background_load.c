@@ -41,6 +41,8 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
+#include "compat.h"
+
 #define LOAD_FORMAT		1
 #define LOAD_HELD_MAX		8192
 #define LOAD_DRAWS		32
@@ -91,7 +93,7 @@ struct load_count {
 
 /* Written by the thread alone. */
 static struct load_place load_ring[LOAD_HELD_MAX];
-static struct load_count load_counts[MAX_ORDER];
+static struct load_count load_counts[NR_PAGE_ORDERS];
 static unsigned int load_done;
 /* Everything above is final before it: stored with release. */
 static const char *load_state = "running";

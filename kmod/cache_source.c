@@ -14,6 +14,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/backing-dev.h>
+#include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/highmem.h>
@@ -70,6 +71,7 @@ static int cache_source_fill(struct super_block *sb, struct fs_context *fc)
 		[CACHE_SOURCE_INODE] = { "data", &cache_source_fops, 0444 },
 		{ "" },
 	};
+	struct qstr name = QSTR_INIT("data", 4);
 	struct inode *inode;
 	struct dentry *data;
 	int err;
@@ -86,8 +88,9 @@ static int cache_source_fill(struct super_block *sb, struct fs_context *fc)
 	sb->s_bdi->ra_pages = 0;
 	sb->s_bdi->io_pages = 0;
 	sb->s_bdi->capabilities = 0;
-	data = d_hash_and_lookup(sb->s_root, &(struct qstr)QSTR_INIT("data", 4));
-	if (IS_ERR_OR_NULL(data))
+	name.hash = full_name_hash(sb->s_root, name.name, name.len);
+	data = d_lookup(sb->s_root, &name);
+	if (!data)
 		return -ENOENT;
 	inode = d_inode(data);
 	i_size_write(inode, CACHE_SOURCE_BYTES);
@@ -111,11 +114,18 @@ static int cache_source_init_fs_context(struct fs_context *fc)
 	return 0;
 }
 
+/* What simple_fill_super() made goes by itself since 6.19. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define cache_source_kill_sb	kill_anon_super
+#else
+#define cache_source_kill_sb	kill_litter_super
+#endif
+
 static struct file_system_type cache_source_type = {
 	.owner			= THIS_MODULE,
 	.name			= KBUILD_MODNAME,
 	.init_fs_context	= cache_source_init_fs_context,
-	.kill_sb		= kill_litter_super,
+	.kill_sb		= cache_source_kill_sb,
 };
 
 static int __init cache_source_init(void)

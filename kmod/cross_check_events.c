@@ -35,6 +35,7 @@
 #include <linux/tracepoint.h>
 #include <linux/vmstat.h>
 
+#include "compat.h"
 #include "cross_check.h"
 
 /* Kbuild tells whether this kernel has the header: a prefix of the series lacks it. */
@@ -47,10 +48,10 @@
 #define CROSS_CHECK_DECISIONS	1024
 
 struct cross_check_counts {
-	unsigned long allocated[MAX_ORDER];
-	unsigned long refused[MAX_ORDER];
-	unsigned long compact_call[CROSS_CHECK_PRIORITIES][MAX_ORDER];
-	unsigned long decisions[MAX_ORDER];
+	unsigned long allocated[NR_PAGE_ORDERS];
+	unsigned long refused[NR_PAGE_ORDERS];
+	unsigned long compact_call[CROSS_CHECK_PRIORITIES][NR_PAGE_ORDERS];
+	unsigned long decisions[NR_PAGE_ORDERS];
 };
 
 struct cross_check_decision {
@@ -60,7 +61,7 @@ struct cross_check_decision {
 	unsigned int threshold;
 	unsigned int frag_pct;
 	unsigned int mode;
-	unsigned long nr_free[MAX_ORDER];
+	unsigned long nr_free[NR_PAGE_ORDERS];
 };
 
 struct cross_check_snapshot {
@@ -87,7 +88,7 @@ static void cross_check_page_alloc(void *data, struct page *page,
 				   unsigned int order, gfp_t gfp_mask,
 				   int migratetype)
 {
-	if (order >= MAX_ORDER)
+	if (order > MAX_PAGE_ORDER)
 		return;
 	if (page)
 		this_cpu_inc(cross_check_counts.allocated[order]);
@@ -97,7 +98,7 @@ static void cross_check_page_alloc(void *data, struct page *page,
 
 static void cross_check_compact(void *data, int order, gfp_t gfp_mask, int prio)
 {
-	if (order >= 0 && order < MAX_ORDER && prio >= 0 &&
+	if (order >= 0 && order <= MAX_PAGE_ORDER && prio >= 0 &&
 	    prio < CROSS_CHECK_PRIORITIES)
 		this_cpu_inc(cross_check_counts.compact_call[prio][order]);
 }
@@ -111,7 +112,7 @@ static void cross_check_decide(void *data, unsigned int order,
 	struct cross_check_decision *decision;
 	unsigned int number;
 
-	if (order >= MAX_ORDER)
+	if (order > MAX_PAGE_ORDER)
 		return;
 	this_cpu_inc(cross_check_counts.decisions[order]);
 	number = atomic_fetch_inc(&cross_check_decisions_seen);
@@ -193,7 +194,7 @@ static void cross_check_add(unsigned long *sum, const unsigned long *part)
 {
 	unsigned int order;
 
-	for (order = 0; order < MAX_ORDER; order++)
+	for (order = 0; order < NR_PAGE_ORDERS; order++)
 		sum[order] += part[order];
 }
 
@@ -235,7 +236,7 @@ static void cross_check_show_orders(struct seq_file *m,
 {
 	unsigned int order;
 
-	for (order = 0; order < MAX_ORDER; order++)
+	for (order = 0; order < NR_PAGE_ORDERS; order++)
 		seq_printf(m, " %lu", row[order]);
 	seq_putc(m, '\n');
 }
@@ -319,7 +320,7 @@ static int decisions_show(struct seq_file *m, void *unused)
 			   decision->cutoff, decision->threshold,
 			   decision->frag_pct, decision->mode,
 			   decision->nr_free[0]);
-		for (order = 1; order < MAX_ORDER; order++)
+		for (order = 1; order < NR_PAGE_ORDERS; order++)
 			seq_printf(m, ",%lu", decision->nr_free[order]);
 		seq_putc(m, '\n');
 	}

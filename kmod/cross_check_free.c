@@ -43,10 +43,11 @@
 #include <linux/string.h>
 #include <linux/vmstat.h>
 
+#include "compat.h"
 #include "cross_check.h"
 
 #define RANGE_ORDER_MIN		4
-#define RANGE_ORDER_MAX		(MAX_ORDER - 1)
+#define RANGE_ORDER_MAX		MAX_PAGE_ORDER
 #define CHUNK_PAGES		BIT(RANGE_ORDER_MIN)
 #define CHUNKS			BIT(RANGE_ORDER_MAX - RANGE_ORDER_MIN)
 
@@ -81,7 +82,7 @@ static char *free_text;
 #define FREE_TEXT_BYTES		(PAGE_SIZE << FREE_TEXT_ORDER)
 static size_t free_text_length;
 static DEFINE_MUTEX(free_mutex);
-static unsigned long free_counts[MIGRATE_TYPES][MAX_ORDER];
+static unsigned long free_counts[MIGRATE_TYPES][NR_PAGE_ORDERS];
 
 static const char * const free_type_names[MIGRATE_TYPES] = {
 	[MIGRATE_UNMOVABLE]	= "Unmovable",
@@ -108,20 +109,45 @@ static __printf(1, 2) void free_print(const char *format, ...)
 }
 
 /* A page on an LRU list, or on its way there, that migration could take. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
 static bool page_can_move(struct page *page)
 {
-	unsigned long flags = (unsigned long)page->mapping & PAGE_MAPPING_FLAGS;
+	struct folio *folio = page_folio(page);
+	int expected;
+
+	if (compat_page_has_movable_ops(page))
+		return true;
+	if (!folio->mapping || page_has_type(page))
+		return false;
+	if (folio_test_large(folio))
+		return folio_test_lru(folio);
+
+	expected = folio_mapcount(folio);
+	if (folio_test_anon(folio))
+		expected += folio_test_swapcache(folio);
+	else
+		expected += 1 + !!folio_has_private(folio);
+
+	/* Not on its list yet: the batch it waits in has a reference too. */
+	if (!folio_test_lru(folio))
+		expected++;
+
+	return folio_ref_count(folio) <= expected;
+}
+#else
+static bool page_can_move(struct page *page)
+{
 	int expected;
 
 	if (!page->mapping || PageTable(page))
 		return false;
-	if (flags == PAGE_MAPPING_MOVABLE)
+	if (compat_page_has_movable_ops(page))
 		return true;
 	if (PageTransCompound(page))
 		return PageLRU(compound_head(page));
 
 	expected = page_mapcount(page);
-	if (flags & PAGE_MAPPING_ANON)
+	if (PageAnon(page))
 		expected += PageSwapCache(page);
 	else
 		expected += 1 + !!page_has_private(page);
@@ -132,13 +158,14 @@ static bool page_can_move(struct page *page)
 
 	return page_count(page) <= expected;
 }
+#endif
 
 static enum chunk_state page_state(struct page *page)
 {
 	if (PageReserved(page) || PageSlab(compound_head(page)))
 		return CHUNK_PINNED;
 	/* On the list of a CPU, or about to be. */
-	if (!page_count(compound_head(page)))
+	if (compat_page_unused(page))
 		return CHUNK_CLEARABLE;
 
 	return page_can_move(page) ? CHUNK_CLEARABLE : CHUNK_PINNED;
@@ -169,7 +196,7 @@ static enum chunk_state chunk_state(struct zone *zone, unsigned long pfn,
 		if (PageBuddy(page)) {
 			unsigned long order = page_private(page);
 
-			*free_until = pfn + (1UL << min(order, MAX_ORDER - 1UL));
+			*free_until = pfn + (1UL << min(order, 0UL + MAX_PAGE_ORDER));
 			continue;
 		}
 		if (page_state(page) == CHUNK_PINNED)
@@ -263,7 +290,7 @@ static void print_free_lists(struct zone *zone)
 
 	memset(free_counts, 0, sizeof(free_counts));
 	spin_lock_irqsave(&zone->lock, flags);
-	for (order = 0; order < MAX_ORDER; order++) {
+	for (order = 0; order < NR_PAGE_ORDERS; order++) {
 		for (type = 0; type < MIGRATE_TYPES; type++) {
 			struct list_head *block;
 
@@ -276,7 +303,7 @@ static void print_free_lists(struct zone *zone)
 	for (type = 0; type < MIGRATE_TYPES; type++) {
 		free_print("free node=%d zone=%s type=%s", zone_to_nid(zone),
 			   zone->name, free_type_names[type]);
-		for (order = 0; order < MAX_ORDER; order++)
+		for (order = 0; order < NR_PAGE_ORDERS; order++)
 			free_print(" %lu", free_counts[type][order]);
 		free_print("\n");
 	}

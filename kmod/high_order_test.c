@@ -64,6 +64,8 @@
 #include <linux/tracepoint.h>
 #include <linux/wait.h>
 
+#include "compat.h"
+
 #define HIGH_ORDER_FORMAT	2
 #define HIGH_ORDER_ORDER_MAX	10
 /* 65536 records are 1.5 MiB, and their text is about 4 MiB. */
@@ -568,7 +570,7 @@ static int __init high_order_check_memory(void)
 
 static int __init high_order_check_parameters(void)
 {
-	BUILD_BUG_ON(HIGH_ORDER_ORDER_MAX >= MAX_ORDER);
+	BUILD_BUG_ON(HIGH_ORDER_ORDER_MAX > MAX_PAGE_ORDER);
 
 	if (high_order_check_range("order", order, 0, HIGH_ORDER_ORDER_MAX) ||
 	    high_order_check_range("requests", requests, 1,

@@ -24,6 +24,8 @@
  *
  * Case "still" asks for nothing: it tells what order 4 rose by since the end of
  * the case before it.
+ *
+ * "cases" beside it names all cases that there are on this kernel.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -48,6 +50,7 @@
 #include <linux/uaccess.h>
 
 #include "alloc_torture.h"
+#include "compat.h"
 
 #define TORTURE_MOST	16	/* requests of a case, pages of a batch */
 #define TORTURE_NAME	64
@@ -116,7 +119,9 @@ static const struct torture_case torture_cases[] = {
 	{ "bulk_full", 0, 16, TORTURE_LOOK, TORTURE_ARRAY, 0xffff },
 	{ "bulk_one", 0, 1, TORTURE_LOOK, TORTURE_ARRAY },
 	{ "bulk_none", 0, 0, TORTURE_LOOK, TORTURE_ARRAY },
+#ifdef HAVE_BULK_LIST
 	{ "bulk_list", 0, 16, TORTURE_LOOK, TORTURE_LIST },
+#endif
 	{ "bulk_account", 0, 16, TORTURE_LOOK | __GFP_ACCOUNT, TORTURE_ARRAY },
 	{ "bulk_memcg", 0, 16, TORTURE_LOOK | __GFP_ACCOUNT,
 	  TORTURE_ARRAY | TORTURE_FILL },
@@ -281,7 +286,7 @@ static void torture_drain(unsigned int flags)
 		return;
 	/* The script keeps it from rising: it is a part of all watermarks. */
 	page_zone(spare)->watermark_boost = 0;
-	for (order = MAX_ORDER - 1; order >= 0; order--)
+	for (order = MAX_PAGE_ORDER; order >= 0; order--)
 		torture_take(TORTURE_LOOK, order, ULONG_MAX, &torture_drained);
 	reserve = min_wmark_pages(page_zone(spare)) / 8;
 	if (flags & TORTURE_SPARE) {
@@ -311,12 +316,14 @@ static void torture_batch(const struct torture_case *c)
 	unsigned int before, got;
 
 	before = hweight_long(c->taken);
+#ifdef HAVE_BULK_LIST
 	if (c->flags & TORTURE_LIST)
 		got = __alloc_pages_bulk(c->gfp, numa_mem_id(), NULL, slots,
 					 &torture_listed, NULL);
 	else
-		got = __alloc_pages_bulk(c->gfp, numa_mem_id(), NULL, slots,
-					 NULL, torture_pages);
+#endif
+		got = compat_bulk_array(c->gfp, numa_mem_id(), slots,
+					torture_pages);
 	torture_count.requests = 1;
 	torture_count.ok = got == slots;
 	torture_count.failed = !got && slots;
@@ -333,7 +340,7 @@ static void torture_batch(const struct torture_case *c)
 
 static void torture_request(const struct torture_case *c, unsigned int i)
 {
-	struct page *page = __alloc_pages(c->gfp, c->order, numa_mem_id(), NULL);
+	struct page *page = alloc_pages_node(numa_mem_id(), c->gfp, c->order);
 
 	torture_pages[i] = page;
 	torture_count.requests++;
@@ -357,7 +364,7 @@ static void torture_set_deferral(bool deferred)
 			zone = &NODE_DATA(node)->node_zones[i];
 			zone->compact_considered = 0;
 			zone->compact_defer_shift = deferred ? 6 : 0;
-			zone->compact_order_failed = deferred ? 0 : MAX_ORDER;
+			zone->compact_order_failed = deferred ? 0 : NR_PAGE_ORDERS;
 		}
 	}
 #endif
@@ -518,7 +525,7 @@ static void torture_show_items(struct seq_file *m, unsigned int order)
 	unsigned int item, other;
 
 	for (item = 0; item < NR_BUDDY_ITEMS; item++)
-		for (other = 0; other < MAX_ORDER; other++)
+		for (other = 0; other < NR_PAGE_ORDERS; other++)
 			if (other != order)
 				elsewhere += abs(torture_rose(item, other));
 	seq_printf(m, " elsewhere=%lu invalid_req=%ld invalid_fail=%ld", elsewhere,
@@ -526,7 +533,7 @@ static void torture_show_items(struct seq_file *m, unsigned int order)
 		   (long)(torture_after.invalid_fail - torture_before.invalid_fail));
 	for (item = 0; item < NR_BUDDY_ITEMS; item++)
 		seq_printf(m, " %s=%ld", buddy_item_names[item],
-			   order < MAX_ORDER ? torture_rose(item, order) : 0);
+			   order <= MAX_PAGE_ORDER ? torture_rose(item, order) : 0);
 }
 #else
 static void torture_show_items(struct seq_file *m, unsigned int order) { }
@@ -557,9 +564,21 @@ static int torture_result_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(torture_result);
 
+static int torture_list_show(struct seq_file *m, void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(torture_cases); i++)
+		seq_printf(m, "%s\n", torture_cases[i].name);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(torture_list);
+
 static int __init alloc_torture_init(void)
 {
 	torture_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	debugfs_create_file("cases", 0400, torture_dir, NULL,
+			    &torture_list_fops);
 	debugfs_create_file("run", 0200, torture_dir, NULL, &torture_run_fops);
 	debugfs_create_file("result", 0400, torture_dir, NULL,
 			    &torture_result_fops);

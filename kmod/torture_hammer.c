@@ -19,6 +19,7 @@
 #include <linux/string.h>
 
 #include "alloc_torture.h"
+#include "compat.h"
 
 #define HAMMER_PER_CPU		2	/* threads */
 #define HAMMER_PAIRS		4000	/* of each order, by each thread */
@@ -157,6 +158,7 @@ int hammer_run(gfp_t gfp, void (*before)(void), void (*after)(void),
 }
 
 static struct hrtimer hammer_timer;
+static bool hammer_armed;
 static struct torture_count hammer_shots;
 static unsigned long hammer_most_shots;
 static gfp_t hammer_irq_gfp;
@@ -188,8 +190,9 @@ static void hammer_arm(gfp_t gfp, unsigned long most)
 	hammer_irq_gfp = gfp;
 	hammer_most_shots = most;
 	reinit_completion(&hammer_done);
-	hrtimer_init(&hammer_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	hammer_timer.function = hammer_shoot;
+	compat_hrtimer_setup(&hammer_timer, hammer_shoot, CLOCK_MONOTONIC,
+			     HRTIMER_MODE_REL_HARD);
+	hammer_armed = true;
 	hrtimer_start(&hammer_timer, ns_to_ktime(HAMMER_IRQ_EVERY_NS),
 		      HRTIMER_MODE_REL_HARD);
 }
@@ -202,8 +205,7 @@ void hammer_shoot_start(gfp_t gfp)
 
 void hammer_shoot_stop(struct torture_count *count)
 {
-	/* Never armed, it has no function. */
-	if (hammer_timer.function)
+	if (hammer_armed)
 		hrtimer_cancel(&hammer_timer);
 	*count = hammer_shots;
 }

@@ -49,7 +49,9 @@
 #include <linux/smp.h>
 #include <linux/vmstat.h>
 
-static unsigned int order = MAX_ORDER - 1;
+#include "compat.h"
+
+static unsigned int order = MAX_PAGE_ORDER;
 module_param(order, uint, 0444);
 MODULE_PARM_DESC(order, "Order of the blocks taken (9 or 10, default 10)");
 
@@ -69,7 +71,7 @@ static bool plug;
 module_param(plug, bool, 0444);
 MODULE_PARM_DESC(plug, "Also pin a page in each range of plug_order (default 0)");
 
-static unsigned int plug_order = MAX_ORDER - 1;
+static unsigned int plug_order = MAX_PAGE_ORDER;
 module_param(plug_order, uint, 0444);
 MODULE_PARM_DESC(plug_order, "Order of the ranges to plug (1..10, default 10)");
 
@@ -323,9 +325,7 @@ static enum comb_kind comb_kind_of(struct page *page)
 		return COMB_PIN;
 	if (PageLRU(head))
 		return COMB_LRU;
-	if (!page_count(head) ||
-	    ((unsigned long)head->mapping & PAGE_MAPPING_FLAGS) ==
-	    PAGE_MAPPING_MOVABLE)
+	if (compat_page_unused(head) || compat_page_has_movable_ops(head))
 		return COMB_FREE;
 	return COMB_PIN;
 }
@@ -459,9 +459,9 @@ static unsigned long __init comb_most_ranges(void)
 
 static int __init unmovable_comb_init(void)
 {
-	if (comb_check("order", order, MAX_ORDER - 2, MAX_ORDER - 1) ||
+	if (comb_check("order", order, MAX_PAGE_ORDER - 1, MAX_PAGE_ORDER) ||
 	    comb_check("keep_shift", keep_shift, 1, order - 1) ||
-	    comb_check("plug_order", plug_order, 1, MAX_ORDER - 1))
+	    comb_check("plug_order", plug_order, 1, MAX_PAGE_ORDER))
 		return -EINVAL;
 	comb_seed();
 	if (plug) {

@@ -159,6 +159,7 @@ _EARLY: Final[dict[Key, Expected]] = {
     ("memcg_full_4", 4): _refused(4, Item.FAIL_MEMCG),
     ("memcg_limit", 10): _refused(2, Item.FAIL_MEMCG),
 }
+_LIST: Final = ("bulk_list", 0)
 _BULK: Final[dict[Key, Expected]] = {
     ("bulk_empty", 0): _batch(16, slots_free=16),
     ("bulk_holey", 0): _batch(12, slots_free=12),
@@ -166,7 +167,7 @@ _BULK: Final[dict[Key, Expected]] = {
     ("bulk_full", 0): _NOTHING,
     ("bulk_one", 0): _single(slots_free=1),
     ("bulk_none", 0): _NOTHING,
-    ("bulk_list", 0): _batch(16, slots_free=16),
+    _LIST: _batch(16, slots_free=16),
     ("bulk_account", 0): _single(slots_free=16),
     ("bulk_memcg", 0): _refused(1, Item.FAIL_MEMCG),
     ("bulk_drained", 0): _refused(1, _WAIT),
@@ -175,7 +176,7 @@ _BULK: Final[dict[Key, Expected]] = {
 _BULK_OWNED: Final[dict[Key, Expected]] = {
     ("bulk_empty", 0): _single(slots_free=16),
     ("bulk_holey", 0): _single(slots_free=12),
-    ("bulk_list", 0): _single(slots_free=16),
+    _LIST: _single(slots_free=16),
 }
 _SLOW: Final[dict[Key, Expected]] = {
     ("min_watermark", 4): _served(4, 4, Item.STEP_MIN_WATERMARK),
@@ -273,6 +274,8 @@ def expected(torture: Torture) -> dict[Key, Expected]:
             table[result.case, 4] = _served(result.requests, 4)
     if torture.page_owner:
         table |= _BULK_OWNED
+    if not torture.lists:
+        table.pop(_LIST)
     if torture.cpus == 1:
         table |= _ONE_CPU
     else:

@@ -131,6 +131,16 @@ def test_a_case_that_is_absent_is_a_failure() -> None:
     assert judged(without)[EXITS].status is Status.FAILED
 
 
+def test_batches_as_a_list_are_asked_for_where_the_kernel_gives_them() -> None:
+    without = fewer(re.sub(r"case=bulk_list .*\n", "", TEXT), 1)
+    newer = without.replace("last_resort=1\n", "last_resort=1 lists=0\n", 1)
+
+    assert judged(newer)[EXITS].status is Status.HELD
+    assert judged(without)[EXITS].status is Status.FAILED
+    both = TEXT.replace("last_resort=1\n", "last_resort=1 lists=0\n", 1)
+    assert judged(both)[EXITS].status is Status.FAILED
+
+
 def test_an_outcome_before_its_request_is_a_failure() -> None:
     assert judged(TEXT.replace(" ahead=0", " ahead=1"))[READER].status is Status.FAILED
 
