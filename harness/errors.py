@@ -18,6 +18,8 @@ class Exit(IntEnum):
     HOST = 3
     STAGE = 4
     GUEST_LOST = 5
+    UNTESTABLE = 125  # for `git bisect run`: this tree cannot be judged, skip it
+    UNKNOWN = 129  # for `git bisect run`: nothing can be judged, stop
     BUG = 70  # a fault of buddylab's own; EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compare.kinds.base import SourceText
-from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Variant
+from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Kernel, Plan, Variant
 from harness.errors import UserError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
@@ -21,7 +21,9 @@ from harness.host.series import design
 from harness.report.document import Run
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
+from harness.stages.change import read_changes
 from harness.stages.check import check, save_key
+from harness.stages.configure import read_config
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
 from harness.stages.patch import patch
@@ -44,9 +46,26 @@ class KernelRequest:
     upto: str | None = None
     counters: Counters = Counters.PERCPU
     discarded: str | None = None  # a design of patches/designs, on top of the series
+    changes: tuple[str, ...] = ()  # others than the series (harness.stages.change)
+    config: Path | None = None  # options of the user's, or a whole .config
+
+    def described(self, kernel: Kernel) -> "KernelRequest":
+        """Return a kernel of a plan, which has nothing of the series but what it names."""
+        return replace(
+            self,
+            kernel=kernel.source or self.kernel,
+            upto="0",
+            changes=kernel.changes,
+            config=Path(kernel.config) if kernel.config else self.config,
+        )
+
+    def of_arm(self, plan: Plan, variant: Variant) -> "KernelRequest":
+        """Return the kernel that a plan's arms name: one of its own, or a predefined one."""
+        kernel = plan.kernel(variant)
+        return self.varied(variant) if kernel is None else self.described(kernel)
 
     def varied(self, variant: Variant) -> "KernelRequest":
-        """Return the variant of this kernel that an arm runs on."""
+        """Return a predefined variant of this kernel."""
         if variant == UNPATCHED:
             return replace(self, upto="0")
         if variant == CONFIGURED_OUT:
@@ -105,13 +124,22 @@ def open_cache() -> Cache:
 def patched(request: KernelRequest, cache: Cache) -> PatchedTree:
     """Fetch the source and apply what is asked for of the series."""
     source = fetch(request.kernel, cache)
-    edit = None if request.discarded is None else design(request.discarded)
-    return patch(source, cache, upto=request.upto, edit=edit)
+    if not request.changes:
+        edit = None if request.discarded is None else design(request.discarded)
+        return patch(source, cache, upto=request.upto, edit=edit)
+    with cache.building("change") as scratch:
+        changes, edit = read_changes(request.changes, source, scratch)
+        return patch(source, cache, upto=request.upto, changes=changes, edit=edit)
 
 
 def built(request: KernelRequest, cache: Cache) -> KernelBuild:
     """Build the kernel and the modules that are asked for."""
-    return build(patched(request, cache), cache, counters=request.counters)
+    return _built(patched(request, cache), request, cache)
+
+
+def _built(tree: PatchedTree, request: KernelRequest, cache: Cache) -> KernelBuild:
+    config = None if request.config is None else read_config(request.config)
+    return build(tree, cache, counters=request.counters, config=config)
 
 
 def bootable(
@@ -136,7 +164,7 @@ def bootable(
             f"the kernel asked for has no mode {', '.join(lacking)} of the policy; it has "
             f"{', '.join(there) or 'none'}: apply more of the series, or ask for another"
         )
-    kernel = build(tree, cache, counters=request.counters)
+    kernel = _built(tree, request, cache)
     return kernel, guest(kernel, cache)
 
 

@@ -84,7 +84,7 @@ def _arm(
         # A kernel from a directory has no name: the default may be the same, and is compared.
         request = pipeline.KernelRequest(
             kernel=arguments.kernel or name_of(made.kernel_origin), counters=made.counters
-        ).varied(arm.run.arm.kernel)
+        ).of_arm(arm.plan, arm.run.arm.kernel)
         found = pipeline.bootable(request, cache)
     what = known_files(*found, made)
     return saved_arm(arm, what, cache), what

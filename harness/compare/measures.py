@@ -17,11 +17,14 @@ class Measure(StrEnum):
     SCANNED = "scanned"
     SCANNED_PER_BLOCK_MADE = "scanned_per_block_made"  # none where no block was made
     INSPECTED = "inspected"  # none where the kernel does not tell
+    WORK = "work"  # pages that compaction and reclaim scanned
     FREE_SCANNED = "free_scanned"
     MIGRATED = "migrated"
     RECLAIM_SCANNED = "reclaim_scanned"
     RECLAIMED = "reclaimed"
     STALLS = "stalls"  # attempts at direct compaction
+    COMPACT_SUCCESSES = "compact_successes"  # of them; none in old results
+    COMPACT_FAILURES = "compact_failures"
     RECLAIM_STALLS = "reclaim_stalls"
     DEFERRED = "deferred"  # none without the monitor
     ADAPTIVE = "adaptive"  # none without the monitor
@@ -29,6 +32,7 @@ class Measure(StrEnum):
     KSWAPD_SCANNED = "kswapd_scanned"
     OOM_KILLS = "oom_kills"
     UNMOVABLE_AFTER = "unmovable_after"  # pageblocks
+    UNMOVABLE_MADE = "unmovable_made"  # pageblocks more than before
     EXTFRAG_EVENTS = "extfrag_events"
     BACKGROUND_FAILURES = "background_failures"  # none without a background load
     LATER_FAILURES = "later_failures"  # of large requests; none without a later demand
@@ -77,11 +81,16 @@ _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
     Measure.SCANNED: lambda one: one.work.migrate_scanned,
     Measure.SCANNED_PER_BLOCK_MADE: _per_block_made,
     Measure.INSPECTED: lambda one: one.inspected,
+    Measure.WORK: lambda one: (
+        one.work.migrate_scanned + one.work.free_scanned + one.work.reclaim_scanned
+    ),
     Measure.FREE_SCANNED: lambda one: one.work.free_scanned,
     Measure.MIGRATED: lambda one: one.work.migrated,
     Measure.RECLAIM_SCANNED: lambda one: one.work.reclaim_scanned,
     Measure.RECLAIMED: lambda one: one.work.reclaimed,
     Measure.STALLS: lambda one: one.work.compact_stalls,
+    Measure.COMPACT_SUCCESSES: lambda one: one.work.compact_successes,
+    Measure.COMPACT_FAILURES: lambda one: one.work.compact_failures,
     Measure.RECLAIM_STALLS: lambda one: one.work.reclaim_stalls,
     Measure.DEFERRED: lambda one: one.monitored.deferred if one.monitored else None,
     Measure.ADAPTIVE: lambda one: one.monitored.adaptive if one.monitored else None,
@@ -89,6 +98,7 @@ _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
     Measure.KSWAPD_SCANNED: lambda one: one.work.kswapd_scanned,
     Measure.OOM_KILLS: lambda one: one.work.oom_kills,
     Measure.UNMOVABLE_AFTER: lambda one: one.unmovable_after,
+    Measure.UNMOVABLE_MADE: lambda one: one.unmovable_after - one.unmovable_before,
     Measure.EXTFRAG_EVENTS: lambda one: one.extfrag_events,
     Measure.BACKGROUND_FAILURES: (
         lambda one: one.background_load.failures if one.background_load else None

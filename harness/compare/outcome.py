@@ -55,6 +55,9 @@ class Work:
     kcompactd_wakes: int
     kswapd_scanned: int
     oom_kills: int
+    # None: results of before schema 7 do not tell.
+    compact_successes: int | None = None
+    compact_failures: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +182,8 @@ def _work(before: Snapshot, after: Snapshot) -> Work:
         kcompactd_wakes=rose("compact_daemon_wake"),
         kswapd_scanned=rose("pgscan_kswapd"),
         oom_kills=rose("oom_kill"),
+        compact_successes=rose("compact_success"),
+        compact_failures=rose("compact_fail"),
     )
 
 

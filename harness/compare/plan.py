@@ -25,13 +25,31 @@ ARM_STAGE = "arm"
 ARM_TEXT_BYTES = 1024
 
 
-# A kernel that arms run on: one of these, or "discarded-NAME" for the series with the change of
-# patches/designs/NAME.toml.
+# A kernel that arms run on: one of a plan's [[kernels]], one of these, or "discarded-NAME" for the
+# series with the change of patches/designs/NAME.toml.
 Variant = NewType("Variant", str)
 PATCHED = Variant("patched")
 UNPATCHED = Variant("unpatched")  # the source as it is
 CONFIGURED_OUT = Variant("configured_out")  # patched, CONFIG_BUDDY_MONITOR off
 DISCARDED = "discarded-"
+
+
+def is_predefined(name: str) -> bool:
+    """Whether arms can name a kernel that no plan has to describe."""
+    return name in (PATCHED, UNPATCHED, CONFIGURED_OUT) or name.startswith(DISCARDED)
+
+
+class Kernel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A kernel by the name that arms give it: a source, and what is changed in it.
+
+    `changes` are what `buddylab judge` takes as CHANGE, made one after the other; patches/series
+    is one of them.
+    """
+
+    name: Variant
+    source: str = ""  # as --kernel has it; empty: what --kernel says
+    changes: tuple[str, ...] = ()
+    config: str = ""  # a file of options, or a whole .config; empty: the guest's own alone
 
 
 class Action(StrEnum):
@@ -137,6 +155,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     states: tuple[State, ...]
     bursts: tuple[Burst, ...]
     arms: tuple[Arm, ...]
+    kernels: tuple[Kernel, ...] = ()  # where they come from; what runs is told by their keys
     claims: tuple[Claim, ...] = ()  # no part of what an arm does, nor of its key
 
     def modes_of(self, variant: Variant) -> tuple[str, ...]:
@@ -158,7 +177,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         states = tuple(
             msgspec.structs.replace(state, make="", prepare=state.command) for state in self.states
         )
-        return msgspec.structs.replace(self, why="", claims=(), states=states)
+        return msgspec.structs.replace(self, why="", claims=(), kernels=(), states=states)
+
+    def kernel(self, variant: Variant) -> Kernel | None:
+        """Return how the plan describes a kernel; None for a predefined one."""
+        return next((one for one in self.kernels if one.name == variant), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from harness.compare.plan import (
     Arm,
     Plan,
     arm_command,
+    is_predefined,
 )
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
@@ -68,6 +69,7 @@ def _faults(plan: Plan) -> Iterator[str]:
     yield from _burst_faults(plan)
     for arm in plan.arms:
         yield from _arm_faults(plan, arm)
+    yield from _kernel_faults(plan)
     for claim in plan.claims:
         yield from claim_faults(
             claim,
@@ -76,6 +78,22 @@ def _faults(plan: Plan) -> Iterator[str]:
             bursts={burst.name for burst in plan.bursts},
             arms={arm.name for arm in plan.arms},
         )
+
+
+def _kernel_faults(plan: Plan) -> Iterator[str]:
+    names = [kernel.name for kernel in plan.kernels]
+    if plan.kernels:
+        yield from _name_faults("kernel", names)
+    for kernel in plan.kernels:
+        if is_predefined(kernel.name):
+            yield f"kernel {kernel.name!r} is there without [[kernels]]; give yours another name"
+        elif kernel.name not in {arm.kernel for arm in plan.arms}:
+            yield f"kernel {kernel.name!r} is of no arm"
+        for word in (kernel.source, kernel.config, *kernel.changes):
+            if any(ord(each) < ord(" ") for each in word):
+                yield f"kernel {kernel.name}: {word!r} is no name or path"
+        if not all(kernel.changes):
+            yield f"kernel {kernel.name}: a change has no name"
 
 
 def _outside(what: str, value: int, least: int, most: int) -> str:
@@ -117,11 +135,11 @@ def _burst_faults(plan: Plan) -> Iterator[str]:
 
 
 def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
-    if arm.kernel not in (PATCHED, UNPATCHED, CONFIGURED_OUT) and not (
-        arm.kernel.startswith(DISCARDED) and _NAME.fullmatch(arm.kernel)
-    ):
+    known = [kernel.name for kernel in plan.kernels]
+    if arm.kernel not in known and not (is_predefined(arm.kernel) and _is_name(arm.kernel)):
+        here = f"none of its [[kernels]] ({', '.join(known)}), nor" if known else "not"
         yield (
-            f"arm {arm.name}: kernel {arm.kernel!r} is not {PATCHED}, {UNPATCHED}, "
+            f"arm {arm.name}: kernel {arm.kernel!r} is {here} {PATCHED}, {UNPATCHED}, "
             f"{CONFIGURED_OUT} or {DISCARDED}NAME"
         )
     if arm.knobs and arm.knobs.mode not in MODE_WORDS:
@@ -146,6 +164,10 @@ def _unused_by_bursts(plan: Plan, arm: Arm) -> Iterator[str]:
         yield f"arm {arm.name}: gfp says nothing to burst {deaf[0].name} of kind {deaf[0].kind}"
     if arm.thp_defrag and not any(burst.made_by.takes_thp_defrag for burst in plan.bursts):
         yield f"arm {arm.name}: thp_defrag says nothing to any burst, none faults for huge pages"
+
+
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
 
 
 def _name_faults(kind: str, names: Sequence[str]) -> Iterator[str]:

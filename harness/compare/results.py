@@ -7,6 +7,7 @@ DIR/states/STATE/seed-N/VARIANT.json     StateResult: what the memory was held t
 DIR/states/STATE/seed-N/VARIANT.tar.gz   the preparing guest's texts
 DIR/arms/STATE/BURST/seed-N/ARM.json     ArmResult; written last, so it stands for the arm
 DIR/arms/STATE/BURST/seed-N/ARM.tar.gz   the guest's texts
+DIR/changes/           the patches that `buddylab judge` took, as they were
 DIR/failed/            as in states and arms: the console of what failed, and QEMU's words
 DIR/results.json.gz    Results: all of it in one file
 DIR/report.md          the tables
@@ -36,6 +37,7 @@ RESULTS = "results.json.gz"
 ARMS = "arms"
 STATES = "states"
 FAILURES = "failed"
+CHANGES = "changes"
 _KEY_LENGTH = 16
 
 

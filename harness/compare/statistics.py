@@ -97,6 +97,27 @@ def paired(arm: Sequence[float], baseline: Sequence[float]) -> Paired:
     )
 
 
+def t_test(arm: Sequence[float], baseline: Sequence[float]) -> float:
+    """Return the two-sided p of the paired t-test; without any spread 1 if equal, else 0."""
+    differences = [ours - theirs for ours, theirs in zip(arm, baseline, strict=True)]
+    if min(differences) == max(differences):
+        return 0.0 if differences[0] and len(differences) > 1 else 1.0
+    from scipy import stats  # noqa: PLC0415
+
+    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Return p values corrected for their number (Holm 1979), in the order given."""
+    order = sorted(range(len(chances)), key=lambda at: chances[at])
+    corrected = [1.0] * len(chances)
+    highest = 0.0
+    for rank, at in enumerate(order):
+        highest = max(highest, min(1.0, chances[at] * (len(chances) - rank)))
+        corrected[at] = highest
+    return corrected
+
+
 def _interval(differences: Sequence[float]) -> tuple[float, float]:
     if min(differences) == max(differences):
         return differences[0], differences[0]

@@ -28,6 +28,7 @@ from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write
 from harness.host.progress import Advance, progress
 from harness.jobs.arm import Lab
+from harness.jobs.arm_store import ArmStore
 from harness.jobs.comparison import (
     claim,
     failed_path,
@@ -44,6 +45,7 @@ from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import arm_key, base_key, first_group, lab_of, seeded
 from harness.jobs.runner import LocalRunner, Runner
 from harness.record import schema
+from harness.record.key import ReplayKey
 from harness.stages import boot
 from harness.stages.boot_files import boot_files
 from harness.stages.key import provenance
@@ -66,6 +68,7 @@ class Job:
     text: str  # the plan's file
     folder: Path
     jobs: int  # guests at a time
+    store: ArmStore | None = None  # what was run before for whatever comparison; None: run all
 
 
 @dataclass(slots=True)
@@ -186,6 +189,9 @@ def _missing(job: Job, lab: Lab, group: Group, watch: _Watch) -> Boot | None:
     """Return the boot with the arms that are not there yet; None where all are."""
     runs = plans.runs(job.plan, group)
     missing = tuple(run for run in runs if not result_path(job.folder, run).exists())
+    base = base_key(lab, job.plan, group)
+    if missing and job.store is not None and _recalled_state(job, job.store, group, base):
+        missing = tuple(run for run in missing if not _recalled_arm(job, job.store, run, base))
     watch.found(len(runs) - len(missing))
     if not missing:
         _tell_broken(group, kept_state(job.folder, group), watch)
@@ -193,10 +199,28 @@ def _missing(job: Job, lab: Lab, group: Group, watch: _Watch) -> Boot | None:
     return Boot(
         plan=job.plan,
         group=group,
-        base=base_key(lab, job.plan, group),
+        base=base,
         runs=missing,
         proves=group.seed == job.plan.seeds[0],
     )
+
+
+def _recalled_state(job: Job, store: ArmStore, group: Group, base: ReplayKey) -> bool:
+    """Take a boot's state out of the store; return whether it is there."""
+    files = store.state(base.digest)
+    if files is None:
+        return False
+    keep_state(job.folder, group, state_result(group, files), files)
+    return True
+
+
+def _recalled_arm(job: Job, store: ArmStore, run: ArmRun, base: ReplayKey) -> bool:
+    key = arm_key(base, job.plan, run)
+    files = store.arm(key)
+    if files is None:
+        return False
+    _keep(job, run, key, files)
+    return True
 
 
 def _take(job: Job, boot: Boot, produced: Produced, watch: _Watch) -> None:
@@ -207,11 +231,16 @@ def _take(job: Job, boot: Boot, produced: Produced, watch: _Watch) -> None:
             forget(failed_path(job.folder, group, None))
             state = state_result(group, files)
             keep_state(job.folder, group, state, files)
+            if job.store is not None:
+                job.store.keep_state(boot.base.digest, files)
             _tell_broken(group, state, watch)
         case ArmTexts(run=run, files=files):
             forget(failed_path(job.folder, group, run))
+            key = arm_key(boot.base, job.plan, run)
             try:
-                _keep(job, run, arm_key(boot.base, job.plan, run), files)
+                _keep(job, run, key, files)
+                if job.store is not None:
+                    job.store.keep_arm(key, files)
             except TOLD as error:
                 watch.told(run.path, error)
             watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")

@@ -15,6 +15,7 @@ from harness.compare.plan import ArmRun, Group, Plan
 from harness.compare.plan_text import parse_plan
 from harness.compare.results import (
     ARMS,
+    CHANGES,
     FAILURES,
     KERNELS,
     PLAN,
@@ -53,7 +54,7 @@ def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> Ker
     the kernels came from. Where results.json.gz is all that is left of the arms, they are laid
     out again, without their texts.
     """
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(each.name != CHANGES for each in folder.iterdir()):
         try:
             text = (folder / PLAN).read_text(encoding="utf-8")
             known = parse_kernels((folder / KERNELS).read_bytes(), plan, str(folder / KERNELS))

@@ -18,6 +18,7 @@ from harness.host.make import Slot, slot_for
 from harness.host.progress import progress
 from harness.stages.configure import BASE_FLAVOUR, configure, fragment_for
 from harness.texts.build.build_log import first_error
+from harness.texts.build.kconfig import UserConfig
 from harness.values import Counters, KernelBuild, PatchedTree
 
 logger = logging.getLogger("build")
@@ -46,26 +47,30 @@ def build(
     *,
     flavour: str = BASE_FLAVOUR,
     counters: Counters = Counters.PERCPU,
+    config: UserConfig | None = None,
 ) -> KernelBuild:
     """Configure and build `tree` with our module, or return the same build from the cache.
 
     Raises StageError with the first real error line; what was built before stays.
     """
     compiler = compiler_id()
-    fragment = fragment_for(tree, flavour, counters)
+    fragment = fragment_for(tree, flavour, counters, config)
+    whole = (config.text,) if config and config.is_whole else ()
     kmod_digest = sha256_tree(asset("kmod"))
-    key = sha256_text("kernel", RECIPE_VERSION, tree.key, fragment, kmod_digest, compiler)
+    key = sha256_text("kernel", RECIPE_VERSION, tree.key, fragment, kmod_digest, compiler, *whole)
     cached = cache.load("kernels", key, KernelBuild)
     if cached:
         return cached
-    with slot_for(tree, flavour, compiler, cache).held(cache) as slot:
+    # Another configuration compiles most of it anew: it has objects of its own.
+    place = f"{flavour}-{sha256_text(config.text)[:8]}" if config else flavour
+    with slot_for(tree, place, compiler, cache).held(cache) as slot:
         # Another run may have built it while we waited; its files are in use now.
         if cached := cache.load("kernels", key, KernelBuild):
             return cached
         slot.turn_to(tree, cache)
         log_path = slot.root / f"build-{key[:8]}.log"
         log_path.unlink(missing_ok=True)
-        config_digest = configure(slot, fragment, log_path=log_path)
+        config_digest = configure(slot, fragment, log_path=log_path, user=config)
         _kernel(slot, log_path)
         with cache.building("kernel") as scratch:
             _modules(slot, scratch, log_path)

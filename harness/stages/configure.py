@@ -12,7 +12,14 @@ from harness.host.files import sha256_file
 from harness.host.make import Slot
 from harness.host.series import line_named
 from harness.texts.build.build_log import first_error
-from harness.texts.build.kconfig import dropped, parse_config
+from harness.texts.build.kconfig import (
+    UserConfig,
+    added,
+    dropped,
+    parse_config,
+    parse_user_config,
+    without_modules,
+)
 from harness.texts.build.provides import option
 from harness.values import Counters, PatchedTree
 
@@ -23,8 +30,20 @@ MONITOR_OPTION = "CONFIG_BUDDY_MONITOR"
 BASE_FLAVOUR = "guest"
 
 
-def fragment_for(tree: PatchedTree, flavour: str, counters: Counters) -> str:
-    """Return the base fragment, what the flavour changes in it, and the choice of counters.
+def read_config(path: Path) -> UserConfig:
+    """Read options of the user's; UserError if the file cannot be read, or is no config."""
+    try:
+        return parse_user_config(str(path), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); give a fragment or a .config") from error
+
+
+def fragment_for(
+    tree: PatchedTree, flavour: str, counters: Counters, config: UserConfig | None = None
+) -> str:
+    """Return the base fragment, what the flavour changes in it, the choice of counters.
+
+    Options of the user's come last; of a whole `.config`, only what it lacks is returned.
 
     What is peculiar to the tree's line (if anything) comes with each. The monitor's option is
     left out for an unpatched tree, which cannot know it, and so is the choice for a prefix of
@@ -45,21 +64,32 @@ def fragment_for(tree: PatchedTree, flavour: str, counters: Counters) -> str:
         )
     choice = f"{MONITOR_OPTION}_{counters.name}"
     chosen = monitored and option(choice) in tree.provides
-    return text + (f"{choice}=y\n" if chosen else "")
+    text += f"{choice}=y\n" if chosen else ""
+    if config is None:
+        return text
+    if not config.is_whole:
+        return f"{text}{config.text}\n"
+    needs = added(without_modules(config.text), parse_config(text))
+    return "".join(f"{option}={value}\n" for option, value in needs.items())
 
 
-def configure(slot: Slot, fragment: str, *, log_path: Path) -> str:
+def configure(slot: Slot, fragment: str, *, log_path: Path, user: UserConfig | None = None) -> str:
     """Write `.config` in the slot and return its digest.
 
     Raises StageError with the options that `make olddefconfig` did not keep.
     """
+    whole = user.text if user and user.is_whole else None
     config = slot.objects / ".config"
     wanted = slot.objects / "fragment.config"
     wanted.write_text(fragment)
     deadline = Deadline.after(CONFIGURE_LIMIT_S, "configuring the kernel")
-    logger.info("tinyconfig and %d options", len(parse_config(fragment)))
     try:
-        list(slot.make(["tinyconfig"], deadline=deadline, log_path=log_path))
+        if whole is None:
+            logger.info("tinyconfig and %d options", len(parse_config(fragment)))
+            list(slot.make(["tinyconfig"], deadline=deadline, log_path=log_path))
+        else:
+            _tell_whole(whole, fragment)
+            config.write_text(without_modules(whole))
         merge = [
             str(slot.source / "scripts/kconfig/merge_config.sh"),
             "-m",
@@ -82,3 +112,9 @@ def configure(slot: Slot, fragment: str, *, log_path: Path) -> str:
             log_path=log_path,
         )
     return sha256_file(config)
+
+
+def _tell_whole(text: str, fragment: str) -> None:
+    left_out = sum(value == "m" for value in parse_config(text).values())
+    logger.info("the .config given, without its %d modules, which no guest loads", left_out)
+    logger.info("added for the guest: %s", " ".join(fragment.split()) or "nothing; it has all")

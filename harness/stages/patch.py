@@ -2,6 +2,7 @@
 """patch: from a pristine source and a series to a patched tree of its own."""
 
 import logging
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,18 +30,20 @@ def patch(
     *,
     upto: str | None = None,
     series: Series | None = None,
+    changes: Sequence[Series] = (),
     edit: Edit | None = None,
 ) -> PatchedTree:
-    """Apply the series (up to `upto`; "0" for none of it) and `edit` to a clone of `source`.
+    """Apply the series (up to `upto`; "0" for none of it), others and `edit` to a clone.
 
     Raises UserError for a kernel that the series is not made for and for a patch that git cannot
     read, StageError naming the patch and hunk that has no place.
     """
     series = series or (no_series(source) if upto == "0" else series_for(source))
-    steps = steps_of(series, upto)
+    steps = (*steps_of(series, upto), *(step for each in changes for step in steps_of(each, None)))
     edit = edit and edit.renamed(series.renames)
     names = tuple(step.name for step in steps) + ((edit.name,) if edit else ())
-    provides = provided(series.provides, names)
+    by_patch = ChainMap(*({**each.provides} for each in (series, *changes)))
+    provides = provided(by_patch, names)
     asked = sha256_text(
         *("patch", RECIPE_VERSION, source.digest, series.name),
         *(part for step in steps for part in step.digests),

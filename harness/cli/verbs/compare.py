@@ -75,7 +75,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     )
     kernels = {
         variant: pipeline.bootable(
-            request.varied(variant), cache, modes=plan.modes_of(variant), needs=plan.needs
+            request.of_arm(plan, variant), cache, modes=plan.modes_of(variant), needs=plan.needs
         )
         for variant in dict.fromkeys(arm.kernel for arm in plan.arms)
     }

@@ -4,3 +4,4 @@ int two;
 int three;
 int four;
 int five;
+#include "internal.h"

@@ -14,9 +14,12 @@ from harness.compare.plan_text import parse_plan
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
 from harness.jobs.plan_file import read_plan
+from harness.pipeline import KernelRequest
 
 # They tell whether and how fast the instrument works, nothing of a policy.
 TRIALS = {"smoke", "bench", "bench_edit"}
+# By which others' kernels are judged: what a developer has time for after an edit.
+JUDGING = {"judge"}
 # To write it sets kcompactd to work, so that only arms that are about it do: docs/comparisons.md.
 WAKES = {"vm.compaction_proactiveness"}
 PLANS = sorted(Path("vm/plans").glob("*.toml"))
@@ -50,7 +53,7 @@ before = "compact_memory"
 def test_plans_of_the_project_are_valid(path: Path) -> None:
     plan = read_plan(path)
     assert plan.name == path.stem
-    assert plan.name in TRIALS or len(plan.seeds) >= 20
+    assert plan.name in TRIALS | JUDGING or len(plan.seeds) >= 20
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
@@ -196,6 +199,67 @@ def test_a_plan_that_is_no_text_is_named(tmp_path: Path) -> None:
 def test_an_absent_plan_is_named() -> None:
     with pytest.raises(UserError, match="nowhere.toml cannot be read"):
         read_plan(Path("nowhere.toml"))
+
+
+KERNELS = (
+    SMALL.replace('kernel = "unpatched"', 'kernel = "mine"')
+    + """
+[[kernels]]
+name = "mine"
+source = "debian:6.1"
+changes = ["patches/series", "fix.patch"]
+config = "my.config"
+"""
+)
+
+
+def test_a_plan_describes_kernels_of_its_own() -> None:
+    plan = parse_plan(KERNELS, "small")
+    mine = plan.kernel(plans.Variant("mine"))
+
+    assert mine is not None
+    assert mine.changes == ("patches/series", "fix.patch")
+    assert plan.kernel(PATCHED) is None
+    assert [group.variant for group in plans.groups(plan)[:2]] == [PATCHED, "mine"]
+
+
+def test_where_kernels_come_from_is_no_part_of_the_experiment() -> None:
+    """What runs is told by the kernels' keys: a patch that was renamed runs the same."""
+    plan = parse_plan(KERNELS, "small")
+    renamed = parse_plan(KERNELS.replace("fix.patch", "fix-v2.patch"), "small")
+
+    assert plan != renamed
+    assert plan.experiment == renamed.experiment
+
+
+def test_kernels_of_a_plan_become_requests() -> None:
+    plan = parse_plan(KERNELS, "small")
+    asked = KernelRequest(kernel="5.15.180")
+    mine = asked.of_arm(plan, plans.Variant("mine"))
+
+    assert (mine.kernel, mine.upto) == ("debian:6.1", "0")
+    assert mine.changes == ("patches/series", "fix.patch")
+    assert mine.config == Path("my.config")
+    assert asked.of_arm(plan, PATCHED) == asked
+    assert asked.of_arm(plan, UNPATCHED).upto == "0"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "mine"', 'name = "yours"', "none of its [[kernels]] (yours), nor patched"),
+        ('"mine"', '"patched"', "'patched' is there without [[kernels]]"),
+        ("[[kernels]]", '[[kernels]]\nname = "more"\n[[kernels]]', "'more' is of no arm"),
+        ('"fix.patch"]', '""]', "a change has no name"),
+        ("config =", "confg =", "unknown field `confg`"),
+        ('config = "my.config"', '[[kernels]]\nname = "mine"', "named twice"),
+    ],
+)
+def test_kernels_that_do_not_fit_are_refused(old: str, new: str, said: str) -> None:
+    assert old in KERNELS
+    with pytest.raises(UserError, match="correct the plan") as error:
+        parse_plan(KERNELS.replace(old, new), "small")
+    assert said in str(error.value)
 
 
 def test_an_arm_needs_no_more_than_a_name() -> None:

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""judge: say whether a kernel is better, worse or the same with a change."""
+
+import argparse
+import logging
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.options import add_emulator_option, add_kernel_options, positive
+from harness.cli.requests import kernel_request
+from harness.errors import Exit
+
+if TYPE_CHECKING:
+    from harness.compare.verdict_page import Asked
+    from harness.host.cache import Cache
+    from harness.jobs.compare import Kernels
+    from harness.jobs.judge import Judged
+
+logger = logging.getLogger("judge")
+
+RANK = 55
+HELP = "say whether a kernel is better, worse or the same with a change"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "change",
+        metavar="CHANGE",
+        help="a patch, an mbox, a directory with a quilt series, or a range A..B of --kernel DIR",
+    )
+    add_kernel_options(parser, patched=False)
+    add_emulator_option(parser)
+    parser.add_argument(
+        "--plan",
+        type=Path,
+        metavar="PLAN",
+        help="states, bursts and arms to judge by (default: vm/plans/judge.toml)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="more kernel options, or a whole .config, to which is added what the guest needs",
+    )
+    parser.add_argument(
+        "--with",
+        dest="before",
+        action="append",
+        default=[],
+        metavar="CHANGE",
+        help="what base and changed kernel both have, e.g. patches/series",
+    )
+    parser.add_argument("--each-patch", action="store_true", help="judge every prefix of CHANGE")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="results folder (default: below runs/, named by all that it depends on)",
+    )
+    parser.add_argument(
+        "--jobs", type=positive, help="guests at a time (default: the number of CPUs)"
+    )
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Build, run what was not run before, and print the verdict of each kernel in one line."""
+    from harness import pipeline
+    from harness.compare.verdict_page import verdict_line
+    from harness.host import emulator
+    from harness.jobs.judge import VERDICT, judge
+
+    cache = pipeline.open_cache()
+    emulator.find(cache)
+    it, asked = _asked(arguments, cache)
+    logger.info("results folder: %s", it.folder)
+    kernels = _kernels(it, arguments, cache)
+    results, found = judge(it, asked, kernels, cache, jobs=arguments.jobs or os.cpu_count() or 1)
+    for one in found:
+        print(verdict_line(one, results, asked))
+    print(f"all differences: {it.folder / f'{VERDICT}.md'}")
+    return Exit.OK
+
+
+def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "Asked"]:
+    from harness.compare.verdict_page import Asked
+    from harness.host.assets import asset
+    from harness.jobs.judge import base_name, judged
+    from harness.jobs.plan_file import read_plan
+    from harness.stages.fetch import fetch
+
+    plan = read_plan(arguments.plan or asset("vm") / "plans/judge.toml")
+    name, repository = base_name(arguments.kernel or "", arguments.change)
+    source = fetch(name or None, cache)
+    it = judged(
+        arguments.change,
+        source,
+        cache,
+        plan=plan,
+        name=name,
+        repository=repository,
+        before=arguments.before,
+        config=arguments.config,
+        each=arguments.each_patch,
+        folder=arguments.output,
+    )
+    asked = Asked(change=arguments.change, kernel=source.origin, command=_command(arguments))
+    return it, asked
+
+
+def _kernels(it: "Judged", arguments: argparse.Namespace, cache: "Cache") -> "Kernels":
+    from harness import pipeline
+    from harness.jobs.judge import untestable, variants
+
+    request = kernel_request(arguments)
+    found = {}
+    for variant in variants(it.plan):
+        with untestable(variant):
+            found[variant] = pipeline.bootable(
+                request.of_arm(it.plan, variant),
+                cache,
+                modes=it.plan.modes_of(variant),
+                needs=it.plan.needs,
+            )
+    return found
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """Return the command that asks the same again."""
+    words = ["buddylab", "judge", arguments.change]
+    for option in ("kernel", "plan", "config", "qemu"):
+        if (value := getattr(arguments, option)) is not None:
+            words += [f"--{option}", str(value)]
+    for each in arguments.before:
+        words += ["--with", each]
+    words += ["--each-patch"] if arguments.each_patch else []
+    return shlex.join(words)

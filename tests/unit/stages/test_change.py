@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a user wants to try: patches, mboxes, quilt's directories, ranges of commits."""
+
+import shutil
+import subprocess  # noqa: TID251 - a repository of the user's
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import StageError, UserError
+from harness.host.cache import Cache
+from harness.pipeline import KernelRequest, patched
+from harness.stages.change import range_of, taken
+from harness.values import PatchedTree
+
+ONE = ("int one;", "int two;", "int TWO;", "int three;")
+TWO = ("int three;", "int four;", "int FOUR;", "int five;")
+FILE = "mm/page_alloc.c"
+
+
+def git(repository: Path, *words: str) -> str:
+    who = ["-c", "user.name=A", "-c", "user.email=a@b"]
+    done = subprocess.run(
+        ["git", *who, *words], cwd=repository, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def edit(repository: Path, old: str, new: str) -> str:
+    path = repository / FILE
+    path.write_text(path.read_text().replace(old, new))
+    git(repository, "commit", "-qam", f"mm: {old} to {new}")
+    return git(repository, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(fake_kernel: Path) -> Path:
+    git(fake_kernel, "init", "-q")
+    git(fake_kernel, "add", ".")
+    git(fake_kernel, "commit", "-qm", "the base")
+    return fake_kernel
+
+
+@pytest.fixture
+def tree(cache: Cache, fake_kernel: Path) -> Callable[..., PatchedTree]:
+    def make(*changes: str) -> PatchedTree:
+        return patched(KernelRequest(kernel=str(fake_kernel), upto="0", changes=changes), cache)
+
+    return make
+
+
+def page_alloc(tree: PatchedTree) -> str:
+    return (tree.tree / FILE).read_text()
+
+
+def test_a_patch_a_directory_and_an_edit_are_made_in_their_order(
+    tree: Callable[..., PatchedTree], write_series: Callable[..., Path]
+) -> None:
+    directory = write_series(ONE, TWO)
+    single = str(directory / "0001-change.patch")
+    both = tree(str(directory))
+    again = tree(single, "patches/again.toml")
+
+    assert "int TWO;" in page_alloc(both)
+    assert "int FOUR;" in page_alloc(both)
+    assert both.patches == ("0001-change.patch", "0002-change.patch")
+    assert both.provides == ()
+    assert "int FOUR;" not in page_alloc(again)
+    assert "int TWO;" in page_alloc(again)
+    assert "buddylab_again" in page_alloc(again)
+
+
+def test_a_quilt_directory_may_hold_more_than_it_lists(
+    tree: Callable[..., PatchedTree], write_series: Callable[..., Path], tmp_path: Path
+) -> None:
+    directory = write_series(ONE, TWO)
+    (directory / "series").write_text("0002-change.patch -p1\n")
+    work = tmp_path / "work"
+    shutil.copytree(directory, work / "patches")
+
+    assert tree(str(work)).patches == ("0002-change.patch",)
+
+
+def test_an_mbox_is_taken_apart_and_its_cover_letter_left_out(
+    tree: Callable[..., PatchedTree], repository: Path, tmp_path: Path
+) -> None:
+    for old, new in (("int two", "int TWO"), ("int four", "int FOUR")):
+        edit(repository, old, new)
+    mails = git(repository, "format-patch", "--stdout", "--cover-letter", "HEAD~2")
+    git(repository, "checkout", "-q", "HEAD~2")
+    mbox = tmp_path / "series.mbx"
+    mbox.write_text(mails + "\n")
+    made = tree(str(mbox))
+
+    assert made.patches == (
+        "0001-mm-int-two-to-int-TWO.patch",
+        "0002-mm-int-four-to-int-FOUR.patch",
+    )
+    assert "int FOUR;" in page_alloc(made)
+
+
+def test_a_change_that_has_no_place_is_named_with_what_stands_there(
+    tree: Callable[..., PatchedTree], write_series: Callable[..., Path]
+) -> None:
+    directory = write_series(("int three;", "int absent;", "int x;", "int five;"))
+    told = r"0001-change.patch: mm/page_alloc.c, hunk 1 .*has no place: after 1 of its lines there"
+    with pytest.raises(StageError, match=told + r" is line 5, 'int four;'"):
+        tree(str(directory / "0001-change.patch"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("absent.patch", None, "no such file or directory; give a patch, an mbox"),
+        ("empty.mbx", 2 * "From a Mon Sep 17 00:00:00 2001\nSubject: hello\n\nx\n\n", "2 mails"),
+        ("note.patch", "hello\n", "changes no file"),
+    ],
+)
+def test_what_is_no_change_is_refused(
+    tree: Callable[..., PatchedTree], tmp_path: Path, name: str, content: str | None, told: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=told):
+        tree(str(path))
+
+
+@pytest.mark.parametrize(
+    ("series", "told"),
+    [
+        (None, "has no `series` file"),
+        ("", "lists no patch"),
+        ("a.patch\n", "a.patch, which is not"),
+    ],
+)
+def test_a_directory_without_patches_is_refused(
+    tree: Callable[..., PatchedTree], tmp_path: Path, series: str | None, told: str
+) -> None:
+    folder = tmp_path / "quilt"
+    folder.mkdir()
+    if series is not None:
+        (folder / "series").write_text(series)
+    with pytest.raises(UserError, match=told):
+        tree(str(folder))
+
+
+def test_a_range_is_one_patch_or_one_for_each_commit(repository: Path, tmp_path: Path) -> None:
+    base = git(repository, "rev-parse", "HEAD")
+    edit(repository, "int two", "int TWO")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "nothing")
+    edit(repository, "int four", "int FOUR")
+    (one,) = taken(f"{base}..HEAD", tmp_path / "one", repository=repository)
+    each = taken(f"{base}..HEAD", tmp_path / "each", repository=repository, each=True)
+
+    assert Path(one).read_text().count("\n+int ") == 2
+    assert [Path(name).read_text().count("\n+int ") for name in each] == [1, 1]
+    assert Path(each[1]).name == "0002-mm-int-four-to-int-FOUR.patch"
+
+
+def test_a_range_that_is_empty_or_of_no_commit_is_refused(repository: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="HEAD..HEAD is empty: both commits have the same tree"):
+        taken("HEAD..HEAD", tmp_path / "a", repository=repository)
+    with pytest.raises(UserError, match="has no commit v9.9"):
+        taken("v9.9..HEAD", tmp_path / "b", repository=repository)
+    with pytest.raises(UserError, match="--kernel names no git repository"):
+        taken("HEAD~1..HEAD", tmp_path / "c", repository=tmp_path)
+    edit(repository, "int two", "int TWO")
+    with pytest.raises(UserError, match="HEAD~1 does not come after HEAD"):
+        taken("HEAD..HEAD~1", tmp_path / "d", repository=repository, each=True)
+
+
+def test_a_path_with_two_dots_is_no_range(tmp_path: Path) -> None:
+    file = tmp_path / "a..b"
+    file.write_text("x")
+
+    assert range_of(str(file)) is None
+    assert range_of("../patches/x.patch") is None
+    assert str(range_of("v6.1..v6.2")) == "v6.1..v6.2"
+    with pytest.raises(UserError, match="no range A..B"):
+        range_of("a...b")
+
+
+def test_own_series_stays_what_it_is_and_can_be_taken_patch_by_patch(tmp_path: Path) -> None:
+    assert taken("patches/series", tmp_path / "a") == ("patches/series",)
+    each = taken("patches/series", tmp_path / "b", each=True)
+    assert len(each) > 10
+    assert all(name.startswith("patches/series/") for name in each)
+
+
+def test_a_user_s_patches_are_copied(write_series: Callable[..., Path], tmp_path: Path) -> None:
+    directory = write_series(ONE, TWO)
+    copies = taken(str(directory), tmp_path / "copies")
+
+    assert [Path(name).name for name in copies] == [
+        "0001-0001-change.patch",
+        "0002-0002-change.patch",
+    ]
+    assert Path(copies[0]).read_bytes() == (directory / "0001-change.patch").read_bytes()
