@@ -77,6 +77,11 @@ def spread(values: Sequence[float]) -> Spread:
     )
 
 
+def deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation of a sample; 0 of a single value."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
 def paired(arm: Sequence[float], baseline: Sequence[float]) -> Paired:
     """Compare two samples, the same seeds in the same order."""
     differences = [ours - theirs for ours, theirs in zip(arm, baseline, strict=True)]
@@ -84,7 +89,7 @@ def paired(arm: Sequence[float], baseline: Sequence[float]) -> Paired:
     low, high = _interval(differences)
     above = sum(difference > 0 for difference in differences)
     below = sum(difference < 0 for difference in differences)
-    deviation = statistics.stdev(differences) if len(differences) > 1 else 0.0
+    width = deviation(differences)
     return Paired(
         count=len(differences),
         mean=mean,
@@ -93,7 +98,7 @@ def paired(arm: Sequence[float], baseline: Sequence[float]) -> Paired:
         above=above,
         below=below,
         sign_p=_sign_test(above, below),
-        effect=mean / deviation if deviation else None,
+        effect=mean / width if width else None,
     )
 
 

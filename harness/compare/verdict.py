@@ -16,7 +16,7 @@ called a difference if
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from statistics import fmean
+from statistics import fmean, median
 
 from harness.compare.cells import Cell, cells, value_pairs
 from harness.compare.judging import AGAIN, BASE, arm_of, judged_variants, settings
@@ -81,7 +81,9 @@ class Difference:
     base: Spread
     base_mean: float
     changed: Spread
+    changed_mean: float
     difference: Paired
+    median_difference: float
     control: Paired | None  # None: the control has no such number
     chance: float  # corrected for its question
 
@@ -175,7 +177,7 @@ def verdicts(results: Results) -> tuple[Verdict, ...]:
 def _verdict(results: Results, variant: Variant) -> Verdict:
     found = cells(results)
     answered = tuple(
-        Answered(question=one, differences=_differences(results, one, found, variant))
+        Answered(question=one, differences=differences(results, one, found, variant))
         for one in QUESTIONS
     )
     counts = [one.difference.count for each in answered for one in each.differences]
@@ -191,15 +193,16 @@ def _verdict(results: Results, variant: Variant) -> Verdict:
     )
 
 
-def _differences(
+def differences(
     results: Results, question: Question, found: Sequence[Cell], variant: Variant
 ) -> tuple[Difference, ...]:
+    """Compare all measures of a question in some cells, corrected for their number."""
     drafts = [
         draft
         for cell in found
         for _, setting in settings(results.plan)
         for measure in question.measures
-        if (draft := difference(question, measure, cell, setting, variant))
+        if (draft := _difference(question, measure, cell, setting, variant))
     ]
     # What is the same for all seeds can be no difference, and is none of those asked about.
     asked = [one for one in drafts if one.difference.above or one.difference.below]
@@ -208,10 +211,9 @@ def _differences(
     return tuple(replace(one, chance=chances.get(id(one), 1.0)) for one in drafts)
 
 
-def difference(
+def _difference(
     question: Question, measure: Measure, cell: Cell, setting: str, variant: Variant
 ) -> Difference | None:
-    """Compare one measure in one place; None where no seed has both numbers."""
     bases = cell.of(arm_of(setting, BASE))
     both = value_pairs(measure, cell.of(arm_of(setting, variant)), bases)
     control = value_pairs(measure, cell.of(arm_of(setting, AGAIN)), bases)
@@ -226,7 +228,9 @@ def difference(
         base=spread(theirs),
         base_mean=fmean(theirs),
         changed=spread(ours),
+        changed_mean=fmean(ours),
         difference=paired(ours, theirs),
+        median_difference=median(mine - other for mine, other in both),
         control=paired(*zip(*control, strict=True)) if control else None,
         chance=t_test(ours, theirs),
     )

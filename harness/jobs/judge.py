@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.compare.judging import AGAIN, BASE, Subject, judged_text
+from harness.compare.judging import AGAIN, BASE, CHANGE, Subject, judged_text
 from harness.compare.plan import Plan, Variant
 from harness.compare.plan_text import parse_plan
 from harness.compare.results import CHANGES, Results
@@ -31,6 +31,7 @@ from harness.values import KernelSource
 logger = logging.getLogger("judge")
 
 VERDICT = "verdict"
+MAIL = "mail.txt"
 _SLUG_CHARS = 32
 
 
@@ -155,8 +156,17 @@ def judge(
     write_page(it.folder, verdict_page(results, found, asked), name=VERDICT)
     if failure is not None:
         logger.error("incomplete: what can be said is in %s", it.folder / f"{VERDICT}.md")
-        raise failure
+        raise UntestableError(CHANGE, failure) if _base_is_whole(results) else failure
     return results, found
+
+
+def _base_is_whole(results: Results) -> bool:
+    """Whether all arms of the base and of the control are there, of memory as it must be."""
+    plan = results.plan
+    names = {arm.name for arm in plan.arms if arm.kernel in (BASE, AGAIN)}
+    wanted = len(names) * len(plan.seeds) * len(plan.states) * len(plan.bursts)
+    broken = any(one.broken for one in results.states if one.variant in (BASE, AGAIN))
+    return sum(one.arm in names for one in results.arms) == wanted and not broken
 
 
 def variants(plan: Plan) -> tuple[Variant, ...]:

@@ -55,6 +55,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--each-patch", action="store_true", help="judge every prefix of CHANGE")
     parser.add_argument(
+        "--expect",
+        metavar="SENTENCE",
+        help='e.g. "huge_pages not_less base", for `git bisect run`: exit 0 if it holds, 1 if not, '
+        "125 if the changed tree does not build or boot, 129 if nothing can be judged",
+    )
+    parser.add_argument(
+        "--mail", action="store_true", help="print tables as mails to a list have them"
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
@@ -66,22 +75,55 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def act(arguments: argparse.Namespace) -> int:
-    """Build, run what was not run before, and print the verdict of each kernel in one line."""
+    """Build, run what was not run before, and print the verdict of each kernel in one line.
+
+    With --expect the exit code is what `git bisect run` wants: whatever keeps this tree from being
+    judged skips it, and whatever keeps all trees from it ends the bisection.
+    """
+    if arguments.expect is None:
+        return _judge(arguments)
+    from harness.cli import net
+    from harness.jobs.judge import UntestableError
+
+    try:
+        return _judge(arguments)
+    except UntestableError as error:
+        net.status_of(error, _words(arguments))
+        return Exit.UNTESTABLE
+    except Exception as error:  # noqa: BLE001 - any code from 1 to 127 would mean a bad tree
+        net.status_of(error, _words(arguments))
+        return Exit.UNKNOWN
+
+
+def _judge(arguments: argparse.Namespace) -> int:
     from harness import pipeline
+    from harness.compare.expectation import expected, parse_expectation
+    from harness.compare.mail import mail_text
     from harness.compare.verdict_page import verdict_line
     from harness.host import emulator
-    from harness.jobs.judge import VERDICT, judge
+    from harness.host.files import atomic_write
+    from harness.jobs.judge import MAIL, VERDICT, judge
 
     cache = pipeline.open_cache()
     emulator.find(cache)
     it, asked = _asked(arguments, cache)
+    sentence = arguments.expect
+    wanted = None if sentence is None else parse_expectation(sentence, it.plan)
     logger.info("results folder: %s", it.folder)
     kernels = _kernels(it, arguments, cache)
     results, found = judge(it, asked, kernels, cache, jobs=arguments.jobs or os.cpu_count() or 1)
+    mails = "\n".join(mail_text(results, one, asked) for one in found)
+    atomic_write(it.folder / MAIL, mails)
+    if arguments.mail:
+        print(mails)
     for one in found:
         print(verdict_line(one, results, asked))
-    print(f"all differences: {it.folder / f'{VERDICT}.md'}")
-    return Exit.OK
+    print(f"all differences: {it.folder / f'{VERDICT}.md'}; as a mail: {it.folder / MAIL}")
+    if wanted is None:
+        return Exit.OK
+    fared = expected(wanted, results)
+    print(fared)
+    return Exit.OK if fared.holds else Exit.CHECK_FAILED
 
 
 def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "Asked"]:
@@ -129,11 +171,15 @@ def _kernels(it: "Judged", arguments: argparse.Namespace, cache: "Cache") -> "Ke
 
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command that asks the same again."""
-    words = ["buddylab", "judge", arguments.change]
+    return shlex.join(["buddylab", *_words(arguments)])
+
+
+def _words(arguments: argparse.Namespace) -> list[str]:
+    words = ["judge", arguments.change]
     for option in ("kernel", "plan", "config", "qemu"):
         if (value := getattr(arguments, option)) is not None:
             words += [f"--{option}", str(value)]
     for each in arguments.before:
         words += ["--with", each]
     words += ["--each-patch"] if arguments.each_patch else []
-    return shlex.join(words)
+    return [*words, *(("--expect", arguments.expect) if arguments.expect else ())]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The plan of a judgement, and what its results say: by seeds, against the A/A control."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from made_up import BASE as OUTCOME
 from made_up import results_of
 
+from harness.compare.expectation import Expected, expected, parse_expectation
 from harness.compare.judging import AGAIN, BASE, CHANGE, Subject, judged_plan, judged_text
+from harness.compare.mail import mail_text
 from harness.compare.outcome import Outcome
 from harness.compare.plan import Plan
 from harness.compare.plan_text import parse_plan
@@ -19,7 +22,7 @@ from harness.compare.state_invariants import StateResult
 from harness.compare.states import Quantity
 from harness.compare.verdict import Answer, Verdict, verdicts
 from harness.compare.verdict_page import Asked, verdict_line, verdict_page
-from harness.errors import UserError
+from harness.errors import RecordError, UserError
 
 PLAN = """
 name = "trial"
@@ -269,3 +272,103 @@ def test_states_are_told_with_how_far_they_are_apart() -> None:
     assert "1 quantities more are equal" in table.notes[-1]
     assert str(promises(found)) == "states as promised in 3 of 4 boots"
     assert "states as promised in 3 of 4" in verdict_page(found, verdicts(found), ASKED).warnings[0]
+
+
+def wanted(text: str, found: Results) -> Expected:
+    return expected(parse_expectation(text, found.plan), found)
+
+
+@pytest.mark.parametrize(
+    ("text", "changed", "holds"),
+    [
+        ("blocks not_less base", 0, True),
+        ("blocks not_less base", 10, True),
+        ("blocks not_less base", -10, False),
+        ("blocks more base", 10, True),
+        ("blocks more base", 0, False),
+        ("blocks less base", -10, True),
+        ("blocks interval_contains_0 base", 0, True),
+        ("blocks interval_contains_0 base", 10, False),
+        ("blocks equal base", 0, True),
+        ("blocks equal base", 1, False),
+        ("blocks at_least 1.05*base", 10, True),
+        ("blocks at_least 1.2*base", 10, False),
+        ("blocks at_most 105", 0, True),
+        ("blocks at_least 105", 0, False),
+        ("blocks at_least base in one at ten", 1, True),
+    ],
+)
+def test_an_expectation_holds_or_is_missed(text: str, changed: int, *, holds: bool) -> None:
+    fared = wanted(text, results([value + changed for value in STEADY]))
+
+    assert fared.holds == holds
+    assert str(fared).startswith(f"EXPECTED {text}: {'holds' if holds else 'missed'} in 1 of 1")
+    assert holds or "one ten" in str(fared)
+
+
+def test_less_than_the_control_shows_is_not_less() -> None:
+    noisy = [112, 90, 111, 92, 113, 91, 112, 115]
+    fewer = [value - 3 for value in STEADY]
+
+    assert wanted("blocks not_less base", results(fewer, again=noisy)).holds
+    assert not wanted("blocks not_less base", results(fewer)).holds
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("blocks not_less", 'give it as "MEASURE RELATION base"'),
+        ("blocks not_less base in", 'give it as "MEASURE RELATION base"'),
+        ("pages not_less base", "'pages' is no measure; there are huge_pages, blocks"),
+        ("blocks fewer base", "'fewer' is no relation; there are equal"),
+        ("blocks less bass", "'bass' is neither base nor a number"),
+        ("blocks less -3", "'-3' is no number of at least 0"),
+        ("blocks less nan*base", "no number of at least 0"),
+        ("blocks less base in three", "'three' is no state that it can be about; there are one"),
+        ("blocks less base on ten", "'on' is neither `in` nor `at`"),
+        ("huge_pages less base", "no burst of plan trial is of huge pages"),
+    ],
+)
+def test_an_expectation_that_says_nothing_is_refused(text: str, told: str) -> None:
+    with pytest.raises(UserError, match=re.escape(told)):
+        parse_expectation(text, plan_of())
+
+
+def test_huge_pages_are_blocks_of_their_order() -> None:
+    more = PLAN.replace("[[arms]]", '[[bursts]]\nname = "nine"\norder = 9\n[[arms]]')
+    plan = judged_plan(parse_plan(more, "trial"), subject("x"))
+
+    assert parse_expectation("huge_pages not_less base", plan).bursts == ("nine",)
+    assert parse_expectation("blocks not_less base", plan).bursts == ("ten", "nine")
+
+
+def test_what_was_not_measured_is_no_answer() -> None:
+    with pytest.raises(RecordError, match="none of the arms has such a number"):
+        wanted("background_failures not_more base", results(STEADY))
+
+
+def test_a_mail_has_72_columns_and_costs_beside_gains() -> None:
+    found = results([value + 10 for value in STEADY], again=[101, *STEADY[1:]], work=3000)
+    text = mail_text(found, verdict(found), ASKED)
+    lines = text.splitlines()
+
+    assert max(map(len, lines)) <= 72
+    assert lines[0] == "fix.patch: mixed (change)"
+    assert "Gains                                 Costs" in text
+    assert "blocks +10%, one ten                  work +200%, one ten" in text
+    (row,) = [line for line in lines if line.startswith("allocated")]
+    assert row == f"{'allocated':<24}{'100 ±1%':>14}{'110 ±1%':>14}{'+10% [+10,+10]':>18}+"
+    (row,) = [line for line in lines if line.startswith("compact_migrate_scanned")]
+    assert row.endswith("+200% [+200,+200]-")
+    assert "8 seeds; the unit is the seed" in text
+    assert "Again    buddylab judge fix.patch" in text
+    assert "mixed pageblocks: n/a" in " ".join(text.split())
+
+
+def test_a_mail_of_no_difference_says_so() -> None:
+    found = results(STEADY)
+    text = mail_text(found, verdict(found), ASKED)
+
+    assert text.startswith("fix.patch: no difference (change)\n")
+    assert "none: no difference in any state and burst" in text
+    assert not [line for line in text.splitlines() if line.endswith((" 0+", " 0-"))]
