@@ -11,7 +11,8 @@ def add_kernel_options(parser: argparse.ArgumentParser, *, patched: bool) -> Non
     parser.add_argument(
         "--kernel",
         metavar="NAME|PATH",
-        help="5.15.180 (default), debian:6.1, a source directory or archive, or DIR@COMMIT",
+        help="a release such as 6.12 (default 5.15.180), debian:LINE or debian:LINE@SUITE, a "
+        "source directory or archive, or DIR@COMMIT of a git repository",
     )
     if patched:
         parser.add_argument(

@@ -17,11 +17,11 @@ from pathlib import Path
 import msgspec
 
 from harness.digest import sha256_text
-from harness.errors import HostError
+from harness.errors import HostError, UserError
 from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
-from harness.host.files import atomic_write, sha256_file
+from harness.host.files import atomic_write, remove_tree, sha256_file
 
 logger = logging.getLogger("fetch")
 
@@ -32,6 +32,9 @@ _KEYRINGS = {
 }
 _TARGET = "$(CREATED_BY) $(ORIGIN) $(LABEL) $(REPO_URI) $(COMPONENT)"
 _SOURCES = "sources.list"
+_NO_SUITE = "does not have a Release file"
+_SECURITY = "-security"
+SUITE = re.compile(r"[a-z][a-z0-9-]{1,39}")
 # A line of --print-uris: address, file name, size, digest.
 _FILE = re.compile(r"^'[^']+' (\S+) \d+(?: SHA256:([0-9a-f]{64}))?.*$", re.MULTILINE)
 LISTS_FRESH_S = 24 * 3600.0
@@ -84,8 +87,15 @@ class Apt:
                 verb = (
                     ["install", "--download-only", "--yes"] if with_dependencies else ["download"]
                 )
-                self._apt([*verb, *names], DOWNLOAD_LIMIT_S, archives=self._archives)
+                self._apt([*verb, *names], DOWNLOAD_LIMIT_S)
             return tuple(_package(self._archives / name, files[name]) for name in sorted(files))
+
+    def names(self, beginning: str) -> tuple[str, ...]:
+        """Return the packages there are whose names begin so; none also where no list is had."""
+        with self._cache.locked(self._root.name):
+            self._update()
+            said = self._apt(["pkgnames", beginning], 60.0, program="apt-cache")
+            return tuple(sorted(said.split()))
 
     def extract(self, packages: Sequence[Package], root: Path) -> None:
         """Unpack `packages` below `root`; HostError if one is not what its signed list names."""
@@ -127,28 +137,41 @@ class Apt:
         if self._suite:
             atomic_write(self._root / _SOURCES, self._sources())
         try:
-            said = self._apt(["update"], UPDATE_LIMIT_S, archives=self._archives)
+            said = self._apt(["update"], UPDATE_LIMIT_S)
         except HostError as error:
             if age_s is None:
-                raise
+                raise self._refused(error) from error
             logger.warning("package lists are %.0f hours old: %s", age_s / 3600, error)
             return
         # Somebody's third package source may be out of reach and not concern us: what is
         # missing shows when packages are asked for. Such lists are asked for again next time.
-        if not any(line.startswith(("Err:", "W: Failed")) for line in said.splitlines()):
+        failed = [line for line in said.splitlines() if line.startswith(("Err:", "W: Failed"))]
+        if failed and self._suite and age_s is None:
+            raise self._refused(HostError(f"apt-get cannot update: {failed[-1]}; {self._advice}"))
+        if not failed:
             stamp.touch()
+
+    def _refused(self, error: HostError) -> HostError | UserError:
+        """Return the error of a suite that was never had, and leave nothing of it."""
+        if not self._suite:
+            return error
+        _, _, address, suite, *_ = (self._root / _SOURCES).read_text().split()
+        remove_tree(self._root)
+        if _NO_SUITE in str(error):
+            return UserError(f"{address} has no suite {suite}; name one that is listed there")
+        return error
 
     def _sources(self) -> str:
         """Name the suite on the machine's own mirror, signed by its distribution's keyring."""
         own = Apt(self._cache)
         with self._cache.locked(own._root.name):
             own._update()
-            said = own._apt(["indextargets", "--format", _TARGET], 60.0, archives=own._archives)
+            said = own._apt(["indextargets", "--format", _TARGET], 60.0)
         source = suite_source(said, self._suite)
         if source is None:
             raise HostError(
                 f"this machine's package sources name no mirror of {' or '.join(_KEYRINGS)}; "
-                "give the path of a QEMU instead of the suite's name"
+                f"nothing can be had of its suite {self._suite}"
             )
         return source
 
@@ -168,29 +191,43 @@ class Apt:
         atomic_write(memory, msgspec.json.encode(files))
         return files
 
-    def _apt(self, arguments: Sequence[str], limit_s: float, *, archives: Path) -> str:
-        argv = ["apt-get", "-q", *self._options(archives), *arguments]
-        deadline = Deadline.after(limit_s, "apt-get")
+    def _apt(
+        self,
+        arguments: Sequence[str],
+        limit_s: float,
+        *,
+        archives: Path | None = None,
+        program: str = "apt-get",
+    ) -> str:
+        archives = archives or self._archives
+        argv = [program, "-q", *self._options(archives), *arguments]
+        deadline = Deadline.after(limit_s, program)
         try:
             return run(argv, deadline=deadline, cwd=archives).output
         except CommandFailedError as error:
             raise HostError(
-                f"apt-get cannot {' '.join(arguments)}: {_reason(error.tail)}; {self._advice}"
+                f"{program} cannot {' '.join(arguments)}: {_reason(error.tail)}; {self._advice}"
             ) from error
 
 
 def suite_source(targets: str, suite: str) -> str | None:
     """Return the line that names `suite` on the mirror of `targets`, in apt's own format.
 
-    Of a distribution's several mirrors (one for security) the one of its main label counts.
+    Of a distribution's several mirrors that of its main label counts; for a suite of security
+    updates Debian has one of its own.
     """
     places: dict[tuple[str, str], list[str]] = {}
+    security: dict[tuple[str, str], list[str]] = {}
     for line in targets.splitlines():
         words = line.split(" ")
         if len(words) == len(_TARGET.split(" ")) and words[0] == "Packages":
             _, origin, label, uri, component = words
             if origin in _KEYRINGS and label == origin:
                 places.setdefault((origin, uri), []).append(component)
+            elif origin in _KEYRINGS and label == f"{origin}-Security":
+                security.setdefault((origin, uri), []).append(component)
+    if security and suite.endswith(_SECURITY):
+        places = security
     if not places:
         return None
     (origin, uri), components = next(iter(places.items()))

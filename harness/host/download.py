@@ -25,6 +25,8 @@ logger = logging.getLogger("fetch")
 CONNECT_TIMEOUT_S = 15.0
 CHUNK_BYTES = 1 << 18
 ATTEMPTS_MAX = 5
+_AGENT = {"User-Agent": "buddylab"}
+_ABSENT = frozenset({http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE})
 _SCHEMES = frozenset({"http", "https", "ftp"})
 _ADDRESS = re.compile(r"[!-~]+")  # visible ASCII, as requests are made of
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -87,6 +89,33 @@ def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path
     return _accept(told, part, target, sha256)
 
 
+def read_whole(url: str, *, bytes_max: int, deadline: Deadline) -> bytes | None:
+    """Return what is at `url`, at most `bytes_max`; None if the server says that nothing is.
+
+    Raises UnreachableError when it cannot be had.
+    """
+    request = urllib.request.Request(url, headers=_AGENT)  # noqa: S310 - our own URLs
+    told = without_credentials(url)
+    content = b""
+    try:
+        with _opened(request) as response:
+            while chunk := response.read(CHUNK_BYTES):
+                content += chunk
+                if deadline.expired or len(content) > bytes_max:
+                    raise ConnectionError(
+                        f"not done with {len(content)} bytes in {deadline.limit_s:.0f} s"
+                    )
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError) and error.code in _ABSENT:
+            error.close()
+            return None
+        raise UnreachableError(
+            f"{told} cannot be read ({_reason(error)}); check the network, or name a local source "
+            "with --kernel PATH"
+        ) from error
+    return content
+
+
 def _accept(told: str, part: Path, target: Path, sha256: str) -> Path:
     actual = sha256_file(part)
     if actual != sha256:
@@ -101,7 +130,7 @@ def _accept(told: str, part: Path, target: Path, sha256: str) -> Path:
 
 def _continue(url: str, part: Path, deadline: Deadline) -> None:
     have = _size(part)
-    headers = {"User-Agent": "buddylab", **({"Range": f"bytes={have}-"} if have else {})}
+    headers = {**_AGENT, **({"Range": f"bytes={have}-"} if have else {})}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own URLs
     with _opened(request) as response:
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT

@@ -48,7 +48,7 @@ NEEDS = (
     Need(package="perl", program="perl", why="kbuild's scripts"),
     Need(package="libelf-dev", header="libelf.h", why="objtool"),
     Need(package="lz4", program="lz4", why="compresses the kernel image"),
-    Need(package="xz-utils", program="xz", why="unpacks Debian's kernel source"),
+    Need(package="xz-utils", program="xz", why="unpacks kernel sources"),
     Need(package="git", program="git", why="applies the patch series"),
     Need(package="patch", program="patch", why="tells fuzz and offset of each hunk"),
     Need(package=X86_64.qemu_package, program=X86_64.qemu_program, why="runs the guest"),

@@ -7,21 +7,19 @@ are. The libraries are this machine's: a suite built on others is refused by wha
 """
 
 import logging
-import re
 from pathlib import Path
 
 from harness.arch import Architecture
 from harness.digest import sha256_text
 from harness.errors import HostError, UserError
 from harness.host import command
-from harness.host.apt import Apt
+from harness.host.apt import SUITE, Apt
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
 from harness.host.files import remove_tree
 
 logger = logging.getLogger("fetch")
 
-_SUITE = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _ASK_LIMIT_S = 30.0
 
 
@@ -30,7 +28,7 @@ def bring(suite: str, cache: Cache, arch: Architecture) -> Path:
 
     Its files lie as in the package: share/ is beside the program's directory.
     """
-    if not _SUITE.fullmatch(suite):
+    if not SUITE.fullmatch(suite):
         raise UserError(
             f"{suite!r} is not the name of a suite such as bookworm-backports; "
             "a program is given by its path, with a slash"

@@ -7,7 +7,10 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.host.cache import Cache
 from harness.host.download import UnreachableError
+from harness.host.pristine import SOURCES
 from harness.stages.sources import archive, commit, debian, directory, release
+from harness.stages.sources.description import described_again
+from harness.texts.text import shown
 from harness.values import LOCAL, KernelSource
 
 logger = logging.getLogger("fetch")
@@ -16,28 +19,31 @@ DEFAULT_RELEASE = "5.15.180"
 
 
 def fetch(kernel: str | None, cache: Cache) -> KernelSource:
-    """Bring the source that `kernel` names: a release, debian:6.1, a path, or DIR@COMMIT.
+    """Bring the source that `kernel` names (harness.stages.sources).
 
-    Without a name: 5.15.180, and where kernel.org is out of reach a 5.15.180 source from
-    the cache, else debian:6.1. Raises UserError, HostError or StageError.
+    That is a release (6.12.5), debian:LINE or debian:LINE@SUITE, a directory or an archive, or
+    DIR@COMMIT of a git repository. Without a name: 5.15.180, and where kernel.org is out of reach
+    a 5.15.180 source from the cache, else this machine's own of Debian. Raises UserError,
+    HostError or StageError.
     """
     if kernel is None:
         return _default(cache)
-    if kernel in release.ARCHIVE_SHA256:
+    if release.NAME.fullmatch(kernel):
         return release.bring(kernel, cache)
-    if kernel == debian.DEBIAN:
-        return debian.bring(cache)
+    if kernel.startswith(debian.PREFIX):
+        return debian.bring(kernel, cache)
     path = Path(kernel)
-    if path.is_dir():
+    if _is_directory(path):
         return directory.bring(path, cache)
     if path.is_file():
         return archive.bring(path, cache)
     if named := _commit(kernel):
         return commit.bring(*named, cache)
+    hint = "; release candidates are in git alone: DIR@v6.13-rc1" if "-rc" in kernel else ""
     raise UserError(
-        f"unknown kernel {kernel!r}: no such release or path; "
-        f"use {', '.join(release.ARCHIVE_SHA256)}, {debian.DEBIAN}, "
-        "the path of a source tree or archive, or DIR@COMMIT"
+        f"unknown kernel {shown(kernel)}: no such release or path; use a release such as "
+        f"{DEFAULT_RELEASE} or 6.12, {debian.PREFIX}LINE, {debian.PREFIX}LINE@SUITE, the path of a "
+        f"source tree or archive, or DIR@COMMIT of a git repository{hint}"
     )
 
 
@@ -47,11 +53,25 @@ def name_of(origin: str) -> str | None:
     return None if name == LOCAL else name
 
 
+def _is_directory(path: Path) -> bool:
+    """Whether a directory is there; UserError where that cannot be seen."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise UserError(
+            f"{shown(str(path))} cannot be looked at: {error.strerror}; give another path"
+        ) from error
+
+
 def _commit(kernel: str) -> tuple[Path, str] | None:
     """Take DIR@COMMIT apart: either may have an @ of its own, and the longest DIR counts."""
     ends = (index for index in reversed(range(1, len(kernel))) if kernel[index] == "@")
     return next(
-        ((Path(kernel[:end]), kernel[end + 1 :]) for end in ends if Path(kernel[:end]).is_dir()),
+        (
+            (Path(kernel[:end]), kernel[end + 1 :])
+            for end in ends
+            if _is_directory(Path(kernel[:end]))
+        ),
         None,
     )
 
@@ -60,23 +80,26 @@ def _default(cache: Cache) -> KernelSource:
     try:
         return release.bring(DEFAULT_RELEASE, cache)
     except UnreachableError as error:
-        cached = _newest_cached(DEFAULT_RELEASE, cache)
-        instead = f"the cached {cached.release} ({cached.origin})" if cached else debian.DEBIAN
+        cached = _best_cached(DEFAULT_RELEASE, cache)
+        name = None if cached else debian.own(cache)
         logger.warning(
             "KERNEL.ORG CANNOT BE REACHED: using %s instead of %s [%s]",
-            instead,
+            f"the cached {cached.release} ({cached.origin})" if cached else name,
             DEFAULT_RELEASE,
             str(error).partition(";")[0],
         )
-        return cached or debian.bring(cache)
+        return cached or debian.bring(name or debian.DEBIAN_12, cache)
 
 
-def _newest_cached(wanted: str, cache: Cache) -> KernelSource | None:
-    entries = sorted(
-        (cache.root / "sources").glob("*/manifest.json"), key=lambda path: -path.stat().st_mtime
+def _best_cached(wanted: str, cache: Cache) -> KernelSource | None:
+    """Return a cached source of this release: upstream's own allocator first, then the newest."""
+    manifests = sorted(
+        (cache.root / SOURCES).glob("*/manifest.json"), key=lambda path: -path.stat().st_mtime
     )
-    for manifest in entries:
-        source = cache.load("sources", manifest.parent.name, KernelSource)
-        if source and source.release == wanted:
-            return source
-    return None
+    sources = (cache.load(SOURCES, path.parent.name, KernelSource) for path in manifests)
+    found = [
+        described_again(source, origin=source.origin)
+        for source in sources
+        if source and source.release == wanted
+    ]
+    return min(found, key=lambda source: source.page_alloc_upstream is not True, default=None)

@@ -54,10 +54,11 @@ def mirror() -> Iterator[Mirror]:
 
 def test_unknown_kernel(cache: Cache) -> None:
     refused(
-        buddylab("run", "--kernel", "7.7"),
+        buddylab("run", "--kernel", "linux-7.7"),
         Exit.USAGE,
-        "unknown kernel '7.7'",
-        "use 5.15.180, debian:6.1, the path of a source tree or archive, or DIR@COMMIT",
+        "unknown kernel 'linux-7.7'",
+        "use a release such as 5.15.180 or 6.12, debian:LINE",
+        "or DIR@COMMIT of a git repository",
     )
     assert names(cache) == []
 

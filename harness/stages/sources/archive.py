@@ -2,7 +2,6 @@
 """A source from an archive, unpacked into the cache."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 from harness.digest import sha256_text
@@ -11,7 +10,7 @@ from harness.host.cache import Cache
 from harness.host.files import sha256_file
 from harness.host.pristine import SOURCES
 from harness.host.unpack import unpack
-from harness.stages.sources.description import describe
+from harness.stages.sources.description import describe, described_again
 from harness.values import LOCAL, KernelSource
 
 logger = logging.getLogger("fetch")
@@ -45,7 +44,7 @@ def bring(
 def cached(digest: str, cache: Cache, *, origin: str) -> KernelSource | None:
     """Return the source of this digest if it is there; it may have come from elsewhere."""
     source = cache.load(SOURCES, digest, KernelSource)
-    return replace(source, origin=origin) if source else None
+    return described_again(source, origin=origin) if source else None
 
 
 def file_digest(path: Path, cache: Cache) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a source tree says of itself, as the value that later stages get."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.digest import git_blob_id
@@ -36,6 +37,17 @@ def describe(tree: Path, *, origin: str, digest: str, final: Path, name: str = "
         page_alloc_blob=blob,
         page_alloc_upstream=line.page_alloc_is_upstream(version.release, blob),
         tree=final,
+    )
+
+
+def described_again(source: KernelSource, *, origin: str) -> KernelSource:
+    """Return a cached source as it is asked for now: a line may be known that was not then."""
+    line = line_for(".".join(source.release.split(".")[:2]))
+    return replace(
+        source,
+        origin=origin,
+        line=line.name,
+        page_alloc_upstream=line.page_alloc_is_upstream(source.release, source.page_alloc_blob),
     )
 
 

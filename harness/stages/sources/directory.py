@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A source from a directory, as its files are now, committed or not."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from harness.digest import sha256_text
 from harness.host.cache import Cache
 from harness.host.source_tree import import_directory
-from harness.stages.sources.description import describe
+from harness.stages.sources.description import describe, described_again
 from harness.values import LOCAL, KernelSource
 
 
@@ -16,4 +15,4 @@ def bring(path: Path, cache: Cache) -> KernelSource:
     path = path.resolve()
     describe(path, origin=LOCAL, digest="", final=path)  # refuse early what is no kernel
     with cache.locked(f"import-{sha256_text(str(path))[:16]}"):
-        return replace(import_directory(path, cache, describe), origin=LOCAL)
+        return described_again(import_directory(path, cache, describe), origin=LOCAL)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.digest import git_blob_id
 from harness.errors import Exit, HostError, UserError
 from harness.host import pristine
 from harness.host.cache import Cache
@@ -21,7 +22,7 @@ from harness.host.files import sha256_file
 from harness.stages import fetch as stage
 from harness.stages.fetch import fetch
 from harness.stages.sources import debian, description, release
-from harness.texts.build.line import PAGE_ALLOC, UPSTREAM, Known, Line
+from harness.texts.build.line import PAGE_ALLOC, UPSTREAM, Known, Line, stock_line
 from harness.values import LOCAL
 
 
@@ -146,42 +147,34 @@ def test_default_falls_back_on_a_cached_source_and_says_so_in_one_line(
     assert "\n" not in line
 
 
-def test_default_falls_back_on_debian_with_an_empty_cache(
-    cache: Cache, monkeypatch: pytest.MonkeyPatch
+def test_default_prefers_upstreams_own_allocator_to_a_newer_copy(
+    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
-    asked: list[Cache] = []
-    monkeypatch.setattr(debian, "bring", asked.append)
+    blob = git_blob_id((fake_kernel / PAGE_ALLOC).read_bytes())
+    known = Known(release="5.15.180", whose=UPSTREAM, blobs={PAGE_ALLOC: blob})
+    line = Line(name="5.15", versions=("5.15",), series=True, known=(known,), config={})
+    monkeypatch.setattr(description, "line_for", lambda _version: line)
+    upstreams = fetch(str(fake_kernel), cache)
+    (fake_kernel / PAGE_ALLOC).write_text("int mine;\n")
+    fetch(str(fake_kernel), cache)
 
-    fetch(None, cache)
-
-    assert asked == [cache]
-
-
-def test_debian_elsewhere_names_the_way_out(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    class NoPackage:
-        def __init__(self, _cache: Cache, *, suite: str = "") -> None:
-            self.suite = suite
-
-        def download(self, *_: object, **__: object) -> None:
-            asked.append(self.suite)
-            raise HostError(f"E: no linux-source-6.1 in {self.suite or 'the sources'}")
-
-    monkeypatch.setattr(debian, "Apt", NoPackage)
-
-    with pytest.raises(HostError, match=r"in the sources; .*--kernel PATH") as caught:
-        fetch("debian:6.1", cache)
-    assert caught.value.exit_code == Exit.HOST
-    # A newer Debian has it on its mirror.
-    assert asked == ["", "bookworm"]
+    assert fetch(None, cache) == upstreams
 
 
-def test_unknown_kernel_names_what_there_is(cache: Cache) -> None:
-    with pytest.raises(UserError, match=r"5\.15\.180, debian:6\.1") as caught:
-        fetch("7.7", cache)
+@pytest.mark.parametrize("name", ["nonsense", "6", "6.1.5.1", "7.7-rc1", "absent@HEAD", "@HEAD"])
+def test_unknown_kernel_names_what_there_is(cache: Cache, name: str) -> None:
+    with pytest.raises(
+        UserError, match=r"5\.15\.180 or 6\.12, debian:LINE, .* DIR@COMMIT"
+    ) as caught:
+        fetch(name, cache)
     assert caught.value.exit_code == Exit.USAGE
+    assert ("DIR@v6.13-rc1" in str(caught.value)) == ("-rc" in name)
+
+
+def test_a_path_that_is_too_long(cache: Cache) -> None:
+    with pytest.raises(UserError, match="cannot be looked at: File name too long"):
+        fetch("x" * 300, cache)
 
 
 def _archive_with(path: Path, *members: tarfile.TarInfo) -> Path:
@@ -261,6 +254,19 @@ def test_directory_is_imported_and_an_edit_gives_another_digest(
     assert "int one;" in (first.tree / "mm/page_alloc.c").read_text()
 
 
+def test_a_source_that_was_cached_before_its_line_was_known(
+    cache: Cache, fake_kernel: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(description, "line_for", stock_line)
+    for path in (fake_kernel, archive):
+        assert fetch(str(path), cache).line == "5.15"
+    line = Line(name="new", versions=("5.15",), series=True, known=(), config={})
+    monkeypatch.setattr(description, "line_for", lambda _version: line)
+
+    for path in (fake_kernel, archive):
+        assert fetch(str(path), cache).line == "new"
+
+
 def test_only_what_was_edited_is_read_again(
     cache: Cache, fake_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,9 +312,9 @@ def test_a_package_is_fetched_by_the_name_it_was_asked_for_by(
 ) -> None:
     """What replays an arm knows its kernel by the origin alone."""
     asked: list[object] = []
-    monkeypatch.setattr(debian, "bring", asked.append)
+    monkeypatch.setattr(debian, "bring", lambda name, _cache: asked.append(name))
     fetch(stage.name_of("debian:6.1 6.1.192-2"), cache)
-    assert asked == [cache]
+    assert asked == ["debian:6.1"]
     assert stage.name_of("5.15.180") in release.ARCHIVE_SHA256
     assert stage.name_of(LOCAL) is None
     assert stage.name_of(f"{LOCAL} commit 0123") is None
