@@ -15,12 +15,14 @@
  *
  * A latency is that of the write alone. What is got is held until the end, the
  * single page of a fault that fell back is given back at once. With HOLD_UNTIL_FAIL
- * 1 the first failure ends the burst. OUTPUT, all of it written after the last
- * request, while everything is still held:
+ * 1 the first failure ends the burst. Faults end before memory is so short that
+ * their single page would call the OOM killer: what fails is for want of blocks, not
+ * of memory. OUTPUT, all of it written after the last request, while everything is
+ * still held:
  *
  *   huge_page_burst 1
  *   kind=thp order=9 requests=256 hold_until_fail=1 seed=7
- *   stop_reason=failure attempted=N succeeded=N failed=N
+ *   stop_reason=failure|requests|memory attempted=N succeeded=N failed=N
  *   seen anon_huge_kib=N [anon_fault_alloc=N anon_fault_fallback=N ...]
  *   records=N
  *   i=0 ok=1 latency_ns=N pfn=N
@@ -49,6 +51,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spare_memory.h"
+
 #define PAGE_BYTES	4096UL
 #define PMD_ORDER	9
 #define REQUESTS_MAX	1000000UL
@@ -58,6 +62,8 @@
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 /* khugepaged looks once at memory that is new to it: before the first request. */
 #define FIRST_LOOK_NS	200000000
+/* A page table and a page, and some more for whoever else runs. */
+#define SPARE_PAGES	128
 
 struct burst {
 	const char *kind;
@@ -86,6 +92,9 @@ static struct record *records;
 static unsigned long attempted, succeeded;
 static uint64_t random_state;
 static char seen[512];
+static const char *stop_reason;
+/* Zones are looked at when less is free; from then on for each request. */
+static unsigned long near_the_end;
 
 /* One line: fact, value, next step. */
 __attribute__((noreturn, format(printf, 2, 3)))
@@ -214,8 +223,28 @@ static void note(uint64_t latency_ns, uint64_t pfn, bool ok)
 
 static bool goes_on(const struct burst *burst)
 {
-	return attempted < burst->requests &&
-	       (!burst->hold_until_fail || succeeded == attempted);
+	if (burst->hold_until_fail && succeeded < attempted)
+		stop_reason = "failure";
+	else if (attempted == burst->requests)
+		stop_reason = "requests";
+	return !stop_reason;
+}
+
+static bool memory_is_left(void)
+{
+	unsigned long spare;
+
+	if (near_the_end && free_pages() > near_the_end)
+		return true;
+	if (!spare_pages(&spare))
+		fail(1, "cannot open /proc/zoneinfo: %s", strerror(errno));
+	/* Watermarks may be raised to two and a half of what they are. */
+	if (!near_the_end)
+		near_the_end = 4 * (free_pages() - spare) + SPARE_PAGES;
+	if (spare > SPARE_PAGES)
+		return true;
+	stop_reason = "memory";
+	return false;
 }
 
 /* The first page of the huge page that a range is; 0 if it is none. */
@@ -333,7 +362,7 @@ static void make_faults(const struct burst *burst)
 	start += -(uintptr_t)start & (pmd_bytes - 1);
 	advise(start, burst->requests * range_bytes, MADV_HUGEPAGE);
 	nanosleep(&first_look, NULL);
-	while (goes_on(burst)) {
+	while (goes_on(burst) && memory_is_left()) {
 		unsigned long at = attempted;
 
 		fault(start + turn[at] * range_bytes,
@@ -371,8 +400,6 @@ static void raise_pool(const struct burst *burst)
 
 static void print_records(const struct burst *burst)
 {
-	bool stopped = attempted < burst->requests ||
-		       (burst->hold_until_fail && succeeded < attempted);
 	FILE *f = fopen(burst->output, "wxe");
 
 	if (!f)
@@ -382,8 +409,7 @@ static void print_records(const struct burst *burst)
 		burst->kind, burst->order, burst->requests,
 		burst->hold_until_fail, burst->seed);
 	fprintf(f, "stop_reason=%s attempted=%lu succeeded=%lu failed=%lu\n",
-		stopped ? "failure" : "requests", attempted, succeeded,
-		attempted - succeeded);
+		stop_reason, attempted, succeeded, attempted - succeeded);
 	fprintf(f, "seen%s\nrecords=%lu\n", seen, attempted);
 	for (unsigned long i = 0; i < attempted; i++)
 		fprintf(f, "i=%lu ok=%d latency_ns=%" PRIu64 " pfn=%" PRIu64 "\n",
