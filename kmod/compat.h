@@ -44,6 +44,11 @@ static inline unsigned int compat_bulk_array(gfp_t gfp, int nid,
 #endif
 }
 
+/* 6.18 has requests that wait for no lock, with flags. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define HAVE_ALLOC_NOLOCK
+#endif
+
 /*
  * Whether nobody has the page: it is free, or on the list of a CPU. Since 6.14
  * pages of slabs have no reference either, but a type.

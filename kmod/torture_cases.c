@@ -82,6 +82,7 @@ enum torture_flag {
 	TORTURE_HAMMER_IRQ	= BIT(12),
 	TORTURE_SHOOT		= BIT(13),
 	TORTURE_HOLD_FIRE	= BIT(14),
+	TORTURE_NOLOCK		= BIT(15),	/* waits for no lock */
 };
 
 struct torture_case {
@@ -126,6 +127,13 @@ static const struct torture_case torture_cases[] = {
 	{ "bulk_memcg", 0, 16, TORTURE_LOOK | __GFP_ACCOUNT,
 	  TORTURE_ARRAY | TORTURE_FILL },
 	{ "bulk_drained", 0, 16, TORTURE_LOOK, TORTURE_ARRAY | TORTURE_DRAIN },
+
+#ifdef HAVE_ALLOC_NOLOCK
+	{ "nolock_0", 0, 8, 0, TORTURE_NOLOCK },
+	{ "nolock_3", 3, 4, 0, TORTURE_NOLOCK },
+	{ "nolock_4", 4, 2, 0, TORTURE_NOLOCK },
+	{ "nolock_drained", 0, 4, 0, TORTURE_NOLOCK | TORTURE_DRAIN },
+#endif
 
 	{ "memcg_4", 4, 4, TORTURE_KERNEL | __GFP_ACCOUNT },
 	{ "memcg_full_0", 0, 4, TORTURE_LOOK | __GFP_ACCOUNT, TORTURE_FILL },
@@ -340,7 +348,14 @@ static void torture_batch(const struct torture_case *c)
 
 static void torture_request(const struct torture_case *c, unsigned int i)
 {
-	struct page *page = alloc_pages_node(numa_mem_id(), c->gfp, c->order);
+	struct page *page;
+
+#ifdef HAVE_ALLOC_NOLOCK
+	if (c->flags & TORTURE_NOLOCK)
+		page = alloc_pages_nolock(c->gfp, numa_mem_id(), c->order);
+	else
+#endif
+		page = alloc_pages_node(numa_mem_id(), c->gfp, c->order);
 
 	torture_pages[i] = page;
 	torture_count.requests++;

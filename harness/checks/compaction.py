@@ -23,6 +23,7 @@ from harness.checks.interval import (
 )
 from harness.checks.torture import STAGE as TORTURE_STAGE
 from harness.record.run import RunRecord, StageRecord
+from harness.texts.build.rules import Rule, rules_in
 from harness.texts.guest.cross_check import PRIORITIES
 from harness.texts.pages import ORDERS, Order
 
@@ -36,11 +37,13 @@ def _compact_splits(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
 def _splits(run: RunRecord) -> Iterator[Comparison]:
     for snapshot in run.snapshots:
         slack = {order: text_slack(run, order) for order in ORDERS}
+        skips = Rule.DEFERRED_IS_SKIPPED in rules_in(run.provenance.provides)
         yield from _split(
             f"{snapshot.label}, texts",
             partial(text_count, snapshot),
             asleep=slack,
             apart=slack,
+            deferred_is_skipped=skips,
         )
         if cross_checked(run):
             # An attempt may sleep; what came of it is told without a pause.
@@ -49,6 +52,7 @@ def _splits(run: RunRecord) -> Iterator[Comparison]:
                 partial(cross_check_count, snapshot),
                 asleep={order: max(in_flight(snapshot, order), 0) for order in ORDERS},
                 apart=dict.fromkeys(ORDERS, 0),
+                deferred_is_skipped=skips,
             )
 
 
@@ -58,6 +62,7 @@ def _split(
     *,
     asleep: Mapping[Order, int],
     apart: Mapping[Order, int],
+    deferred_is_skipped: bool,
 ) -> Iterator[Comparison]:
     """Compare the parts; so many attempts may be `asleep`, the readings so far `apart`."""
 
@@ -76,10 +81,11 @@ def _split(
         "stall and success + fail",
         pairs("compact_stall", ("compact_success", "compact_fail"), apart.__getitem__),
     )
+    holder = "compact_skipped" if deferred_is_skipped else "compact_stall"
     yield from compared(
         what,
-        "stall and those of them that were deferred",
-        pairs("compact_stall", ("compact_deferred",), lambda order: count("compact_stall", order)),
+        f"{holder.removeprefix('compact_')} and those of them that were deferred",
+        pairs(holder, ("compact_deferred",), lambda order: count(holder, order)),
     )
 
 

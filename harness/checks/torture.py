@@ -13,6 +13,7 @@ from harness.errors import RecordError
 from harness.items import REASON_ITEMS, STEP_ITEMS, Item
 from harness.record.run import RunRecord
 from harness.texts.build.provides import READ_BY_MODULES
+from harness.texts.build.rules import Rule, rules_in
 from harness.texts.guest.torture import CaseResult, Counted, Torture, parse_torture
 
 STAGE = "torture"
@@ -62,6 +63,10 @@ def _ends(torture: Torture) -> Iterator[Comparison]:
             )
 
 
+# What attempts count as that are deferred in all zones.
+_DEFERRED_IN = {False: Item.COMPACT_STALL, True: Item.COMPACT_SKIPPED}
+
+
 def _accounting(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
     return _judged(run, policy=False)
 
@@ -80,16 +85,19 @@ def _judged(run: RunRecord, *, policy: bool) -> NotApplicable | Iterable[Compari
         return NotApplicable("no patch applied lets a module read the counters")
     if policy and not torture.policy:
         return NotApplicable("this kernel has no knobs of the policy")
-    table = expected(torture)
+    rules = rules_in(run.provenance.provides)
+    table = expected(torture, rules)
     return [
-        _compare(result, table[key], torture)
+        _compare(result, table[key], torture, rules)
         for result in torture.results
         if (key := (result.case, result.order)) in table
         and (key in POLICY or key in LATER) == policy
     ]
 
 
-def _compare(result: CaseResult, wanted: Expected, torture: Torture) -> Comparison:
+def _compare(
+    result: CaseResult, wanted: Expected, torture: Torture, rules: frozenset[Rule]
+) -> Comparison:
     counted = result.counted
     if counted is None:
         raise RecordError(
@@ -99,7 +107,7 @@ def _compare(result: CaseResult, wanted: Expected, torture: Torture) -> Comparis
     exact = result.quiet or result.order >= EXACT_FROM_ORDER or torture.cpus == 1
     wrong = [
         *_wrong_items(counted, wanted, exact=exact),
-        *_wrong_sums(counted),
+        *_wrong_sums(counted, rules),
         *_wrong_elsewhere(result, counted, torture),
     ]
     return Comparison(
@@ -119,10 +127,9 @@ def _wrong_items(counted: Counted, wanted: Expected, *, exact: bool) -> Iterator
             yield f"{name} of an order that does not exist {value}, expected {wanted.invalid}"
 
 
-def _wrong_sums(counted: Counted) -> Iterator[str]:
+def _wrong_sums(counted: Counted, rules: frozenset[Rule]) -> Iterator[str]:
     """Check what must add up in any case, for items that are not known beforehand."""
     items = counted.items
-    stall = items[Item.COMPACT_STALL]
     for whole, parts in (
         (Item.SUCCESS, STEP_ITEMS),
         (Item.FAIL, REASON_ITEMS),
@@ -137,8 +144,9 @@ def _wrong_sums(counted: Counted) -> Iterator[str]:
             f"adaptive {items[Item.ADAPTIVE]} of {items[Item.SLOWPATH]} slowpaths and "
             f"{items[Item.COMPACT]} attempts"
         )
-    if items[Item.COMPACT_DEFERRED] > stall:
-        yield f"compact_deferred {items[Item.COMPACT_DEFERRED]} of {stall} stalls"
+    part_of = _DEFERRED_IN[Rule.DEFERRED_IS_SKIPPED in rules]
+    if items[Item.COMPACT_DEFERRED] > items[part_of]:
+        yield f"compact_deferred {items[Item.COMPACT_DEFERRED]} of {part_of} {items[part_of]}"
 
 
 def _wrong_elsewhere(result: CaseResult, counted: Counted, torture: Torture) -> Iterator[str]:

@@ -13,11 +13,12 @@ the stage high_order_final is about.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from harness.items import Item
 from harness.limits import HAMMER_IRQ_PAIRS, HAMMER_IRQ_SHOTS, HAMMER_PAIRS, HAMMER_THREADS
+from harness.texts.build.rules import Rule
 from harness.texts.guest.torture import CaseResult, Torture
 
 _ATTEMPTS = frozenset(item for item in Item if item.startswith("compact"))
@@ -66,9 +67,13 @@ def _refused(
     tried: int = 0,
     deferred: int = 0,
     raised: int = 0,
+    entered: bool = True,
 ) -> Expected:
-    """Return what `count` requests come to that fail: attempts at compaction by outcome."""
-    early = {Item.FAIL_INJECTED, Item.FAIL_MEMCG}
+    """Return what `count` requests come to that fail: attempts at compaction by outcome.
+
+    `entered` says that they came to the slowpath, as all do but those refused before or after.
+    """
+    entered = entered and reason not in {Item.FAIL_INJECTED, Item.FAIL_MEMCG}
     return Expected(
         ok=0,
         failed=count,
@@ -77,7 +82,7 @@ def _refused(
             Item.REQ: count,
             Item.FAIL: count,
             reason: count,
-            Item.SLOWPATH: 0 if reason in early else count,
+            Item.SLOWPATH: count if entered else 0,
             Item.COMPACT: skipped + tried,
             Item.COMPACT_SKIPPED: skipped,
             Item.COMPACT_STALL: tried,
@@ -178,6 +183,13 @@ _BULK_OWNED: Final[dict[Key, Expected]] = {
     ("bulk_holey", 0): _single(slots_free=12),
     _LIST: _single(slots_free=16),
 }
+# One attempt, in the fast path, and only for orders that a CPU keeps lists of.
+_NOLOCK: Final[dict[Key, Expected]] = {
+    ("nolock_0", 0): _served(8, 0),
+    ("nolock_3", 3): _served(4, 3),
+    ("nolock_4", 4): _invalid(2),
+    ("nolock_drained", 0): _refused(4, _WAIT, entered=False),
+}
 _SLOW: Final[dict[Key, Expected]] = {
     ("min_watermark", 4): _served(4, 4, Item.STEP_MIN_WATERMARK),
     ("reserves", 4): _served(4, 4, Item.STEP_FREELIST),
@@ -254,6 +266,17 @@ LATER: Final[dict[Key, Expected]] = {
 }
 
 
+# Where the compaction before reclaim is a round of the retry loop (Rule.COMPACTS_IN_LOOP).
+_IN_LOOP: Final = {
+    "noretry_deferred": _refused(4, Item.FAIL_NORETRY, tried=8, deferred=8),
+    "memalloc_flag": _refused(4, Item.FAIL_COSTLY, tried=8),
+}
+
+
+def _in_loop(key: Key) -> bool:
+    return key[0].partition(":")[0] in _IN_LOOP
+
+
 def _hammered(cpus: int) -> dict[Key, Expected]:
     count = _HAMMER_FOR_EACH_CPU * cpus
     return {
@@ -266,8 +289,40 @@ def _as_it_went(result: CaseResult) -> Expected:
     return Expected(ok=result.ok, failed=result.failed, pages=result.pages, free=frozenset(Item))
 
 
-def expected(torture: Torture) -> dict[Key, Expected]:
-    """Return what the cases of this guest must come to: the one table of expectations."""
+def _with_rules(expected: Expected, rules: frozenset[Rule]) -> Expected:
+    """Return what a case comes to where attempts that are deferred are no stalls."""
+    deferred = expected.items.get(Item.COMPACT_DEFERRED, 0)
+    if Rule.DEFERRED_IS_SKIPPED not in rules or not deferred:
+        return expected
+    items = dict(expected.items)
+    items[Item.COMPACT_SKIPPED] += deferred
+    for item in (Item.COMPACT_STALL, Item.COMPACT_FAIL):
+        items[item] -= deferred
+    return replace(expected, items=items)
+
+
+def expected(torture: Torture, rules: frozenset[Rule] = frozenset()) -> dict[Key, Expected]:
+    """Return what the cases of this guest must come to: the one table of expectations.
+
+    `rules` are those of its kernel.
+    """
+    table = _by_guest(torture)
+    if Rule.COMPACTS_IN_LOOP in rules:
+        table |= {key: _IN_LOOP[key[0].partition(":")[0]] for key in table if _in_loop(key)}
+    table = {key: _with_rules(each, rules) for key, each in table.items()}
+    if torture.comb.open:
+        # Where others run beside it, a page that held a range may have gone: what needs such a
+        # range is then bound by its sums alone. Larger ones hold more pages that stay.
+        table |= {
+            (result.case, result.order): _as_it_went(result)
+            for result in torture.results
+            if result.case.startswith("costly_8")
+        }
+    return table
+
+
+def _by_guest(torture: Torture) -> dict[Key, Expected]:
+    """Return the cases that there are in this guest, by the rules of 5.15."""
     table = {**_FAST, **_EARLY, **_BULK, **_SLOW, **_hammered(torture.cpus)}
     for result in torture.results:
         if result.case == "hold_fire":  # as many as there was time for
@@ -276,6 +331,8 @@ def expected(torture: Torture) -> dict[Key, Expected]:
         table |= _BULK_OWNED
     if not torture.lists:
         table.pop(_LIST)
+    if torture.nolock:
+        table |= _NOLOCK
     if torture.cpus == 1:
         table |= _ONE_CPU
     else:
@@ -286,12 +343,4 @@ def expected(torture: Torture) -> dict[Key, Expected]:
         table |= LATER
     if torture.cpus > 1:
         table.pop(("min_watermark_sleep:early", 4), None)
-    if torture.comb.open:
-        # Where others run beside it, a page that held a range may have gone: what needs such a
-        # range is then bound by its sums alone. Larger ones hold more pages that stay.
-        table |= {
-            (result.case, result.order): _as_it_went(result)
-            for result in torture.results
-            if result.case.startswith("costly_8")
-        }
     return table

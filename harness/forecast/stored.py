@@ -17,6 +17,7 @@ from harness.forecast.forecast import Prediction
 from harness.forecast.predict import BurstRequest, predict
 from harness.model.load import load_state
 from harness.model.state import GfpClass
+from harness.texts.build.rules import Rule
 from harness.texts.guest.free_dump import parse_free_dump
 from harness.texts.pages import order_of
 from harness.texts.proc.buddyinfo import parse_buddyinfo
@@ -50,9 +51,17 @@ class StoredPrediction:
 
 
 def predict_stage(
-    stage: str, burst: BurstPlan, texts: Mapping[str, bytes], free: bytes
+    stage: str,
+    burst: BurstPlan,
+    texts: Mapping[str, bytes],
+    free: bytes,
+    *,
+    rules: frozenset[Rule] = frozenset(),
 ) -> StoredPrediction:
-    """Predict `stage` from its texts; RecordError if one is absent or damaged."""
+    """Predict `stage` from its texts, by its kernel's `rules`.
+
+    RecordError if a text is absent or damaged.
+    """
     for name in TEXTS:
         if name not in texts:
             raise RecordError(f"{stage}: {name} did not arrive, nothing to predict from; run again")
@@ -65,6 +74,7 @@ def predict_stage(
         thp="thp_fault_alloc" in parse_vmstat(text["before/vmstat"]).counters,
         swap=parse_meminfo(text["before/meminfo"]).swap_kib > 0,
         dump=parse_free_dump(free.decode()),
+        rules=rules,
     )
     prediction = predict(
         state,

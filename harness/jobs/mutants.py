@@ -65,16 +65,19 @@ class Trial:
 def read_mutants(directory: Path, only: Sequence[str], line: str = "") -> tuple[Mutant, ...]:
     """Read all mutants of a directory, or those whose names begin with one of `only`.
 
-    Where the code itself is another on a kernel line, DIRECTORY/LINE/NAME.toml stands for it.
+    Where the code itself is another on a kernel line, DIRECTORY/LINE/NAME.toml stands for it;
+    what no other line has can be mistaken there alone.
     """
-    paths = sorted(directory.glob("*.toml"))
+    found = {path.name: path for path in directory.glob("*.toml")}
+    if line:
+        found |= {path.name: path for path in (directory / line).glob("*.toml")}
+    paths = [found[name] for name in sorted(found)]
     if not paths:
         raise UserError(f"{directory} holds no mutants; name the directory that does")
     chosen = [path for path in paths if not only or path.name.startswith(tuple(only))]
     if not chosen:
         raise UserError(f"no mutant's name begins with {', '.join(only)}; see {directory}")
-    ours = [own if (own := directory / line / path.name).is_file() else path for path in chosen]
-    return tuple(parse_mutant(path.name, path.read_bytes()) for path in ours)
+    return tuple(parse_mutant(path.name, path.read_bytes()) for path in chosen)
 
 
 def mutants(

@@ -30,6 +30,7 @@ from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles
 from harness.stages.key import replay_key
 from harness.stages.run import run_guest, run_key
+from harness.texts.build.rules import rules_in
 from harness.texts.proc.sysctl import Knob, PolicyMode
 from harness.values import CONSOLE_LOG, RAW, Accelerator, RunMode
 
@@ -173,7 +174,14 @@ def _run_replays(
         with cache.building(f"replay-{short(it.identity.digest)}") as scratch:
             folder = scratch / "run"
             with _evidence_kept(folder):
-                run_guest(what, it.identity.stages, settings, folder=folder, cache=cache)
+                run_guest(
+                    what,
+                    it.identity.stages,
+                    settings,
+                    folder=folder,
+                    cache=cache,
+                    rules=rules_in(it.identity.provenance.provides),
+                )
             files = {name: sha256_file(folder / name) for name in _said(folder)}
             digest = run_expected(files).digest
             same = digest == it.expected.digest

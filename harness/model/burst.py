@@ -10,6 +10,7 @@ from harness.model.request import Request
 from harness.model.slowpath import UNBOUNDED, Decision, End, Ladder, Passage
 from harness.model.state import AllocatorState, GfpClass
 from harness.model.world import Limits, World
+from harness.texts.build.rules import Rule
 from harness.texts.pages import Order
 from harness.texts.proc.buddyinfo import FreeArea
 from harness.texts.proc.sysctl import PolicyMode
@@ -98,6 +99,7 @@ class _Run:
             deferrals=tuple(deferral_of(zone.defer) for zone in state.zones),
             dead=self._world.dead,
             short=self._world.short,
+            in_loop=Rule.COMPACTS_IN_LOOP in state.rules,
         )
 
     def perform(self) -> Tally:

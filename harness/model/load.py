@@ -10,6 +10,7 @@ from harness.model.state import (
     RangeState,
     ZoneState,
 )
+from harness.texts.build.rules import Rule
 from harness.texts.guest.free_dump import FreeDump, ZoneDump
 from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.buddyinfo import BuddyInfo
@@ -33,6 +34,7 @@ def load_state(
     thp: bool,
     swap: bool,
     dump: FreeDump | None,
+    rules: frozenset[Rule] = frozenset(),
 ) -> AllocatorState:
     """Return the state; `dump` is exact and goes before the other texts where it has a value.
 
@@ -71,6 +73,7 @@ def load_state(
         watermark_boost_factor=_sysctl(sysctls, "vm.watermark_boost_factor", _DEFAULT_BOOST_FACTOR),
         swap=swap,
         exact_lists=exact,
+        rules=rules,
     )
 
 

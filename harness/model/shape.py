@@ -38,6 +38,7 @@ class ZoneShape:
     managed: int
     marks: Watermarks
     boost_factor: int = 0  # vm.watermark_boost_factor
+    claims: bool = False  # harness.texts.build.rules.Rule.FALLBACK_CLAIMS
 
 
 def mult_frac(value: int, numerator: int, denominator: int) -> int:

@@ -8,7 +8,7 @@ mm/page_alloc.c __alloc_pages_slowpath of 5.15.180 with the series' counters and
   min watermark   may serve it; kswapd is woken first if the class lets it
   first compact   direct reclaim and __GFP_IO only; priority ASYNC, LIGHT in mode light,
                   FULL in mode early
-  NORETRY         gives up here if that was skipped or deferred in every zone
+  NORETRY         gives up here if that was skipped or deferred in every zone (not in 7.3)
   freelist        the same look again; where direct reclaim is not allowed, the last step
   reclaim         may free pages; drains per-CPU lists and the high-atomic reserve on progress
   second compact  always counted; LIGHT (NORETRY: ASYNC), FULL in modes late and early;
@@ -82,6 +82,8 @@ class Ladder:
     dead: Callable[[], tuple[bool, ...]]
     # By zone: it has too few pages for one, even if all but the burst's own were free.
     short: Callable[[], tuple[bool, ...]]
+    # The first compaction is a round of the loop: NORETRY does not give up after it.
+    in_loop: bool = False  # Rule.COMPACTS_IN_LOOP
 
     def eligible(self) -> bool:
         """Whether the policy looks at such a request (mm/buddy_monitor.c)."""
@@ -124,7 +126,7 @@ class Ladder:
         attempt = self._first_attempt(mode)
         if attempt is _Attempt.OPEN:
             return self._open(mode, calls=1, reason="compaction may make a block")
-        if not self.request.noretry or attempt is _Attempt.RAN:
+        if not self.request.noretry or self.in_loop or attempt is _Attempt.RAN:
             return None
         if attempt is _Attempt.UNKNOWN:
             return self._open(mode, calls=1, reason="whether compaction is deferred is unknown")

@@ -8,6 +8,7 @@ Zones stand in the order in which a request for ordinary kernel memory visits th
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.texts.build.rules import Rule
 from harness.texts.pages import Order
 from harness.texts.proc.sysctl import Policy
 
@@ -118,6 +119,7 @@ class AllocatorState:
     watermark_boost_factor: int
     swap: bool  # recorded only: nothing that is exact depends on it
     exact_lists: bool  # False: some count per migratetype is only a lower bound
+    rules: frozenset[Rule] = frozenset()  # where the kernel's allocator is not that of 5.15
 
     def available(self, order: Order) -> int:
         """Blocks of `order` that could be handed out at once if there were no watermarks."""

@@ -6,7 +6,8 @@ is never free (they would be one block), so each is put into a pageblock of its 
 blocks that the burst itself split can merge again. Where the place does matter, when part of
 a pageblock is stolen (how much moves along, and what type it becomes), the two worlds part: in
 the worst each steal brings one block, so that there are as many steals as there can be, and as
-much boost of the watermarks; in the best each brings a whole pageblock.
+much boost of the watermarks; in the best each brings a whole pageblock. Where a fallback claims
+pageblocks (Rule.FALLBACK_CLAIMS), it may try one of each order in vain, and boost each time.
 Blocks too small for the burst, or more of a kind than it can use, are counted but not placed.
 """
 
@@ -18,6 +19,7 @@ from harness.model.request import Request
 from harness.model.shape import MIGRATE_TYPES, Watermarks, ZoneShape, mult_frac
 from harness.model.state import AllocatorState, Migratetype, ZoneState
 from harness.model.zone import Zone
+from harness.texts.build.rules import Rule
 from harness.texts.pages import MAX_ORDER, ORDERS, Order
 from harness.texts.proc.buddyinfo import FreeArea
 
@@ -96,6 +98,8 @@ class World:
             self._since_steal[place] += 1
             if self._limits.best:
                 zone.boost = min(zone.boost, self._least_boost(place))
+            elif zone.shape.claims:
+                zone.boost = max(zone.boost, self._most_boost(place))
 
     def give(self, block: Block) -> None:
         """Free a block of the burst."""
@@ -160,6 +164,13 @@ class World:
         blocks = 1 << (shift - self._request.order)
         steals = -(-self._since_steal[place] // blocks)
         return min(self._highest_boost(place), initial + (steals << shift))
+
+    def _most_boost(self, place: int) -> int:
+        """Return the boost if each fallback had tried to claim a block of every order in vain."""
+        shift = self._state.pageblock_order
+        tries = self._since_steal[place] * max(1, shift - self._request.order)
+        initial = self._state.zones[place].boost
+        return min(self._highest_boost(place), initial + (tries << shift))
 
     def _highest_boost(self, place: int) -> int:
         zone = self.allocator.zones[place]
@@ -236,6 +247,7 @@ class World:
             managed=state.managed,
             marks=Watermarks(min=state.min, low=state.low, high=state.high, reserve=state.reserve),
             boost_factor=self._state.watermark_boost_factor,
+            claims=Rule.FALLBACK_CLAIMS in self._state.rules,
         )
 
     def _on_pcp(self, state: ZoneState) -> int:

@@ -105,23 +105,24 @@ class Zone:
         """Take from the smallest sufficient list of a type; -1 if none (__rmqueue_smallest)."""
         lists = self._lists
         for code in range(1 + MIGRATE_TYPES * order + migratetype, len(lists), MIGRATE_TYPES):
-            members = lists[code]
-            if not members:
-                continue
-            pfn, _ = members.popitem()
-            code_at = self._code_at
-            code_at[pfn] = 0
-            # mm/page_alloc.c expand: the upper halves go back, largest first
-            size = 1 << ((code - 1) >> 2)
-            lowest = 1 << order
-            while size > lowest:
-                size >>= 1
-                code -= MIGRATE_TYPES  # noqa: PLW2901  # the loop ends here
-                lists[code][pfn + size] = None
-                code_at[pfn + size] = code
-            self.free_pages -= lowest
-            return pfn
+            if lists[code]:
+                return self._cut(code, order)
         return -1
+
+    def _cut(self, code: int, order: int) -> int:
+        """Take the head of a list, of which the upper halves go back, largest first (expand)."""
+        lists, code_at = self._lists, self._code_at
+        pfn, _ = lists[code].popitem()
+        code_at[pfn] = 0
+        size = 1 << ((code - 1) >> 2)
+        lowest = 1 << order
+        while size > lowest:
+            size >>= 1
+            code -= MIGRATE_TYPES
+            lists[code][pfn + size] = None
+            code_at[pfn + size] = code
+        self.free_pages -= lowest
+        return pfn
 
     def rmqueue(
         self, order: int, migratetype: int, *, nofragment: bool = False, movable: bool = False
@@ -131,6 +132,12 @@ class Zone:
         `movable` says that compaction could move it: steal_suitable_fallback counts such pages.
         """
         pfn = self.rmqueue_smallest(order, migratetype)
+        if pfn < 0 and self.shape.claims:
+            pfn = self._claim(order, migratetype, nofragment=nofragment)
+            if pfn < 0 and not nofragment:
+                pfn = self._take_other(order, migratetype)
+            if pfn < 0:
+                return -1
         while pfn < 0:
             if not self._fallback(order, migratetype, nofragment=nofragment):
                 return -1
@@ -224,6 +231,65 @@ class Zone:
             return True
         return False
 
+    def _claim(self, order: int, wanted: int, *, nofragment: bool) -> int:
+        """Make a pageblock one of the wanted type, if most of it suits, and take from it; else -1.
+
+        mm/page_alloc.c __rmqueue_claim and try_to_claim_block (6.12: try_to_steal_block).
+        """
+        shift = self._block_shift
+        lowest = max(order, shift) if nofragment else order
+        for current in range(_LARGEST, lowest - 1, -1):
+            other = self._suitable_fallback(current, wanted)
+            if other < 0:
+                continue
+            if not self.can_steal(current, wanted):
+                break
+            code = 1 + MIGRATE_TYPES * current + other
+            first = next(reversed(self._lists[code]))
+            old_type = self.pageblock_type(first)
+            if old_type == HIGHATOMIC:
+                continue
+            if current >= shift:
+                for block in range(1 << (current - shift)):
+                    self._types[(first >> shift) + block] = wanted
+                # The wanted type has no other block of the order, or it would have been taken.
+                self._move(first, current, wanted)
+                return self.rmqueue_smallest(order, wanted)
+            self.steals += 1
+            self._boost()
+            if self._claims(first, old_type, wanted):
+                return self.rmqueue_smallest(order, wanted)
+        return -1
+
+    def _claims(self, pfn: int, old_type: int, wanted: int) -> bool:
+        """Whether enough of a pageblock is free or alike; then it is of the wanted type."""
+        shift = self._block_shift
+        first = pfn & -(1 << shift)
+        if first < self.shape.start_pfn or first + (1 << shift) > self.shape.end_pfn:
+            return False
+        free = sum(1 << order for _, order in self._free_within(first))
+        movable = self._movable.count(1, first, first + (1 << shift))
+        if wanted == MOVABLE:
+            alike = movable
+        elif old_type == MOVABLE:
+            alike = (1 << shift) - (free + movable)
+        else:
+            alike = 0
+        if free + alike < 1 << (shift - 1):
+            return False
+        self._move_pageblock(pfn, wanted)
+        self.set_pageblock_type(pfn, wanted)
+        return True
+
+    def _take_other(self, order: int, wanted: int) -> int:
+        """Take the smallest block of another type; its rest stays on its list (__rmqueue_steal)."""
+        for current in range(order, MAX_ORDER):
+            other = self._suitable_fallback(current, wanted)
+            if other >= 0:
+                self.steals += 1
+                return self._cut(1 + MIGRATE_TYPES * current + other, order)
+        return -1
+
     def can_steal(self, order: int, wanted: int) -> bool:
         """Whether all that is free in the pageblock may be taken (can_steal_fallback)."""
         return order >= self._block_shift // 2 or wanted in (RECLAIMABLE, UNMOVABLE)
@@ -289,18 +355,21 @@ class Zone:
         if end > self.shape.end_pfn:
             return 0, 0
         moved = 0
+        for at, order in self._free_within(first):
+            self._move(at, order, wanted)
+            moved += 1 << order
+        return moved, self._movable.count(1, first, end)
+
+    def _free_within(self, first: int) -> Iterator[tuple[int, int]]:
+        """Yield the free blocks that begin in a pageblock, from `first` on: page, order."""
         code_at = self._code_at
-        at = first
+        at, end = first, (first | ((1 << self._block_shift) - 1)) + 1
         while at < end:
             code = code_at[at]
+            order = (code - 1) >> 2 if code else 0
             if code:
-                order = (code - 1) >> 2
-                self._move(at, order, wanted)
-                moved += 1 << order
-                at += 1 << order
-            else:
-                at += 1
-        return moved, self._movable.count(1, first, end)
+                yield at, order
+            at += 1 << order
 
     def _move(self, pfn: int, order: int, wanted: int) -> None:
         """mm/page_alloc.c move_to_free_list: to the tail."""

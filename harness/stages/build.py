@@ -19,6 +19,7 @@ from harness.host.progress import progress
 from harness.stages.configure import BASE_FLAVOUR, configure, fragment_for
 from harness.texts.build.build_log import first_error
 from harness.texts.build.kconfig import UserConfig
+from harness.texts.build.rules import Rule, rules_in
 from harness.values import Counters, KernelBuild, PatchedTree
 
 logger = logging.getLogger("build")
@@ -128,6 +129,13 @@ def _keep(slot: Slot, scratch: Path) -> None:
         shutil.copy2(slot.objects / name, target)
 
 
+def _provided(tree: PatchedTree, counters: Counters) -> tuple[str, ...]:
+    """Without the monitor a kernel has the rules of its line, and nothing of the series."""
+    if counters is not Counters.NONE:
+        return tree.provides
+    return tuple(rule.word for rule in Rule if rule in rules_in(tree.provides))
+
+
 def _describe(
     *,
     tree: PatchedTree,
@@ -152,7 +160,7 @@ def _describe(
         tree=tree,
         flavour=flavour,
         counters=counters,
-        provides=() if counters is Counters.NONE else tree.provides,
+        provides=_provided(tree, counters),
         config_digest=config_digest,
         compiler=compiler,
         release=release,

@@ -16,6 +16,7 @@ from harness.host.files import atomic_write
 from harness.host.freeze import FreezePipe
 from harness.host.results import members_below
 from harness.stages.boot import RESULTS, RunSettings
+from harness.texts.build.rules import Rule
 from harness.values import PREDICTIONS, RunMode, StagePlan
 
 logger = logging.getLogger("run")
@@ -39,12 +40,19 @@ class Oracle:
     """Answers each paused stage with a prediction, then lets the guest go on."""
 
     def __init__(
-        self, plan: Sequence[StagePlan], folder: Path, pipe: FreezePipe, slowdown: float
+        self,
+        plan: Sequence[StagePlan],
+        folder: Path,
+        pipe: FreezePipe,
+        slowdown: float,
+        *,
+        rules: frozenset[Rule],
     ) -> None:
         self._bursts = {stage.name: stage.burst for stage in plan if stage.burst is not None}
         self._folder = folder
         self._pipe = pipe
         self._slowdown = slowdown
+        self._rules = rules
 
     def note(self, event: status_channel.Event) -> None:
         """Predict if the guest says that a stage is ready for it."""
@@ -63,7 +71,7 @@ class Oracle:
         started_s = time.monotonic()
         with (self._folder / RESULTS).open("rb") as stream:
             texts = members_below(stream, f"{stage}/before")
-        stored = predict_stage(stage, burst, texts, free)
+        stored = predict_stage(stage, burst, texts, free, rules=self._rules)
         atomic_write(self._folder / PREDICTIONS / f"{stage}.{FREE}", free)
         atomic_write(self._folder / PREDICTIONS / f"{stage}.json", encode(stored))
         logger.debug("stage %s predicted in %.3f s", stage, time.monotonic() - started_s)

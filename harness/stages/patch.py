@@ -12,7 +12,7 @@ from harness.encoding import encode
 from harness.host import pristine, source_tree
 from harness.host.cache import Cache
 from harness.host.few_files import put_back
-from harness.host.series import Series, no_series, series_for
+from harness.host.series import Series, line_named, no_series, series_for
 from harness.stages.apply import Step, applied, few_in, steps_of
 from harness.texts.build.edit import Edit
 from harness.texts.build.provides import provided
@@ -43,7 +43,8 @@ def patch(
     edit = edit and edit.renamed(series.renames)
     names = tuple(step.name for step in steps) + ((edit.name,) if edit else ())
     by_patch = ChainMap(*({**each.provides} for each in (series, *changes)))
-    provides = provided(by_patch, names)
+    rules = line_named(source.line).rules
+    provides = (*provided(by_patch, names), *(rule.word for rule in rules))
     asked = sha256_text(
         *("patch", RECIPE_VERSION, source.digest, series.name),
         *(part for step in steps for part in step.digests),

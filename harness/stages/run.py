@@ -27,6 +27,7 @@ from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles, boot_files, require_unaltered
 from harness.stages.forecast import Oracle, predictable
 from harness.stages.key import provenance, replay_key
+from harness.texts.build.rules import Rule, rules_in
 from harness.values import (
     CONSOLE_LOG,
     RAW,
@@ -77,7 +78,10 @@ def run(
     """Boot, run all stages, and leave folder/raw/<stage>/ complete and checked."""
     plan = predictable(plan, settings)
     what = boot_files(build, image)
-    key = run_guest(what, plan, settings, folder=folder, cache=cache, progress=progress)
+    rules = rules_in(build.provides)
+    key = run_guest(
+        what, plan, settings, folder=folder, cache=cache, progress=progress, rules=rules
+    )
     return run_identity(key, provenance(build, image), plan, scale=settings.scale)
 
 
@@ -89,8 +93,12 @@ def run_guest(
     folder: Path,
     cache: Cache,
     progress: Progress = lambda _name, _index, _count: None,
+    rules: frozenset[Rule] = frozenset(),
 ) -> ReplayKey:
-    """Run all stages in a guest of two files, wherever they came from; return what executed."""
+    """Run all stages in a guest of two files, wherever they came from; return what executed.
+
+    Bursts are predicted by the kernel's `rules`.
+    """
     text = plan_text(plan)
     require_unaltered(what)
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +110,7 @@ def run_guest(
         slowdown=speed.slowdown,
         stage_limit_s={stage.name: _limit_s(stage, speed) for stage in plan},
     )
-    job = _Job(what, plan, settings, folder, speed, facts, _Clock(plan, facts, progress))
+    job = _Job(what, plan, settings, folder, speed, facts, _Clock(plan, facts, progress), rules)
     try:
         is_repeatable = settings.mode is RunMode.REPEATABLE
         spec = _run_repeatable(job, text) if is_repeatable else _run_live(job)
@@ -135,6 +143,7 @@ class _Job:
     speed: Speed
     facts: HostFacts
     clock: "_Clock"
+    rules: frozenset[Rule]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -197,7 +206,13 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
         (private / _PLAN).write_text(plan)
         spec = _repeatable_spec(job.what, job.settings, job.speed, job.folder, private)
         pipe = stack.enter_context(FreezePipe(private / _FREEZE))
-        oracle = Oracle(job.plan, job.folder, pipe, job.speed.slowdown)
+        oracle = Oracle(
+            job.plan,
+            job.folder,
+            pipe,
+            job.speed.slowdown,
+            rules=job.rules,
+        )
 
         def heed(event: status_channel.Event) -> None:
             job.clock.note(event)

@@ -5,6 +5,7 @@ line.toml is read into Structs, which refuse a word that is misspelt:
 
     versions = ["6.1"]            # VERSION.PATCHLEVEL of the kernels it covers
     series = true                 # false: `config` holds, but the series is not made for it
+    rules = ["fallback_claims"]   # where its allocator differs (harness.texts.build.rules)
 
     [[known]]                     # sources whose files are known, by git's blob ids
     release = "6.1.192"
@@ -33,6 +34,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.errors import UserError
+from harness.texts.build.rules import Rule
 
 UPSTREAM = "upstream"
 PAGE_ALLOC = "mm/page_alloc.c"
@@ -59,6 +61,7 @@ class _LineFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     known: list[Known] = []
     config: dict[str, str] = {}
     rename: list[Rename] = []
+    rules: list[Rule] = []
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +73,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     known: tuple[Known, ...]
     config: Mapping[str, str]  # fragment by flavour
     renames: tuple[Rename, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     def page_alloc_is_upstream(self, release: str, blob: str) -> bool | None:
         """Whether this is upstream's own mm/page_alloc.c; None where upstream's is not known."""
@@ -96,6 +100,7 @@ def parse_line(name: str, data: bytes) -> Line:
         known=tuple(file.known),
         config=file.config,
         renames=tuple(file.rename),
+        rules=tuple(file.rules),
     )
 
 

@@ -2,6 +2,7 @@
 """What kmod/alloc_torture reports of its cases, as vm/guest/scripts/run_torture.sh prints it.
 
     alloc_torture 1 cpus=N page_owner=0|1 policy=0|1 [last_resort=0|1] [lists=0|1]
+        [nolock=0|1]
     case=NAME order=N requests=N ok=N failed=N pages=N quiet=0|1 [elsewhere=N invalid_req=N
         invalid_fail=N req=N ... fail_nofail_atomic=N]                 one line for each order
     blocks=N kept=N freed=N plugged=N                                  kmod/unmovable_comb
@@ -72,6 +73,7 @@ class Torture:
     policy: bool  # whether the kernel has the policy's knobs
     last_resort: bool  # and among its modes those that act at the end
     lists: bool  # whether the kernel gives batches as a list, too (up to 6.13)
+    nolock: bool  # whether it has requests that wait for no lock
     results: tuple[CaseResult, ...]
     comb: Comb
     reads: int  # of /proc/buddy_monitor while interrupts allocated; 0 without the monitor
@@ -94,6 +96,7 @@ def parse_torture(text: str) -> Torture:
         policy=_flag(world, "policy"),
         last_resort=_flag({"last_resort": "0"} | world, "last_resort"),
         lists=_flag({"lists": "1"} | world, "lists"),
+        nolock=_flag({"nolock": "0"} | world, "nolock"),
         results=results,
         comb=_comb(lines),
         reads=_natural(reader, "reads"),

@@ -14,6 +14,7 @@ from harness.checks.torture_table import LATER, expected
 from harness.errors import RecordError
 from harness.items import Item
 from harness.record.run import RunRecord
+from harness.texts.build.rules import Rule
 from harness.texts.guest.torture import parse_torture
 
 TEXT = (Path(__file__).parents[2] / "data/kernel-5.15/torture.txt").read_text()
@@ -67,6 +68,31 @@ def test_a_kernel_with_all_modes_must_have_their_cases() -> None:
     assert judged(EARLIER.replace("last_resort=0\n", "last_resort=1\n", 1))[EXITS].status is (
         Status.FAILED
     )
+
+
+def test_a_kernel_with_other_rules_has_other_counts() -> None:
+    table = expected(parse_torture(TEXT))
+    loop = expected(parse_torture(TEXT), frozenset(Rule))
+    costly, deferred = ("costly", 10), ("costly_deferred", 10)
+
+    assert loop.keys() == table.keys()
+    assert loop[costly] == table[costly]
+    assert loop[deferred].items[Item.COMPACT] == table[deferred].items[Item.COMPACT] == 8
+    assert loop[deferred].items[Item.COMPACT_SKIPPED] == loop[deferred].items[Item.COMPACT_DEFERRED]
+    assert loop[deferred].items[Item.COMPACT_STALL] == loop[deferred].items[Item.COMPACT_FAIL] == 0
+    for case in ("noretry_deferred", "noretry_deferred:early", "noretry_deferred:last"):
+        assert loop[case, 10].items[Item.FAIL_NORETRY] == 4
+        assert loop[case, 10].items[Item.COMPACT] == 8
+    assert loop["memalloc_flag:clear", 10].items[Item.COMPACT_STALL] == 8
+
+
+def test_a_kernel_with_requests_that_wait_for_no_lock_must_have_their_cases() -> None:
+    table = expected(parse_torture(TEXT.replace("last_resort=1\n", "last_resort=1 nolock=1\n", 1)))
+    drained = table["nolock_drained", 0]
+
+    assert table["nolock_4", 4].invalid == 2
+    assert (drained.items[Item.FAIL], drained.items[Item.SLOWPATH]) == (4, 0)
+    assert not any(case.startswith("nolock") for case, _ in expected(parse_torture(TEXT)))
 
 
 def test_no_item_of_any_case_may_be_off_by_one() -> None:

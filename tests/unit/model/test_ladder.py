@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Deferral, suitability and the ladder's exits."""
 
+from dataclasses import replace
+
 import pytest
 from model_states import policy
 
@@ -220,6 +222,14 @@ def test_noretry_stops_where_every_zone_is_deferred_but_counts_each_time() -> No
     steps = ladder(zone(9000), GfpClass.NORETRY, dead=True, deferral=deferral)
     calls = [steps.climb(PolicyMode.OFF).compact[0] for _ in range(9)]
     assert calls == [1] * 7 + [2, 2]
+
+
+def test_noretry_goes_on_where_compaction_is_a_round_of_the_loop() -> None:
+    deferral = Deferral(shift=3, considered=0, order_failed=10)
+    steps = replace(
+        ladder(zone(9000), GfpClass.NORETRY, dead=True, deferral=deferral), in_loop=True
+    )
+    assert [steps.climb(PolicyMode.OFF).compact for _ in range(9)] == [(2, 2)] * 9
 
 
 def test_the_movable_type_is_only_spared_the_first_attempt_up_to_order_three() -> None:

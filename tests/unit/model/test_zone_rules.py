@@ -129,6 +129,69 @@ def test_stealing_moves_what_is_free_and_claims_a_pageblock_half_free_or_alike()
     assert zone.pageblock_type(600) == MOVABLE
 
 
+def claiming() -> Zone:
+    """Return a zone of which no page is free, with the fallbacks of 6.12 and later."""
+    return Zone(replace(SHAPE, claims=True))
+
+
+def test_a_fallback_that_cannot_claim_takes_the_smallest_block_and_leaves_its_rest() -> None:
+    """The pageblocks are reclaimable: what is used in them counts as nobody's.
+
+    pageblock 1  |free 5|used ...          |
+    pageblock 2  |free 6|used ...          |
+    Expect order 4 from pageblock 1, its other half still reclaimable, a boost for each in vain.
+    """
+    zone = claiming()
+    for first, order in ((512, 5), (1024, 6)):
+        zone.set_pageblock_type(first, RECLAIMABLE)
+        zone.add_free(first, order, RECLAIMABLE)
+    assert zone.rmqueue(4, UNMOVABLE) == 512
+    assert sorted(zone.free_blocks()) == [(528, 4, RECLAIMABLE), (1024, 6, RECLAIMABLE)]
+    assert [zone.pageblock_type(pfn) for pfn in (512, 1024)] == [RECLAIMABLE] * 2
+    assert zone.boost == 2 * 512
+
+
+def test_a_fallback_claims_a_pageblock_of_which_half_is_free_or_alike() -> None:
+    """The largest block first, whose pageblock then gives what is asked for, smallest first.
+
+    pageblock 1  |free 8       |used ...|free 3|used ...|
+    Expect the block of order 3, and all that is free in the pageblock to be unmovable.
+    """
+    zone = claiming()
+    zone.set_pageblock_type(512, RECLAIMABLE)
+    zone.add_free(512, 8, RECLAIMABLE)
+    zone.add_free(800, 3, RECLAIMABLE)
+    assert zone.rmqueue(3, UNMOVABLE) == 800
+    assert zone.pageblock_type(600) == UNMOVABLE
+    assert list(zone.free_blocks()) == [(512, 8, UNMOVABLE)]
+    assert zone.boost == 512
+    # Of a movable pageblock, what is neither free nor movable counts as alike.
+    zone = claiming()
+    zone.add_free(512, 7, MOVABLE)
+    assert zone.rmqueue(7, UNMOVABLE) == 512
+    assert zone.pageblock_type(600) == UNMOVABLE
+
+
+def test_a_fallback_takes_a_whole_pageblock_without_a_boost_and_no_other_if_told() -> None:
+    zone = claiming()
+    zone.set_pageblock_type(512, RECLAIMABLE)
+    zone.add_free(512, 8, RECLAIMABLE)
+    assert zone.rmqueue(4, UNMOVABLE, nofragment=True) == -1
+    zone.add_free(1024, 9, MOVABLE)
+    assert zone.rmqueue(4, UNMOVABLE, nofragment=True) == 1024
+    assert zone.pageblock_type(1024) == UNMOVABLE
+    assert (zone.boost, zone.steals) == (0, 0)
+
+
+def test_a_small_movable_request_claims_no_pageblock() -> None:
+    zone = claiming()
+    zone.set_pageblock_type(512, UNMOVABLE)
+    zone.add_free(512, 3, UNMOVABLE)
+    assert zone.rmqueue(0, MOVABLE) == 512
+    assert zone.count(0, UNMOVABLE) == zone.count(1, UNMOVABLE) == zone.count(2, UNMOVABLE) == 1
+    assert zone.boost == 0
+
+
 def test_a_whole_pageblock_is_taken_without_a_boost() -> None:
     zone = empty()
     zone.add_free(0, 10, MOVABLE)

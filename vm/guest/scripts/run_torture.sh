@@ -7,9 +7,10 @@
 # The cases are those of kmod/torture_cases.c; this script makes the world in
 # which each of them runs: fault injection, a small control group, memory in
 # which no large block can be made, the policy's knobs. A line
-#   alloc_torture 1 cpus=N page_owner=0|1 policy=0|1 last_resort=0|1 [lists=0]
-# comes first, with lists=0 on a kernel whose batches go to an array only, then
-# the results of the cases, last "end cases=N".
+#   alloc_torture 1 cpus=N page_owner=0|1 policy=0|1 last_resort=0|1 [lists=0] [nolock=1]
+# comes first, with lists=0 on a kernel whose batches go to an array only, with
+# nolock=1 on one that has requests that wait for no lock, then the results of
+# the cases, last "end cases=N".
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib.sh"
@@ -268,12 +269,18 @@ if grep -qx bulk_list "$results/cases"; then
 else
 	lists=" lists=0"
 fi
+unlocked=
+nolock=
+if grep -qx nolock_0 "$results/cases"; then
+	unlocked="nolock_0 nolock_3 nolock_4 nolock_drained"
+	nolock=" nolock=1"
+fi
 echo "alloc_torture 1 cpus=$(nproc) page_owner=$owner policy=$knob" \
-	"last_resort=$last$lists"
+	"last_resort=$last$lists$nolock"
 for order in 0 1 2 3 4 5 6 7 8 9 10; do
 	run "fast_$order"
 done
-for each in kernel_4 kernel_10 invalid_11 invalid_20 $batches bulk_drained \
+for each in kernel_4 kernel_10 invalid_11 invalid_20 $batches bulk_drained $unlocked \
 	nofail_0 nofail_1 min_watermark \
 	reserves drained; do
 	run "$each"
