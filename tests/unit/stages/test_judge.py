@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`buddylab judge` on the fake kernel: verdicts, exit codes, what is run, a bisection."""
+
+import os
+import subprocess  # noqa: TID251 - git, as a user types it
+from collections.abc import Callable
+from pathlib import Path
+
+import fake_guest
+import judging_guests
+import pytest
+from command_line import CHILDS_PATH
+from judging_guests import DIES, FEWER, PANICS, ByKernel
+
+from harness import pipeline
+from harness.cli.main import main
+from harness.errors import Exit
+from harness.host.cache import Cache
+from harness.jobs import judge
+
+pytestmark = pytest.mark.timeout(600)
+
+FILE = "mm/page_alloc.c"
+PLAN = """
+name = "trial"
+why = "a trial"
+memory_mib = 512
+seeds = [1, 2, 3, 4, 5, 6]
+baseline = "stock"
+[[states]]
+name = "kept"
+prepare = "make"
+[[bursts]]
+name = "ten"
+order = 10
+[[arms]]
+name = "stock"
+"""
+NEUTRAL = ("int two;", "int two; /* as before */")
+BUILDS_NOT = (
+    "bzImage:\n",
+    "bzImage:\n\t@echo \"mm/page_alloc.c:3:5: error: expected ';'\"; exit 1\n",
+)
+
+
+def git(repository: Path, *words: str) -> str:
+    who = ["-c", "user.name=A", "-c", "user.email=a@b"]
+    done = subprocess.run(
+        ["git", *who, *words], cwd=repository, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(
+    fake_kernel: Path, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The fake kernel as a repository that stands still, with a plan; another folder to be in."""
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    assert cache.root.parent == tmp_path
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/plan.toml").write_text(PLAN)
+    monkeypatch.chdir(tmp_path / "work")
+    git(fake_kernel, "init", "-q")
+    git(fake_kernel, "add", ".")
+    git(fake_kernel, "commit", "-qm", "the base")
+    return fake_kernel
+
+
+@pytest.fixture
+def guests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ByKernel:
+    monkeypatch.setattr(pipeline, "guest", None)  # put back afterwards
+    monkeypatch.setattr(judge, "judge", judge.judge)
+    return judging_guests.install(tmp_path)
+
+
+@pytest.fixture
+def judged(repository: Path, guests: ByKernel) -> Callable[..., int]:
+    """Judge what lines of the kernel become, or a change by its name."""
+
+    def run(change: str | tuple[str, str], *more: str, file: str = FILE) -> int:
+        if isinstance(change, tuple):
+            commit(repository, *change, file=file)
+            patch = Path("change.patch")
+            patch.write_text(git(repository, "show", "--format=email") + "\n")
+            git(repository, "checkout", "-q", "HEAD~1")
+            change = str(patch)
+        words = ["--kernel", str(repository), "--plan", "plan.toml", "--jobs", "1", *more]
+        return main(["judge", change, *words])
+
+    assert guests.boots == 0
+    return run
+
+
+def commit(repository: Path, old: str, new: str, *, file: str = FILE) -> str:
+    path = repository / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    git(repository, "commit", "-qam", f"{old.strip()} to {new.strip()}")
+    return git(repository, "rev-parse", "HEAD")
+
+
+def test_a_worse_change_is_told_in_one_line_and_a_mail(
+    judged: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judged(("int two;", FEWER), "--mail") == Exit.OK
+    said = capsys.readouterr().out
+    (line,) = [line for line in said.splitlines() if line.startswith("WORSE (change): got worse")]
+
+    assert "blocks -20 % -20 [-20, -20] (kept ten; A/A +0 [+0, +0])" in line
+    assert "N = 6 seeds" in line
+    assert "again: buddylab judge change.patch --kernel" in line
+    assert "change.patch: worse (change)" in said
+    (folder,) = Path("runs").iterdir()
+    assert {"verdict.md", "mail.txt", "report.md", "plan.toml", "changes"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert (folder / "changes/0001-change.patch").read_bytes() == Path("change.patch").read_bytes()
+
+
+def test_the_base_is_run_once_for_all_changes(
+    judged: Callable[..., int], guests: ByKernel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judged(NEUTRAL) == Exit.OK
+    assert "NO DIFFERENCE (change)" in capsys.readouterr().out
+    assert guests.boots == 3 * 6
+    assert judged(("int two;", FEWER)) == Exit.OK
+    assert "WORSE (change)" in capsys.readouterr().out
+    assert guests.boots == 4 * 6
+    assert judged("change.patch") == Exit.OK
+    assert guests.boots == 4 * 6
+
+
+def test_a_change_of_no_code_is_the_same_image(
+    judged: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    change = ("NAME = Not A Kernel", "NAME = Still Not A Kernel")
+    assert judged(change, file="Makefile") == Exit.OK
+    assert "the same image, so from the same memory" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "file", "code", "told"),
+    [
+        (
+            ("int two;", PANICS),
+            FILE,
+            Exit.GUEST_LOST,
+            "kernel change: guest lost (panic): ",
+        ),
+        (("int two;", DIES), FILE, Exit.GUEST_LOST, "stood in compact_zone"),
+        (
+            BUILDS_NOT,
+            "Makefile",
+            Exit.STAGE,
+            "kernel change: build: mm/page_alloc.c:3:5: error: expected ';'",
+        ),
+    ],
+)
+def test_what_does_not_build_or_boot_is_skipped_in_a_bisection(  # noqa: PLR0917
+    judged: Callable[..., int],
+    caplog: pytest.LogCaptureFixture,
+    change: tuple[str, str],
+    file: str,
+    code: Exit,
+    told: str,
+) -> None:
+    assert judged(change, file=file) == code
+    assert told in caplog.text
+    assert judged("change.patch", "--expect", "blocks not_less base") == Exit.UNTESTABLE
+
+
+def test_what_has_no_place_is_told_with_what_stands_there(
+    judged: Callable[..., int], repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert judged(NEUTRAL) == Exit.OK
+    commit(repository, "int two;\n", "int deux;\n")
+    commit(repository, "int one;\n", "int un;\n")
+    commit(repository, "int three;\n", "int trois;\n")
+    assert judged("change.patch") == Exit.STAGE
+    assert "kernel change: patch: change.patch" in caplog.text.replace("0001-change", "change")
+    assert "mm/page_alloc.c, hunk 1" in caplog.text
+    assert "rebase the change on this source" in caplog.text
+    assert judged("change.patch", "--expect", "blocks more base") == Exit.UNTESTABLE
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "told"),
+    [
+        ("absent.patch", (), "absent.patch is no change: there is no such file"),
+        ("HEAD..HEAD", (), "HEAD..HEAD is empty: both commits have the same tree"),
+        ("HEAD..nowhere", (), "has no commit nowhere"),
+        ("patch", ("--config", "bad.config"), "bad.config:1: 'CONFIG_X' is no option"),
+        ("patch", ("--plan", "policy.toml"), "has no mode clear of the policy; it has none"),
+        ("patch", ("--plan", "kernels.toml"), "arm stock names the kernel 'unpatched'"),
+    ],
+)
+def test_bad_input_is_told_and_ends_a_bisection(  # noqa: PLR0917
+    judged: Callable[..., int],
+    repository: Path,
+    caplog: pytest.LogCaptureFixture,
+    change: str,
+    more: tuple[str, ...],
+    told: str,
+) -> None:
+    Path("bad.config").write_text("CONFIG_X\n")
+    Path("policy.toml").write_text(f'{PLAN}policy = "clear"\n')
+    Path("kernels.toml").write_text(f'{PLAN}kernel = "unpatched"\n')
+    commit(repository, *NEUTRAL)
+    Path("patch").write_text(git(repository, "show", "--format=email") + "\n")
+    git(repository, "checkout", "-q", "HEAD~1")
+
+    assert judged(change, *more) == Exit.USAGE
+    assert told in caplog.text
+    assert judged(change, *more, "--expect", "blocks more base") == Exit.UNKNOWN
+
+
+def test_an_expectation_gives_the_exit_code(
+    judged: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judged(("int two;", FEWER), "--expect", "blocks less base") == Exit.OK
+    assert "EXPECTED blocks less base: holds in 1 of 1" in capsys.readouterr().out
+    missed = judged("change.patch", "--expect", "blocks not_less base")
+    assert missed == Exit.CHECK_FAILED
+    assert (
+        "EXPECTED blocks not_less base: missed in 1 of 1: blocks -20 %" in capsys.readouterr().out
+    )
+
+
+def test_each_patch_of_a_range_has_a_verdict(
+    judged: Callable[..., int], repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = git(repository, "rev-parse", "HEAD")
+    commit(repository, "int four;", "int vier;")
+    commit(repository, "int two;", FEWER)
+    commit(repository, "int five;", "int cinq;")
+    assert judged(f"{first}..HEAD", "--each-patch") == Exit.OK
+    said = capsys.readouterr().out.splitlines()
+
+    assert [line.partition(":")[0] for line in said[:3]] == [
+        "NO DIFFERENCE (change-1)",
+        "WORSE (change-2)",
+        "WORSE (change)",
+    ]
+
+
+def test_git_bisect_finds_the_commit_that_made_it_worse(
+    repository: Path, tmp_path: Path, cache: Cache
+) -> None:
+    """The example of docs/judging.md."""
+    good = git(repository, "rev-parse", "HEAD")
+    commit(repository, "int five;", "int cinq;")
+    commit(repository, *BUILDS_NOT, file="Makefile")
+    commit(repository, *reversed(BUILDS_NOT), file="Makefile")
+    bad = commit(repository, "int two;", FEWER)
+    commit(repository, "int four;", "int vier;")
+    git(repository, "bisect", "start", "HEAD", good)
+    done = subprocess.run(
+        [
+            *("git", "bisect", "run", *judging_guests.program()),
+            *(
+                "judge",
+                f"{good}..HEAD",
+                "--kernel",
+                ".",
+                "--plan",
+                str(Path("plan.toml").absolute()),
+            ),
+            *("--expect", "blocks not_less base"),
+        ],
+        cwd=repository,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": CHILDS_PATH,
+            judging_guests.FOLDER: str(tmp_path),
+            "BUDDYLAB_CACHE": str(cache.root),
+        },
+    )
+
+    assert f"{bad} is the first bad commit" in done.stdout, done.stdout
+    assert "kernel change: build: mm/page_alloc.c:3:5: error" in done.stdout
