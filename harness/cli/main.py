@@ -22,8 +22,8 @@ _AGAIN_S = 0.01
 
 EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
 4 a stage failed, 5 the guest was lost, 70 a bug in buddylab (the message names the file with the
-bug report), 130 interrupted. The cache is $BUDDYLAB_CACHE or the platform's cache directory; QEMU
-is $BUDDYLAB_QEMU or the one in PATH."""
+bug report), 130 interrupted, and with judge --expect 125 and 129. The cache is $BUDDYLAB_CACHE or
+the platform's cache directory; QEMU is $BUDDYLAB_QEMU or the one in PATH."""
 
 
 def parser(known: Mapping[str, Verb]) -> argparse.ArgumentParser:

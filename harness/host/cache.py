@@ -11,6 +11,7 @@ the cache is: it can be moved and copied.
     slots/<name>/         working directories of make, reused between builds
     kernels/<key>/        what a build left
     guests/<key>/         initramfs
+    arms/<key>/, states/<key>/  texts of arms that were judged, and of their preparing guests
     stamps/               how the files of trees were listed when they were last read
     tmp/                  work in progress, see scratch.py; swept when its process is gone
 """
