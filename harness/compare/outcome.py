@@ -42,20 +42,23 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What the kernel did during the arm, of /proc/vmstat: pages unless said otherwise."""
+    """What the kernel did during the arm, of /proc/vmstat: pages unless said otherwise.
+
+    None: this kernel does not count it.
+    """
 
     migrate_scanned: int  # compaction's search for pages to move, kcompactd's too
     free_scanned: int
-    migrated: int
-    reclaim_scanned: int
-    reclaimed: int
+    migrated: int | None
+    reclaim_scanned: int | None  # by whomever
+    reclaimed: int | None
     compact_stalls: int  # attempts at direct compaction
-    reclaim_stalls: int  # direct reclaims
-    kcompactd_scanned: int
-    kcompactd_wakes: int
-    kswapd_scanned: int
-    oom_kills: int
-    # None: results of before schema 7 do not tell.
+    reclaim_stalls: int | None  # direct reclaims
+    kcompactd_scanned: int | None
+    kcompactd_wakes: int | None
+    kswapd_scanned: int | None
+    oom_kills: int | None
+    # None also: results of before schema 7 do not tell.
     compact_successes: int | None = None
     compact_failures: int | None = None
 
@@ -166,18 +169,29 @@ def _latency(requests: Requests, icount_shift: int) -> Latency:
 
 
 def _work(before: Snapshot, after: Snapshot) -> Work:
-    def rose(*names: str) -> int:
-        return sum(after.vmstat.counter(name) - before.vmstat.counter(name) for name in names)
+    known = before.vmstat.counters.keys() & after.vmstat.counters.keys()
 
-    stalls = [name for name in after.vmstat.counters if name.startswith("allocstall_")]
+    def required(name: str) -> int:
+        return after.vmstat.counter(name) - before.vmstat.counter(name)
+
+    def rose(*names: str) -> int | None:
+        return sum(map(required, names)) if names and known.issuperset(names) else None
+
+    def by_all(counter: str) -> int | None:
+        # Older kernels count khugepaged's as direct, and have nobody else.
+        later = (f"{counter}_{who}" for who in ("khugepaged", "proactive"))
+        return rose(
+            f"{counter}_direct", f"{counter}_kswapd", *(name for name in later if name in known)
+        )
+
     return Work(
-        migrate_scanned=rose("compact_migrate_scanned"),
-        free_scanned=rose("compact_free_scanned"),
+        migrate_scanned=required("compact_migrate_scanned"),
+        free_scanned=required("compact_free_scanned"),
         migrated=rose("pgmigrate_success"),
-        reclaim_scanned=rose("pgscan_direct", "pgscan_kswapd"),
-        reclaimed=rose("pgsteal_direct", "pgsteal_kswapd"),
-        compact_stalls=rose("compact_stall"),
-        reclaim_stalls=rose(*stalls),
+        reclaim_scanned=by_all("pgscan"),
+        reclaimed=by_all("pgsteal"),
+        compact_stalls=required("compact_stall"),
+        reclaim_stalls=rose(*(name for name in known if name.startswith("allocstall_"))),
         kcompactd_scanned=rose("compact_daemon_migrate_scanned", "compact_daemon_free_scanned"),
         kcompactd_wakes=rose("compact_daemon_wake"),
         kswapd_scanned=rose("pgscan_kswapd"),

@@ -88,10 +88,16 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
         _made(ours),
         _price(against),
         middle(lambda one: one.work.compact_stalls),
-        number(sum(one.outcome.work.oom_kills for one in ours)),
+        _total(Measure.OOM_KILLS, ours),
         middle(lambda one: one.unmovable_after - one.unmovable_before),
         short(first.key),
     )
+
+
+def _total(measure: Measure, ours: Sequence[ArmResult]) -> str:
+    """Print an arm's sum over its seeds; - where no guest of it tells."""
+    found = values(measure, ours)
+    return number(sum(found)) if found else "-"
 
 
 def _price(against: Compared | None) -> str:

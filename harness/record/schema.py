@@ -43,7 +43,7 @@ KEY = Schema(2, {1: "c3e457c"})
 BUNDLE = Schema(2, {1: "9919582"})
 # kernels.json, results.json.gz and the files of single arms and states.
 COMPARISON = Schema(
-    8,
+    9,
     {
         1: "0aa8662",
         2: "c3e457c",
@@ -52,6 +52,7 @@ COMPARISON = Schema(
         5: "9919582",
         6: "a33a303",
         7: "88f55b5",
+        8: "4253ea4",
     },
-    also=frozenset({7}),
+    also=frozenset({7, 8}),
 )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An arm's outcome from what a real guest saved (5.15.180, 1 GiB, 1 page of 8 kept)."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,6 +40,34 @@ def test_a_real_arm() -> None:
     # 8 ns of the guest's clock are one instruction.
     assert stage.records is not None
     assert found.latency.most == max(one.latency_ns for one in stage.records.allocations) // 8
+
+
+def with_vmstat(change: Callable[[list[str]], list[str]]) -> Outcome:
+    """Read the arm of a kernel whose vmstat has other lines."""
+    files = saved("off")
+    for when in ("before", "after"):
+        lines = files[f"{when}/vmstat"].decode().splitlines()
+        files[f"{when}/vmstat"] = ("\n".join(change(lines)) + "\n").encode()
+    return read_outcome(summed(files), icount_shift=3)[1]
+
+
+def test_what_a_kernel_does_not_count_is_none_and_not_zero() -> None:
+    lacking = ("allocstall_", "oom_kill ", "compact_daemon_wake ", "pgscan_kswapd ", "pgsteal_")
+    work = with_vmstat(lambda lines: [x for x in lines if not x.startswith(lacking)]).work
+
+    assert work.reclaim_stalls is work.oom_kills is work.kcompactd_wakes is None
+    assert work.kswapd_scanned is work.reclaim_scanned is work.reclaimed is None
+    assert (work.kcompactd_scanned, work.migrate_scanned) == (0, 241_564)
+
+
+def test_reclaim_is_by_whomever_the_kernel_tells_of() -> None:
+    """Counters of khugepaged came after 6.1, those of memory.reclaim after 6.12."""
+    passed = iter((100, 150))  # as of before and after
+    apart = with_vmstat(lambda lines: [f"pgscan_khugepaged {next(passed)}", *lines]).work
+    plain = with_vmstat(list).work
+
+    assert plain.reclaim_scanned is not None
+    assert apart.reclaim_scanned == plain.reclaim_scanned + 50
 
 
 def test_the_policy_shows_in_the_other_arm() -> None:
