@@ -24,7 +24,6 @@ from harness.checks.interval import (
 from harness.checks.torture import STAGE as TORTURE_STAGE
 from harness.record.run import RunRecord, StageRecord
 from harness.texts.build.rules import Rule, rules_in
-from harness.texts.guest.cross_check import PRIORITIES
 from harness.texts.pages import ORDERS, Order
 
 _OUTCOMES = {"compact_stall": "stall", "compact_success": "success", "compact_fail": "fail"}
@@ -159,8 +158,8 @@ def _may_lack_io(stage: StageRecord) -> bool:
 
 
 def _hist_calls(stage: StageRecord, order: Order) -> int:
-    before, after = (cross_checks_of(snapshot).compactions for snapshot in stage.snapshots)
-    return sum(after.count(order, prio) - before.count(order, prio) for prio in PRIORITIES)
+    before, after = (cross_checks_of(snapshot) for snapshot in stage.snapshots)
+    return after.calls_in_texts(order) - before.calls_in_texts(order)
 
 
 RANK = 60

@@ -4,11 +4,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.checks.base import Check, Comparison, NotApplicable, unmonitored
+from harness.checks.any_kernel import instants
+from harness.checks.base import Check, Comparison, NotApplicable
 from harness.errors import RecordError
 from harness.forecast.forecast import Forecast, Prediction
 from harness.items import COUNTERS
 from harness.record.run import RunRecord, Snapshot, StageRecord
+from harness.texts.pages import Order
 from harness.texts.proc.buddy_monitor import MonitorRow
 
 FRAG_PCT = "frag_pct"
@@ -38,24 +40,49 @@ class PredictedCounter:
 
 
 def predicted_counters(stage: StageRecord) -> tuple[PredictedCounter, ...]:
-    """Return each counter of a predicted stage; RecordError without the monitor."""
+    """Return each counter of a predicted stage that its kernel shows.
+
+    RecordError where the cross-checks are absent, without which nothing is predicted.
+    """
     if stage.prediction is None:
         return ()
     said = stage.prediction.prediction
-    before, after = (_row(stage, snapshot) for snapshot in stage.snapshots)
-    counters = tuple(
-        PredictedCounter(
+    if stage.before.monitor is None or stage.after.monitor is None:
+        return tuple(_by_events(stage, said))
+    return tuple(_by_monitor(stage, said))
+
+
+def _by_monitor(stage: StageRecord, said: Prediction) -> Iterator[PredictedCounter]:
+    before, after = (_row(snapshot, said.order) for snapshot in stage.snapshots)
+    for name in COUNTERS:
+        yield PredictedCounter(
             counter=name,
             forecast=said.counter(name),
             observed=after.counter(name) - before.counter(name),
         )
-        for name in COUNTERS
-    )
     unchanged = Forecast(low=before.frag_pct, high=before.frag_pct, reason="")
-    frag = PredictedCounter(
+    yield PredictedCounter(
         counter=FRAG_PCT, forecast=said.frag_pct or unchanged, observed=after.frag_pct
     )
-    return (*counters, frag, *_first_slowpath(stage, said))
+    yield from _first_slowpath(stage, said)
+
+
+def _by_events(stage: StageRecord, said: Prediction) -> Iterator[PredictedCounter]:
+    """Compare what the kernel's own trace events show: nothing of slowpath, policy and frag_pct.
+
+    An attempt at compaction without __GFP_IO has no event.
+    """
+    order = said.order
+    before, after = instants(stage)
+    rises = {
+        "req": after.requests(order) - before.requests(order),
+        "success": after.allocated[order] - before.allocated[order],
+        "fail": after.refused[order] - before.refused[order],
+    }
+    if stage.records is None or stage.records.gfp != "noio":
+        rises["compact"] = after.calls(order) - before.calls(order)
+    for name, observed in rises.items():
+        yield PredictedCounter(counter=name, forecast=said.counter(name), observed=observed)
 
 
 def _first_slowpath(stage: StageRecord, said: Prediction) -> Iterator[PredictedCounter]:
@@ -81,16 +108,13 @@ def _first_slowpath(stage: StageRecord, said: Prediction) -> Iterator[PredictedC
             )
 
 
-def _row(stage: StageRecord, snapshot: Snapshot) -> MonitorRow:
-    if stage.prediction is None or snapshot.monitor is None:
+def _row(snapshot: Snapshot, order: Order) -> MonitorRow:
+    if snapshot.monitor is None:
         raise RecordError(f"{snapshot.label}: buddy_monitor is absent; repeat the run")
-    return snapshot.monitor.rows[stage.prediction.prediction.order]
+    return snapshot.monitor.rows[order]
 
 
 def _predictions_hold(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
-    absent = unmonitored(run)
-    if absent:
-        return absent
     if all(stage.prediction is None for stage in run.stages):
         return NotApplicable(
             "no stage was predicted: that needs a repeatable run with the cross-check"

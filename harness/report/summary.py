@@ -112,7 +112,7 @@ def _stage(stage: StageRecord, plan: StagePlan, *, monitored: bool) -> RunStage:
                 observed=each.observed,
                 hit=each.hit,
             )
-            for each in (predicted_counters(stage) if monitored else ())
+            for each in predicted_counters(stage)
         ),
     )
 

@@ -50,6 +50,10 @@ class CrossCheckSnapshot:
             raise RecordError(f"{_SNAPSHOT}: no counter {name!r} of the monitor; repeat the run")
         return self.monitor[name][order]
 
+    def requests(self, order: Order) -> int:
+        """Return the requests of an order that were traced, whatever came of them."""
+        return self.allocated[order] + self.refused[order]
+
     def calls(self, order: Order) -> int:
         """Return the compactions of an order that were traced, whatever their priority."""
         return sum(row[order] for row in self.compact_calls)
@@ -89,6 +93,10 @@ class CrossChecks:
     decisions: Decisions
     allocations: TraceHistogram  # kmem:mm_page_alloc by order
     compactions: TraceHistogram  # compaction:mm_compaction_try_to_compact_pages by order, prio
+
+    def calls_in_texts(self, order: Order) -> int:
+        """Return the compactions of an order that the histogram has."""
+        return sum(self.compactions.count(order, prio) for prio in PRIORITIES)
 
 
 def parse_cross_checks(texts: Mapping[str, str]) -> CrossChecks:

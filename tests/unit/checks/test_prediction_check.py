@@ -19,7 +19,7 @@ from harness.forecast.stored import (
     parse_prediction,
     predict_stage,
 )
-from harness.record.run import RunRecord
+from harness.record.run import RunRecord, Snapshot
 from harness.record.saved_run import parse_run
 from harness.report.summary import summarise
 from harness.stages.boot import RunSettings
@@ -107,6 +107,39 @@ def test_a_miss_fails_and_is_named(change: dict[str, Forecast | None], said: str
     assert result.status is Status.FAILED
     assert result.details[0].startswith(f"broken: {STAGE}: {said}")
     assert [each.hit for each in predicted_counters(run.stage(STAGE))].count(False) == 1
+
+
+def stock(prediction: Prediction = TRUE) -> RunRecord:
+    """Return the run of a kernel without the monitor."""
+    run = parsed(files(stored(prediction)))
+
+    def bare(snapshot: Snapshot) -> Snapshot:
+        return replace(snapshot, monitor=None, details=None)
+
+    stages = tuple(
+        replace(stage, before=bare(stage.before), after=bare(stage.after)) for stage in run.stages
+    )
+    return replace(run, stages=stages)
+
+
+def test_a_kernel_as_it_is_shows_a_prediction_by_its_events() -> None:
+    run = stock()
+    predicted = predicted_counters(run.stage(STAGE))
+
+    assert [(each.counter, each.observed) for each in predicted] == [
+        ("req", 128), ("success", 128), ("fail", 0), ("compact", 40),
+    ]  # fmt: skip
+    assert CHECK.result(run).status is Status.HELD
+    for change in ({"fail": exactly(1)}, {"compact": exactly(41)}):
+        missed = stock(replace(TRUE, **change))  # type: ignore[arg-type]
+        assert CHECK.result(missed).status is Status.FAILED
+
+
+def test_attempts_without_io_have_no_event() -> None:
+    stage = stock().stage(STAGE)
+    assert stage.records is not None
+    noio = replace(stage, records=replace(stage.records, gfp="noio"))
+    assert [each.counter for each in predicted_counters(noio)] == ["req", "success", "fail"]
 
 
 def test_a_slowpath_entry_that_does_not_come_is_a_miss() -> None:
