@@ -71,6 +71,13 @@ def _per_block_made(one: Outcome) -> float | None:
     return one.work.migrate_scanned / made if made > 0 else None
 
 
+def _all_scanned(one: Outcome) -> float | None:
+    work = one.work
+    if work.reclaim_scanned is None:
+        return None
+    return work.migrate_scanned + work.free_scanned + work.reclaim_scanned
+
+
 def _huge_pages(field: str) -> Callable[[Outcome], float | None]:
     return lambda one: getattr(one.huge_pages, field) if one.huge_pages else None
 
@@ -81,9 +88,7 @@ _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
     Measure.SCANNED: lambda one: one.work.migrate_scanned,
     Measure.SCANNED_PER_BLOCK_MADE: _per_block_made,
     Measure.INSPECTED: lambda one: one.inspected,
-    Measure.WORK: lambda one: (
-        one.work.migrate_scanned + one.work.free_scanned + one.work.reclaim_scanned
-    ),
+    Measure.WORK: _all_scanned,
     Measure.FREE_SCANNED: lambda one: one.work.free_scanned,
     Measure.MIGRATED: lambda one: one.work.migrated,
     Measure.RECLAIM_SCANNED: lambda one: one.work.reclaim_scanned,

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """/proc/zoneinfo: watermarks, sizes and per-CPU page sets of each zone.
 
-mm/vmstat.c zoneinfo_show_print. 6.1 adds `boost` after `pages free`; which counters are
-listed depends on the configuration, so unknown lines are passed over and the ones used
-are required. A node prints every zone it could have, so the length of `protection`
+mm/vmstat.c zoneinfo_show_print. 6.1 adds `boost` after `pages free`, 6.12 `promo` after the
+watermarks, 7.3 `high_min` and `high_max` of a page set and two lines at the end; which counters
+are listed depends on the configuration, so unknown lines are passed over and the ones used are
+required. A node prints every zone it could have, so the length of `protection`
 (zone->lowmem_reserve) tells how many must follow: a missing tail cannot go unnoticed.
 """
 
@@ -19,7 +20,8 @@ _ZONE_LINE = re.compile(r"Node ([0-9]+), zone +(\S+)")
 _VALUE_LINE = re.compile(r" +(?:pages )?([a-z_0-9]+) +([0-9]+)")
 _PROTECTION_LINE = re.compile(r" +protection: \(([0-9, ]+)\)")
 _PAGESET_LINE = re.compile(r" +(cpu|count|high|batch|vm stats threshold): +([0-9]+)")
-_LAST_LINE = re.compile(r" +start_pfn: +([0-9]+)")
+# What a zone with pages ends with: 7.3 says more after start_pfn, of each of them.
+_LAST_LINE = re.compile(r" +(start_pfn|free_highatomic): +[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +79,15 @@ class ZoneInfo:
 def parse_zoneinfo(text: str) -> ZoneInfo:
     """Parse the whole file; RecordError if a zone or a needed value is absent or said twice."""
     zones: dict[tuple[int, str], Zone] = {}
+    ends: set[str] = set()
     for node, name, lines in _stanzas(whole_lines(text, _WHAT)):
         if (node, name) in zones:
             raise damaged(_WHAT, f"node {node} zone {shown(name)} is given twice")
         zones[node, name] = _parse_zone(node, name, lines)
+        if zones[node, name].nr_free_pages is not None and (end := _LAST_LINE.fullmatch(lines[-1])):
+            ends.add(end[1])
+    if len(ends) > 1:
+        raise damaged(_WHAT, f"cut short, its zones end with {' and '.join(sorted(ends))}")
     for node in {node for node, _name in zones}:
         of_node = [zone for zone in zones.values() if zone.node == node]
         if any(len(zone.protection) != len(of_node) for zone in of_node):
