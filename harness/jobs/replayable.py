@@ -39,6 +39,7 @@ from harness.stages.boot import STATUS_LOG
 from harness.stages.boot_files import BootFiles, boot_files
 from harness.stages.check import KEY, read_identity, require_run_folder, require_sums
 from harness.stages.key import provenance
+from harness.stages.sources.commit import commit_told
 from harness.values import RAW, GuestImage, KernelBuild, StagePlan
 
 logger = logging.getLogger("replay")
@@ -179,7 +180,9 @@ def not_cached(key: ReplayKey, made: Provenance, again: str) -> HarnessError:
 def guest_command(made: Provenance, name: str | None) -> str:
     """Return the command that makes the kernel and the initramfs of a run."""
     upto = made.patches[-1] if made.patches else "0"
-    kernel = name or f"PATH  (a source whose digest is {made.source_digest[:16]})"
+    commit = commit_told(made.kernel_origin)
+    local = f"DIR@{commit}" if commit else "PATH"
+    kernel = name or f"{local}  (a source whose digest is {made.source_digest[:16]})"
     return f"buddylab guest --counters {made.counters} --upto {upto} --kernel {kernel}"
 
 

@@ -12,10 +12,11 @@ from saved_folder import CONSOLE, write_run
 from harness.cli.main import main
 from harness.errors import Exit, RecordError, UserError
 from harness.host.cache import Cache
-from harness.jobs.replayable import cached, saved_run
+from harness.jobs.replayable import cached, guest_command, saved_run
 from harness.record import schema
 from harness.record.key import run_identity
 from harness.stages.check import save_key
+from harness.stages.fetch import name_of
 from harness.values import RunMode
 
 
@@ -93,6 +94,16 @@ def test_what_is_not_in_the_cache_is_told_with_what_makes_it(
     assert f"commit {made.project_commit} of this project makes them again" in caplog.text
     command = f"buddylab guest --counters percpu --upto {made.patches[-1]} --kernel 5.15.180"
     assert command in caplog.text
+
+
+def test_a_kernel_of_a_repository_is_told_with_its_commit() -> None:
+    made = replace(synthetic_run.provenance(), kernel_origin=f"local commit {'ab' * 20}")
+
+    command = guest_command(made, name_of(made.kernel_origin))
+    assert (
+        f" --kernel DIR@{'ab' * 20}  (a source whose digest is {made.source_digest[:16]})"
+        in command
+    )
 
 
 def test_a_run_of_an_earlier_schema_names_the_commit_that_reads_it(folder: Path) -> None:

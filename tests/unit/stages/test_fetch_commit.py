@@ -145,7 +145,9 @@ def test_filters_and_settings_of_the_user_are_kept_out(
     )
     (home / "attributes").write_text("*.c filter=f\n")
     monkeypatch.setenv("HOME", str(home))
-    (repo / ".git/info/attributes").write_text("* ident filter=f\n")
+    git("config", "core.autocrlf", "true", cwd=repo)
+    git("config", "filter.g.smudge", f"touch {tmp_path}/started; sed s/one/two/", cwd=repo)
+    (repo / ".git/info/attributes").write_text("* filter=g\n")
     (repo / ".git/hooks/post-checkout").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
     (repo / ".git/hooks/post-checkout").chmod(0o755)
     plain = git("cat-file", "blob", f"v1:{FILE}", cwd=repo)
@@ -180,6 +182,7 @@ def test_a_bare_repository(repo: Path, cache: Cache, tmp_path: Path) -> None:
 def test_an_at_sign_in_a_path_and_in_a_name(repo: Path, cache: Cache, tmp_path: Path) -> None:
     git("stash", "--quiet", cwd=repo)
     there = repo.rename(tmp_path / "linux@work")
+    (tmp_path / "linux").mkdir()
     directory = fetch(str(there), cache)
     at_v1 = fetch(f"{there}@v1", cache)
 
