@@ -25,6 +25,8 @@ from harness.errors import HarnessError
 BUG_TABLE = "__bug_table"
 _LINE_BYTES = 2  # unsigned short, see struct bug_entry
 _FLAGS_BYTES = 2
+# Of an entry of __bug_table.
+_RELOCATED_FIELDS = (2, 3)
 
 # How many bytes a relocation of x86 fills in; others do not occur in __bug_table.
 _WIDTHS = {
@@ -189,26 +191,29 @@ def _symbols(elf: Any, names: Mapping[int, str]) -> Iterator[_Symbol]:
 def _without_lines(content: bytes, machine: str, relocations: Sequence[_Relocation]) -> bytes:
     """Zero the line field of every entry of a bug table; leave all else.
 
-    An entry is the place of the bug and, with DEBUG_BUGVERBOSE, file and line; then flags.
-    Place and file are relocated, so relocations that lie back to back, two by two, tell
-    where the line is. A table of another form is returned as it is: then lines count.
+    An entry is the place of the bug, in later kernels a format, with DEBUG_BUGVERBOSE file and
+    line, and flags. All but line and flags are relocated, so relocations that lie back to back,
+    two by two or three by three, tell where the line is. A table of another form is returned as
+    it is: then lines count.
     """
     widths = {_WIDTHS.get((machine, item.kind), 0) for item in relocations}
-    entries, odd = divmod(len(relocations), 2)
-    if len(widths) != 1 or odd or len(content) % entries:
+    if len(widths) != 1:
         return content
     (width,) = widths
-    entry_bytes, line = len(content) // entries, 2 * width
-    wanted = [
-        start + field for start in range(0, len(content), entry_bytes) for field in (0, width)
-    ]
-    fits = width and line + _LINE_BYTES + _FLAGS_BYTES <= entry_bytes
-    if not fits or [item.offset for item in relocations] != wanted:
-        return content
-    masked = bytearray(content)
-    for start in range(line, len(content), entry_bytes):
-        masked[start : start + _LINE_BYTES] = bytes(_LINE_BYTES)
-    return bytes(masked)
+    offsets = [item.offset for item in relocations]
+    for fields in _RELOCATED_FIELDS:
+        entries, odd = divmod(len(relocations), fields)
+        if odd or not entries or len(content) % entries:
+            continue
+        entry_bytes, line = len(content) // entries, fields * width
+        starts = range(0, len(content), entry_bytes)
+        wanted = [start + field * width for start in starts for field in range(fields)]
+        if width and line + _LINE_BYTES + _FLAGS_BYTES <= entry_bytes and offsets == wanted:
+            masked = bytearray(content)
+            for start in starts:
+                masked[start + line : start + line + _LINE_BYTES] = bytes(_LINE_BYTES)
+            return bytes(masked)
+    return content
 
 
 def _section_differences(before: _Object, after: _Object) -> Iterator[str]:

@@ -110,6 +110,17 @@ def test_absolute_bug_table_is_understood(compiled: Compile) -> None:
     assert differences(compiled(absolute), compiled(moved)) == ()
 
 
+def test_bug_table_with_formats_is_understood(compiled: Compile) -> None:
+    """As 7.3 has it: place, format and file relative to the entry, line, flags."""
+    longer = changed(".long 1b - 2b, %c0 - 2b", ".long 1b - 2b, %c0 - 2b, %c0 - 2b")
+    longer = longer.replace("+ 12", "+ 16")
+    moved = changed("static int count;", "\nstatic int count;", longer)
+
+    assert differences(compiled(longer), compiled(moved)) == ()
+    other = changed(".word %c1, 0", ".word %c1, 1", longer)
+    assert differences(compiled(longer), compiled(other)) != ()
+
+
 def test_bug_table_of_unknown_form_is_compared_whole(compiled: Compile) -> None:
     """Without file and line an entry has no line field, and nothing in it may differ."""
     terse = changed(", %c0 - 2b", "").replace("+ 12", "+ 8")
