@@ -30,7 +30,7 @@ from harness.stages.patch import patch
 from harness.stages.report import report
 from harness.stages.run import run
 from harness.stages.source_needs import require_in_source
-from harness.texts.build.provides import mode
+from harness.texts.build.provides import MONITOR, mode
 from harness.texts.proc.sysctl import MODE_WORDS, PolicyMode
 from harness.values import Counters, GuestImage, KernelBuild, PatchedTree, RunMode
 from harness.workloads.paper import Scale, memory_mib, stages
@@ -173,7 +173,7 @@ def run_to_verdict(
 ) -> Run:
     """Run the experiments into `folder`, which is ours alone, and judge and report on them."""
     logger.info("run folder: %s", folder)
-    plan = stages(Scale(request.scale))
+    plan = stages(Scale(request.scale), monitored=MONITOR in kernel.provides)
     with progress("run", total=len(plan), unit="stages") as advance:
         key = run(
             kernel,

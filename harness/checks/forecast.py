@@ -10,6 +10,7 @@ from harness.errors import RecordError
 from harness.forecast.forecast import Forecast, Prediction
 from harness.items import COUNTERS
 from harness.record.run import RunRecord, Snapshot, StageRecord
+from harness.texts.build.rules import Rule, rules_in
 from harness.texts.pages import Order
 from harness.texts.proc.buddy_monitor import MonitorRow
 
@@ -115,6 +116,10 @@ def _row(snapshot: Snapshot, order: Order) -> MonitorRow:
 
 
 def _predictions_hold(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
+    if Rule.NOT_KNOWN in rules_in(run.provenance.provides):
+        return NotApplicable(
+            f"the model does not know the rules of Linux {run.provenance.kernel_release}"
+        )
     if all(stage.prediction is None for stage in run.stages):
         return NotApplicable(
             "no stage was predicted: that needs a repeatable run with the cross-check"

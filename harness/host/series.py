@@ -62,8 +62,8 @@ def series_for(source: KernelSource, patches: Path | None = None) -> Series:
     if not line.series:
         names = ", ".join(version for each in known if each.series for version in each.versions)
         raise UserError(
-            f"the series is not made for Linux {source.release}, but for {names}; give --upto 0 to "
-            "use this kernel as it is, or another --kernel"
+            f"the series is not made for Linux {source.release}, but for {names}; as it is this "
+            'kernel runs with --upto 0, and in a plan as kernel = "unpatched"'
         )
     whole = series_in(patches / "series")
     place = patches / "lines" / source.line

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checks.forecast import PredictedCounter, predicted_counters
-from harness.errors import GuestLostError, RecordError, StageError
+from harness.errors import GuestLostError, RecordError, StageError, UserError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.host.progress import progress
@@ -18,7 +18,9 @@ from harness.stages.boot import RunSettings, measured_speed
 from harness.stages.boot_files import boot_files
 from harness.stages.check import read, save_key
 from harness.stages.run import run
-from harness.values import GuestImage, KernelBuild, RunMode
+from harness.texts.build.provides import MONITOR
+from harness.texts.build.rules import Rule, rules_in
+from harness.values import GuestImage, KernelBuild, PatchedTree, RunMode
 from harness.workloads.paper import Scale, prediction_stages
 
 logger = logging.getLogger("predict")
@@ -41,6 +43,15 @@ class Forecasts:
             f"{self.ranged:>4} in range  {len(self.misses):>3} missed"
         )
         return "\n".join([line, *(f"        MISSED {miss}" for miss in self.misses)])
+
+
+def require_rules(tree: PatchedTree) -> None:
+    """Raise UserError if the model does not know the rules of this kernel."""
+    if Rule.NOT_KNOWN in rules_in(tree.provides):
+        raise UserError(
+            f"the model does not know the rules of Linux {tree.source.release} and cannot predict "
+            "its bursts; `run` makes them without"
+        )
 
 
 def predictions(
@@ -88,7 +99,8 @@ def _trial(
     kernel: KernelBuild, image: GuestImage, cache: Cache, settings: RunSettings, parent: Path
 ) -> Forecasts:
     folder = parent / f"{settings.memory_mib}-{settings.seed}"
-    plan = prediction_stages(settings.memory_mib, seed=settings.seed)
+    monitored = MONITOR in kernel.provides
+    plan = prediction_stages(settings.memory_mib, seed=settings.seed, monitored=monitored)
     try:
         key = run(kernel, image, plan, settings, folder=folder, cache=cache)
         save_key(folder, key)

@@ -25,12 +25,16 @@ logger = logging.getLogger("run")
 _PAUSE_LIMIT_S = 15.0
 
 
-def predictable(plan: tuple[StagePlan, ...], settings: RunSettings) -> tuple[StagePlan, ...]:
+def predictable(
+    plan: tuple[StagePlan, ...], settings: RunSettings, rules: frozenset[Rule]
+) -> tuple[StagePlan, ...]:
     """Leave out predictions where nothing can be looked at while it stands still.
 
     A live guest goes on while the host reads, and without the cross-check nothing says exactly
-    which blocks are free.
+    which blocks are free. Nor can they be made of rules that are not known.
     """
+    if Rule.NOT_KNOWN in rules:
+        return tuple(replace(stage, burst=None) for stage in plan)
     if settings.mode is RunMode.REPEATABLE and settings.cross_checks:
         return plan
     return tuple(replace(stage, burst=None) for stage in plan)

@@ -76,9 +76,9 @@ def run(
     progress: Progress = lambda _name, _index, _count: None,
 ) -> RunIdentity:
     """Boot, run all stages, and leave folder/raw/<stage>/ complete and checked."""
-    plan = predictable(plan, settings)
-    what = boot_files(build, image)
     rules = rules_in(build.provides)
+    plan = predictable(plan, settings, rules)
+    what = boot_files(build, image)
     key = run_guest(
         what, plan, settings, folder=folder, cache=cache, progress=progress, rules=rules
     )

@@ -60,8 +60,8 @@ _VERIFY = (
     " && insmod kmod/high_order_test.ko order=0 requests=1"
     ' && echo "module_srcversion=$(cat /sys/module/high_order_test/srcversion)"'
     " && rmmod high_order_test"
-    " && cat /proc/buddy_monitor"
 )
+_VERIFY_MONITOR = " && cat /proc/buddy_monitor"
 
 
 # Order 9 is left out: with huge pages it is the one above 3 that per-CPU lists keep in stock.
@@ -87,11 +87,11 @@ def memory_mib(scale: Scale) -> int:
     return _SIZES[scale].memory_mib
 
 
-def stages(scale: Scale) -> tuple[StagePlan, ...]:
-    """Return all stages in the paper's order."""
+def stages(scale: Scale, *, monitored: bool = True) -> tuple[StagePlan, ...]:
+    """Return all stages in the paper's order; `monitored`: the kernel has the monitor."""
     size = _SIZES[scale]
     return (
-        *_quiet_stages(),
+        *_quiet_stages(monitored=monitored),
         *(easy_stage(order) for order in PREDICTED_ORDERS),
         edge_stage(10, size.memory_mib),
         *_workloads(size),
@@ -102,7 +102,9 @@ def stages(scale: Scale) -> tuple[StagePlan, ...]:
     )
 
 
-def prediction_stages(memory_mib: int, *, seed: int) -> tuple[StagePlan, ...]:
+def prediction_stages(
+    memory_mib: int, *, seed: int, monitored: bool = True
+) -> tuple[StagePlan, ...]:
     """Return what is predicted exactly, up to a first slowpath entry at least, in all orders.
 
     Each stage meets memory of another shape, and each seed has shapes of its own.
@@ -113,7 +115,8 @@ def prediction_stages(memory_mib: int, *, seed: int) -> tuple[StagePlan, ...]:
         *(hopeless_stage(order) for order in HOPELESS_ORDERS),
     )
     draw = random.Random(f"{seed} {memory_mib}")  # noqa: S311 - to vary, not to hide
-    return (*_quiet_stages(), *(_shaped(stage, memory_mib, draw) for stage in predicted))
+    quiet = _quiet_stages(monitored=monitored)
+    return (*quiet, *(_shaped(stage, memory_mib, draw) for stage in predicted))
 
 
 def _shaped(stage: StagePlan, memory_mib: int, draw: random.Random) -> StagePlan:
@@ -131,19 +134,19 @@ def _shaped(stage: StagePlan, memory_mib: int, draw: random.Random) -> StagePlan
 def mutant_stages() -> tuple[StagePlan, ...]:
     """Return the small stages that a wrong kernel must betray itself in: no long workloads."""
     size = _SIZES[Scale.SMALL]
-    return (*_quiet_stages(), *_high_order(size), _torture())
+    return (*_quiet_stages(monitored=True), *_high_order(size), _torture())
 
 
-def _quiet_stages() -> tuple[StagePlan, ...]:
+def _quiet_stages(*, monitored: bool) -> tuple[StagePlan, ...]:
+    its_file = ", and the monitor's file is there" if monitored else ""
     return (
         StagePlan(
             name="verify",
-            command=_VERIFY,
+            command=_VERIFY + (_VERIFY_MONITOR if monitored else ""),
             prepare="",
             cleanup="",
             deadline_s=60,
-            note="The booted kernel and the loaded module are the ones just built, "
-            "and the monitor's file is there.",
+            note=f"The booted kernel and the loaded module are the ones just built{its_file}.",
         ),
         StagePlan(
             name="baseline",

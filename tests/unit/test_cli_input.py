@@ -209,8 +209,18 @@ def test_series_on_a_kernel_that_it_is_not_made_for(cache: Cache, fake_kernel: P
 
     done = buddylab("run", "--kernel", str(fake_kernel))
 
-    refused(done, Exit.USAGE, "not made for Linux 5.4.180, but for 5.15", "give --upto 0")
+    refused(done, Exit.USAGE, "not made for Linux 5.4.180, but for 5.15", "runs with --upto 0")
     assert names(cache) == ["sources"]
+
+
+def test_prediction_of_a_kernel_whose_rules_are_not_known(cache: Cache, fake_kernel: Path) -> None:
+    makefile = fake_kernel / "Makefile"
+    makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 15", "PATCHLEVEL = 4"))
+
+    done = buddylab("predict", "--kernel", str(fake_kernel), "--upto", "0")
+
+    refused(done, Exit.USAGE, "does not know the rules of Linux 5.4.180", "`run` makes")
+    assert "kernels" not in names(cache)
 
 
 def test_patch_that_does_not_apply(cache: Cache, fake_kernel: Path) -> None:

@@ -16,7 +16,7 @@ HELP = "predict each burst's counters, then run it"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_kernel_options(parser, patched=False)
+    add_kernel_options(parser, patched=True)
     add_emulator_option(parser)
     parser.add_argument(
         "--seeds", type=positive, default=1, metavar="N", help="run seeds 1 to N (default 1)"
@@ -35,11 +35,13 @@ def act(arguments: argparse.Namespace) -> int:
     from harness import pipeline
     from harness.host import emulator
     from harness.host.folder import claimed, new_folder
-    from harness.jobs.predict import predictions
+    from harness.jobs.predict import predictions, require_rules
 
     cache = pipeline.open_cache()
     emulator.find(cache)
-    kernel, image = pipeline.bootable(kernel_request(arguments), cache)
+    request = kernel_request(arguments)
+    require_rules(pipeline.patched(request, cache))
+    kernel, image = pipeline.bootable(request, cache)
     missed = exact = ranged = 0
     with claimed(new_folder("predict")) as folder:
         logger.info("run folders: %s", folder)

@@ -106,7 +106,14 @@ def parse_line(name: str, data: bytes) -> Line:
 
 def stock_line(version: str) -> Line:
     """Return the line of a kernel of which nothing is known; its name is its version."""
-    return Line(name=version, versions=(version,), series=False, known=(), config={})
+    return Line(
+        name=version,
+        versions=(version,),
+        series=False,
+        known=(),
+        config={},
+        rules=(Rule.NOT_KNOWN,),
+    )
 
 
 def renamed_text(text: str, renames: Sequence[Rename]) -> str:

@@ -22,6 +22,8 @@ class Rule(StrEnum):
     # The compaction before reclaim is the first round of the retry loop (__alloc_pages_slowpath):
     # requests with __GFP_NORETRY go on if it was skipped or deferred, __GFP_MEMALLOC has it too.
     COMPACTS_IN_LOOP = "compacts_in_loop"
+    # Nobody has compared its rules with those of 5.15: its bursts are not predicted.
+    NOT_KNOWN = "not_known"
 
     @property
     def word(self) -> str:

@@ -24,6 +24,7 @@ from harness.record.saved_run import parse_run
 from harness.report.summary import summarise
 from harness.stages.boot import RunSettings
 from harness.stages.forecast import predictable
+from harness.texts.build.rules import Rule
 from harness.texts.pages import Order
 from harness.values import BurstPlan, RunMode
 
@@ -204,5 +205,16 @@ def test_only_a_guest_that_can_be_paused_is_predicted(
     settings = RunSettings(mode=RunMode.REPEATABLE, memory_mib=1024, cpus=1, seed=1, scale="small")
     bare = synthetic_run.planned()
     plan = tuple(replace(stage, burst=BURST) for stage in bare)
-    assert predictable(plan, settings) == plan
-    assert predictable(plan, replace(settings, **change)) == bare  # type: ignore[arg-type]
+    assert predictable(plan, settings, frozenset()) == plan
+    other = replace(settings, **change)  # type: ignore[arg-type]
+    assert predictable(plan, other, frozenset()) == bare
+    assert predictable(plan, settings, frozenset({Rule.NOT_KNOWN})) == bare
+
+
+def test_what_the_model_does_not_know_is_not_judged() -> None:
+    run = synthetic_run.parsed()
+    provenance = replace(run.provenance, provides=(Rule.NOT_KNOWN.word,), kernel_release="6.18.1")
+    result = CHECK.result(replace(run, identity=replace(run.identity, provenance=provenance)))
+
+    assert result.status is Status.NOT_APPLICABLE
+    assert result.details == ("the model does not know the rules of Linux 6.18.1",)

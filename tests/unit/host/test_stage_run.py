@@ -265,6 +265,21 @@ def test_the_papers_stages_can_be_told_to_a_guest(scale: experiments.Scale) -> N
     assert all(stage.note for stage in stages)
 
 
+def test_a_kernel_without_the_monitor_is_not_asked_for_its_file() -> None:
+    scale = experiments.Scale.SMALL
+    for with_it, without in (
+        (experiments.stages(scale), experiments.stages(scale, monitored=False)),
+        (
+            experiments.prediction_stages(1024, seed=1),
+            experiments.prediction_stages(1024, seed=1, monitored=False),
+        ),
+    ):
+        assert [stage.name for stage in without] == [stage.name for stage in with_it]
+        assert [stage.name for stage in with_it if "buddy_monitor" in stage.command] == ["verify"]
+        assert not any("buddy_monitor" in stage.command for stage in without)
+        assert without[1:] == with_it[1:]
+
+
 def archive(*members: tuple[tarfile.TarInfo, bytes]) -> io.BytesIO:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
