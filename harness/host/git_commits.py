@@ -23,10 +23,6 @@ from harness.host.scratch import temporary
 ATTRIBUTES = "*.c diff=cpp\n*.h diff=cpp\n"
 # Objects that are absent stay absent: nobody asked for the network.
 _QUIET = {"GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
-_MAIL = (
-    *("--stdout", "--zero-commit", "--no-signature", "--full-index", "--binary"),
-    *("--no-renames", "--subject-prefix=PATCH", "--encoding=UTF-8"),
-)
 _CLOSE_NAMES = 3
 
 
@@ -65,62 +61,14 @@ def commit_of(repo: Path, ref: str) -> str:
     raise UserError(f"{toplevel} has no commit {ref!r}; {_next_step(repo, ref)}")
 
 
-def commits_between(repo: Path, a: str, b: str) -> tuple[str, ...]:
-    """Return the commits of `a`..`b`, oldest first.
-
-    Raises UserError for an unknown name, a range without commits, one with a merge, which is no
-    single patch, and one whose beginning a shallow clone does not have.
-    """
-    first, last = commit_of(repo, a), commit_of(repo, b)
-    with opened(repo) as objects:
-        listed = objects.git("rev-list", "--reverse", "--topo-order", f"{first}..{last}")
-        merges = objects.git("rev-list", "--merges", "--max-count=1", f"{first}..{last}")
-        is_cut = bool(objects.shallow.intersection(listed.raw.decode().split()))
-    commits = tuple(listed.raw.decode().split())
-    if not commits:
-        raise UserError(
-            f"{a}..{b} has no commits in {repo}: {b} is {a} or older; give the older one first"
-        )
-    if is_cut:
-        raise UserError(
-            f"{repo} is a shallow clone, which ends before {a}..{b} begins; get the rest: "
-            f"git -C {repo} fetch --unshallow"
-        )
-    if merge := merges.raw.decode().strip():
-        raise UserError(
-            f"{a}..{b} has a merge, {merge[:12]}, which is not one patch; name a range without "
-            "merges, or rebase the branch"
-        )
-    return commits
-
-
-def mail_of(repo: Path, commit: str) -> bytes:
-    """Return a commit as a patch mail, the same bytes whatever the user's settings.
-
-    Raises UserError for a merge, and for a commit without a change.
-    """
-    name = commit_of(repo, commit)
-    with opened(repo) as objects:
-        if name in objects.shallow:
-            raise UserError(
-                f"{repo} is a shallow clone, which does not have what {name[:12]} changes; get it: "
-                f"git -C {repo} fetch --unshallow"
-            )
-        # ^! is this commit alone: git goes on from a merge to what it can make a mail of.
-        mail = objects.git("format-patch", "-1", *_MAIL, f"{name}^!").raw
-    # A commit without a change has a mail of headers alone in some versions of git.
-    if b"\ndiff --git " not in mail:
-        raise UserError(f"{name[:12]} in {repo} is a merge or changes nothing; it is no patch")
-    return mail
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objects:
     """The objects of a repository, read without the rest of it."""
 
     repo: Path
-    shallow: frozenset[str]  # commits whose parents a shallow clone left behind
+    is_shallow: bool  # a clone that left the beginning of its history with its server
     is_partial: bool  # a clone that left objects with its server
+    place: Path  # where they lie: one place for all work trees of a repository
     own: Path  # a git directory that has them
 
     def git(
@@ -151,7 +99,7 @@ class Objects:
                 "it is a partial clone, which left files with its server; "
                 f"`git -C {self.repo} worktree add DIR COMMIT` gets them: then use that DIR"
             )
-        if self.shallow:
+        if self.is_shallow:
             return f"it is a shallow clone; get the rest: git -C {self.repo} fetch --unshallow"
         return f"git -C {self.repo} fsck tells what is broken"
 
@@ -180,7 +128,8 @@ def opened(repo: Path) -> Iterator[Objects]:
             shutil.copyfile(shallow, own / "shallow")
         yield Objects(
             repo=toplevel,
-            shallow=frozenset(shallow.read_text().split() if shallow.is_file() else ()),
+            place=objects,
+            is_shallow=shallow.is_file(),
             is_partial=partial.returncode == 0,
             own=own,
         )

@@ -17,6 +17,8 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.host import git
 from harness.host.assets import asset
+from harness.host.git_commits import Objects, commit_of, opened
+from harness.host.git_tree import tree_of
 from harness.host.series import Series, series_for
 from harness.texts.build.edit import Edit, parse_edit
 from harness.texts.build.series import parse_series
@@ -185,28 +187,31 @@ def _differences(
             f"{commits} is a range of commits, but --kernel names no git repository; "
             "give --kernel DIR, the repository that has them"
         )
-    before, after = (
-        _tree(repository, commit, commits) for commit in (commits.before, commits.after)
+    first, last = (
+        commit_of(repository, name or "HEAD") for name in (commits.before, commits.after)
     )
-    if before == after:
-        raise UserError(
-            f"{commits} is empty: both commits have the same tree, so nothing is changed"
-        )
-    steps = _steps(repository, commits) if each else [(before, after, str(commits))]
+    with opened(repository) as objects:
+        before, after = (tree_of(objects, commit) for commit in (first, last))
+        if before == after:
+            raise UserError(
+                f"{commits} is empty: both commits have the same tree, so nothing is changed"
+            )
+        whole = [(before, after, str(commits))]
+        steps = _steps(objects, f"{first}..{last}", commits) if each else whole
+        diffs = [(objects.git(*_DIFF, one, other).raw, subject) for one, other, subject in steps]
     target.mkdir(parents=True)
     files: list[str] = []
-    for one, other, subject in steps:
-        diff = git.git(*_DIFF, one, other, cwd=repository)
-        if diff.raw:  # a commit may change no file
+    for diff, subject in diffs:
+        if diff:  # a commit may change no file
             file = target / f"{len(files) + 1:04d}-{_slug(subject)}.patch"
-            file.write_bytes(diff.raw)
+            file.write_bytes(diff)
             files.append(str(file))
     return tuple(files)
 
 
-def _steps(repository: Path, commits: Range) -> list[tuple[str, str, str]]:
+def _steps(objects: Objects, between: str, commits: Range) -> list[tuple[str, str, str]]:
     walk = ("rev-list", "--reverse", "--first-parent", "--format=%s")
-    told = git.git(*walk, str(commits), cwd=repository).raw.decode(errors="replace").splitlines()
+    told = objects.git(*walk, between).raw.decode(errors="replace").splitlines()
     names = [line.partition(" ")[2] for line in told[::2]]
     if not names:
         raise UserError(
@@ -214,11 +219,3 @@ def _steps(repository: Path, commits: Range) -> list[tuple[str, str, str]]:
             f"{commits.before}"
         )
     return [(f"{name}^", name, subject) for name, subject in zip(names, told[1::2], strict=True)]
-
-
-def _tree(repository: Path, commit: str, commits: Range) -> str:
-    argv = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit or 'HEAD'}^{{tree}}")
-    done = git.git(*argv, cwd=repository, ok=None)
-    if done.returncode != 0:
-        raise UserError(f"{commits}: {repository} has no commit {commit}; see git log there")
-    return done.raw.decode().strip()

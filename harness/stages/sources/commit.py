@@ -73,7 +73,7 @@ def _require_kernel(objects: Objects, tree: str, cache: Cache, *, name: str) -> 
 
 
 def _written(objects: Objects, tree: str, cache: Cache, *, origin: str) -> KernelSource:
-    memory = cache.root / "imports" / f"commit-{sha256_text(str(objects.repo))[:16]}.json"
+    memory = cache.root / "imports" / f"commit-{sha256_text(str(objects.place))[:16]}.json"
     with cache.building("commit") as scratch:
         entry = scratch / "entry"
         entry.mkdir()

@@ -159,10 +159,38 @@ def test_a_range_is_one_patch_or_one_for_each_commit(repository: Path, tmp_path:
     assert Path(each[1]).name == "0002-mm-int-four-to-int-FOUR.patch"
 
 
+def test_a_range_is_read_without_the_repositorys_settings(repository: Path, tmp_path: Path) -> None:
+    edit(repository, "int two", "int TWO")
+    (plain,) = taken("HEAD~1..HEAD", tmp_path / "plain", repository=repository)
+    git(repository, "config", "diff.noprefix", "true")
+    git(repository, "config", "diff.context", "1")
+    git(repository, "config", "diff.external", f"touch {tmp_path}/started")
+    (repository / ".git/info/attributes").write_text("*.c -diff\n")
+    (one,) = taken("HEAD~1..HEAD", tmp_path / "one", repository=repository)
+
+    assert Path(one).read_bytes() == Path(plain).read_bytes()
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_range_of_a_clone_that_lacks_it_says_how_to_get_it(
+    repository: Path, tmp_path: Path
+) -> None:
+    edit(repository, "int two", "int TWO")
+    git(repository, "config", "uploadpack.allowFilter", "true")
+    for name, option in (("shallow", "--depth=1"), ("partial", "--filter=blob:none")):
+        clone = str(tmp_path / name)
+        git(tmp_path, "clone", "-q", "-n", option, f"file://{repository}", clone)
+
+    with pytest.raises(UserError, match="shallow clone; get the rest: .* fetch --unshallow"):
+        taken("HEAD~1..HEAD", tmp_path / "a", repository=tmp_path / "shallow")
+    with pytest.raises(UserError, match="partial clone, which left files with its server"):
+        taken("HEAD~1..HEAD", tmp_path / "b", repository=tmp_path / "partial")
+
+
 def test_a_range_that_is_empty_or_of_no_commit_is_refused(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="HEAD..HEAD is empty: both commits have the same tree"):
         taken("HEAD..HEAD", tmp_path / "a", repository=repository)
-    with pytest.raises(UserError, match="has no commit v9.9"):
+    with pytest.raises(UserError, match="has no commit 'v9.9'"):
         taken("v9.9..HEAD", tmp_path / "b", repository=repository)
     with pytest.raises(UserError, match="--kernel names no git repository"):
         taken("HEAD~1..HEAD", tmp_path / "c", repository=tmp_path)

@@ -114,6 +114,12 @@ def test_a_second_commit_is_made_of_links_and_what_differs(
         assert source.digest == fetch(f"{repo}@{name}", Cache(tmp_path / f"fresh-{name}")).digest
         assert (source.tree / "Makefile").samefile(first.tree / "Makefile")
     assert "int one;" in (first.tree / FILE).read_text()
+    git("worktree", "add", "--quiet", str(tmp_path / "other"), "HEAD", cwd=repo)
+    (tmp_path / "other/new").write_text("x\n")
+    git("add", "--all", cwd=tmp_path / "other")
+    git("commit", "--quiet", "--message=four", cwd=tmp_path / "other")
+    source = fetch(f"{tmp_path}/other@HEAD", cache)
+    assert (source.tree / "Makefile").samefile(first.tree / "Makefile")
 
 
 def test_what_was_brought_last_may_be_gone_or_unknown_here(

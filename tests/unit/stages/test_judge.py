@@ -190,7 +190,7 @@ def test_what_has_no_place_is_told_with_what_stands_there(
     [
         ("absent.patch", (), "absent.patch is no change: there is no such file"),
         ("HEAD..HEAD", (), "HEAD..HEAD is empty: both commits have the same tree"),
-        ("HEAD..nowhere", (), "has no commit nowhere"),
+        ("HEAD..nowhere", (), "has no commit 'nowhere'"),
         ("patch", ("--config", "bad.config"), "bad.config:1: 'CONFIG_X' is no option"),
         ("patch", ("--plan", "policy.toml"), "has no mode clear of the policy; it has none"),
         ("patch", ("--plan", "kernels.toml"), "arm stock names the kernel 'unpatched'"),
