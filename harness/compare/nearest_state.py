@@ -105,6 +105,7 @@ def _shape_of_boots(boots: Sequence[StateResult], memory: PageCount) -> Shape:
     return Shape(
         memory=memory,
         free=tuple(middle(f"free blocks of order {order}") for order in ORDERS),
+        # Reclaimable ones are not told: a guest has one or two.
         pageblocks={
             "Unmovable": unmovable,
             "Movable": (memory >> GUESTS_PAGEBLOCK_ORDER) - unmovable,

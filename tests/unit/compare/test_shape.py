@@ -152,6 +152,21 @@ def test_a_real_machine_s_texts_give_its_shape() -> None:
     assert found.cache == 4_494_502
 
 
+@pytest.mark.parametrize(
+    ("machine", "state", "apart"), [("build-24g", "room_25", 0.28), ("files-1g", "easy", 0.089)]
+)
+def test_the_machines_have_their_nearest_states(machine: str, state: str, apart: float) -> None:
+    """The first has no room and much page cache, which no state has; the other is mostly free."""
+    types, free, zones = (
+        MACHINES / machine / f"{name}.txt" for name in ("pagetypeinfo", "buddyinfo", "zoneinfo")
+    )
+    found = nearest(shape_from(types, free, zones), measured_states())
+
+    assert found[0].state.make == state
+    assert found[0].distance.total == pytest.approx(apart, abs=0.001)
+    assert as_good(found) == ()
+
+
 def edited(old: str, new: str) -> str:
     assert old in TEXT
     return TEXT.replace(old, new)
