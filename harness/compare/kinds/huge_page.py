@@ -82,9 +82,8 @@ def _told(value: int | None, name: str) -> int:
 
 def _everywhere(stage: StageRecord, burst: HugePageBurst) -> Iterator[Pair]:
     yield "huge pages that khugepaged made", 0, _rise(stage, "thp_collapse_alloc") or 0
-    got = [one.pfn for one in burst.requests if one.pfn]
-    yield "first pages that are different", len(got), len(set(got))
-    odd = [pfn for pfn in got if pfn % (1 << burst.order)]
+    # Two may have had the same page: since 6.10 compaction moves what an earlier one got.
+    odd = [one.pfn for one in burst.requests if one.pfn % (1 << burst.order)]
     yield "first pages that are not aligned", 0, len(odd)
 
 

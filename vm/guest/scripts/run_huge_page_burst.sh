@@ -7,9 +7,9 @@
 # huge_page_burst.c says what each kind is. Its records go to
 # $BUDDYLAB_STAGE_DIR/requests, or to results/ where that is unset.
 #
-# khugepaged, which would ask for huge pages of its own, sleeps from here on, and
-# of mthp the one size of ORDER is allowed: these settings stay. The pool gets its
-# size back.
+# khugepaged, which would ask for huge pages of its own, sleeps from here on. Huge
+# pages are allowed to who asks, which they are not at boot in less than 512 MiB, and
+# of mthp the one size of ORDER: these settings stay. The pool gets its size back.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib.sh"
@@ -17,6 +17,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 thp=/sys/kernel/mm/transparent_hugepage
 pool=/proc/sys/vm/nr_hugepages
 forever_ms=4294967295
+min_free_file=/proc/sys/vm/min_free_kbytes
 
 allow_one_size() {
 	local size=$thp/hugepages-$((4 << $1))kB file
@@ -40,8 +41,9 @@ restore_pool() {
 for number in "${@:2}"; do
 	[[ $number =~ ^(0|[1-9][0-9]{0,9})$ ]] || usage
 done
+read -r min_free < $min_free_file
 case $1 in
-thp) ;;
+thp) echo madvise > "$thp/enabled" ;;
 mthp) allow_one_size "$2" ;;
 hugetlb)
 	read -r pages < "$pool"
@@ -49,6 +51,8 @@ hugetlb)
 	;;
 *) usage ;;
 esac
+# To allow them raises the watermarks (mm/khugepaged.c set_recommended_min_free_kbytes).
+echo "$min_free" > $min_free_file
 echo $forever_ms > "$thp/khugepaged/scan_sleep_millisecs"
 
 records=${BUDDYLAB_STAGE_DIR:-$root/results}/requests
