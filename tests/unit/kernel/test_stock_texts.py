@@ -18,7 +18,7 @@ from harness.texts.proc.vmstat import parse_vmstat
 from harness.texts.proc.zoneinfo import parse_zoneinfo
 
 DATA = Path(__file__).parents[2] / "data"
-STOCK = ("kernel-6.12",)
+STOCK = ("kernel-6.12", "kernel-7.3")
 KERNELS = ("kernel-5.15", "kernel-6.1", *STOCK)
 # What a comparison reads of vmstat (harness.compare.outcome), in all of them.
 READ = (
@@ -120,3 +120,14 @@ def test_a_text_without_its_last_lines_is_refused(kernel: str, name: str) -> Non
     for kept in range(1, len(lines)):
         with pytest.raises(RecordError):
             parse("".join(lines[:kept]))
+
+
+def test_zones_that_end_otherwise_were_cut() -> None:
+    """7.3 says two lines more of each zone that has pages."""
+    whole = text("kernel-7.3", "zoneinfo")
+    end = whole.index("  reserved_highatomic:")
+    after = whole.index("Node 0, zone", end)
+
+    assert whole.count("  free_highatomic:") == len(parse_zoneinfo(whole).populated) > 1
+    with pytest.raises(RecordError, match="zones end with free_highatomic and start_pfn"):
+        parse_zoneinfo(whole[:end] + whole[after:])
