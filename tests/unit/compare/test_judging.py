@@ -372,3 +372,16 @@ def test_a_mail_of_no_difference_says_so() -> None:
     assert text.startswith("fix.patch: no difference (change)\n")
     assert "none: no difference in any state and burst" in text
     assert not [line for line in text.splitlines() if line.endswith((" 0+", " 0-"))]
+
+
+def test_what_chance_may_do_is_no_difference() -> None:
+    """The interval excludes 0 and the control shows nothing, and yet three seeds of eight moved."""
+    moved = [*STEADY[:5], *(value + 3 for value in STEADY[5:])]
+    one = verdict(results(moved))
+    (found,) = [each for each in one.differences if each.measure == "blocks"]
+
+    assert found.difference.excludes_zero
+    assert found.floor == 0
+    assert found.share is not None
+    assert found.share > 0.01
+    assert one.answer is Answer.SAME
