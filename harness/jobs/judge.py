@@ -93,7 +93,7 @@ def judged(
             *(source.digest, change, options, str(each), *before, *content),
             judged_text(plan, subject),
         )
-        folder = folder or Path("runs") / f"judge-{_slug(change)}-{digest[:8]}"
+        folder = folder or Path("runs") / f"judge-{_slug(_short(change))}-{digest[:8]}"
         final = folder / CHANGES
         moved = tuple(one.replace(str(scratch / CHANGES), str(final)) for one in changes)
         if (scratch / CHANGES).exists() and not final.exists():
@@ -116,6 +116,11 @@ def _subject(
         config="" if config is None else str(config),
         each=each,
     )
+
+
+def _short(change: str) -> str:
+    """Return what of a change's name tells it from others: of a path its last part."""
+    return change if range_of(change) else Path(change).stem
 
 
 def _slug(text: str) -> str:
