@@ -25,6 +25,7 @@ from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import lab_of
 from harness.stages.boot_files import boot_files
 from harness.stages.change import range_of, taken
+from harness.stages.configure import read_config
 from harness.texts.build.rebase import NEXT_STEP
 from harness.values import KernelSource
 
@@ -87,11 +88,11 @@ def judged(
     with cache.building("judge") as scratch:
         changes = taken(change, scratch / CHANGES, repository=repository, each=each)
         content = [sha256_bytes(Path(one).read_bytes()) for one in changes if Path(one).is_file()]
-        options = "" if config is None else config.read_text(encoding="utf-8", errors="replace")
-        subject = _subject(changes, name, before, config, each=each)
+        options = "" if config is None else read_config(config).text
+        named = tuple(Path(one).name for one in changes)
         digest = sha256_text(
-            *(source.digest, change, options, str(each), *before, *content),
-            judged_text(plan, subject),
+            *(source.digest, options, *content),
+            judged_text(plan, _subject(named, name, before, config, each=each)),
         )
         folder = folder or Path("runs") / f"judge-{_slug(_short(change))}-{digest[:8]}"
         final = folder / CHANGES

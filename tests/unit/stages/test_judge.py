@@ -128,8 +128,10 @@ def test_the_base_is_run_once_for_all_changes(
     assert judged(("int two;", FEWER)) == Exit.OK
     assert "WORSE (change)" in capsys.readouterr().out
     assert guests.boots == 4 * 6
+    folders = set(Path("runs").iterdir())
     assert judged("change.patch") == Exit.OK
     assert guests.boots == 4 * 6
+    assert set(Path("runs").iterdir()) == folders
 
 
 def test_a_change_of_no_code_is_the_same_image(
@@ -192,6 +194,7 @@ def test_what_has_no_place_is_told_with_what_stands_there(
         ("HEAD..HEAD", (), "HEAD..HEAD is empty: both commits have the same tree"),
         ("HEAD..nowhere", (), "has no commit 'nowhere'"),
         ("patch", ("--config", "bad.config"), "bad.config:1: 'CONFIG_X' is no option"),
+        ("patch", ("--config", "no.config"), "no.config cannot be read"),
         ("patch", ("--plan", "policy.toml"), "has no mode clear of the policy; it has none"),
         ("patch", ("--plan", "kernels.toml"), "arm stock names the kernel 'unpatched'"),
     ],
