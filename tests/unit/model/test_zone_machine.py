@@ -21,6 +21,8 @@ PICK = st.integers(0, 1 << 30)
 class ZoneMachine(RuleBasedStateMachine):
     """Takes and gives at random; a bytearray knows which pages must be free."""
 
+    claims = False  # by which rules it takes from other types
+
     def __init__(self) -> None:
         super().__init__()
         self.zone = Zone(
@@ -33,6 +35,7 @@ class ZoneMachine(RuleBasedStateMachine):
                 managed=END - START,
                 marks=Watermarks(min=30, low=40, high=50, reserve=(0, 0, 0)),
                 boost_factor=15000,
+                claims=self.claims,
             )
         )
         fill(self.zone)
@@ -144,6 +147,16 @@ class ZoneMachine(RuleBasedStateMachine):
 
 ZoneMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 test_machine = pytest.mark.timeout(300)(ZoneMachine.TestCase)
+
+
+class ClaimingZoneMachine(ZoneMachine):
+    """The same with the fallbacks of 6.12 and later."""
+
+    claims = True
+
+
+ClaimingZoneMachine.TestCase.settings = ZoneMachine.TestCase.settings
+test_claiming_machine = pytest.mark.timeout(300)(ClaimingZoneMachine.TestCase)
 
 
 def test_a_block_cannot_be_freed_twice_or_outside() -> None:
