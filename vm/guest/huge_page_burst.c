@@ -7,7 +7,7 @@
  *   thp      a write to a page of each of REQUESTS aligned ranges of 2^ORDER pages
  *            of MADV_HUGEPAGE memory, in an order and at places that come from SEED.
  *            ORDER is that of a PMD. A fault got its huge page if the whole range is
- *            present at once, in 2^ORDER aligned and contiguous physical pages.
+ *            present at once.
  *   mthp     the same with smaller huge pages; the size must have statistics below
  *            /sys/kernel/mm/transparent_hugepage
  *   hugetlb  /proc/sys/vm/nr_hugepages is raised by one at a time; a request got its
@@ -26,7 +26,7 @@
  *   seen anon_huge_kib=N [anon_fault_alloc=N anon_fault_fallback=N ...]
  *   records=N
  *   i=0 ok=1 latency_ns=N pfn=N
- *   (one line for each request; pfn is 0 where it failed or is not known)
+ *   (one line for each request; pfn is 0 where it failed or its pages are apart)
  *   end records=N
  *
  * "seen" is what the kernel says of it: AnonHugePages of the memory in smaps, and by
@@ -57,6 +57,8 @@
 #define PMD_ORDER	9
 #define REQUESTS_MAX	1000000UL
 #define PAGEMAP_PRESENT	(UINT64_C(1) << 63)
+/* Nothing is swapped out here: the page is being moved. */
+#define PAGEMAP_SWAP	(UINT64_C(1) << 62)
 #define PAGEMAP_PFN	((UINT64_C(1) << 55) - 1)
 #define POOL		"/proc/sys/vm/nr_hugepages"
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
@@ -64,6 +66,7 @@
 #define FIRST_LOOK_NS	200000000
 /* A page table and a page, and some more for whoever else runs. */
 #define SPARE_PAGES	128
+#define WAITS_MAX	1000
 
 struct burst {
 	const char *kind;
@@ -247,25 +250,47 @@ static bool memory_is_left(void)
 	return false;
 }
 
-/* The first page of the huge page that a range is; 0 if it is none. */
-static uint64_t huge_pfn(int pagemap, const unsigned char *start,
-			 unsigned long order)
+static void read_pagemap(int pagemap, const unsigned char *start, size_t pages,
+			 uint64_t *entries)
 {
-	static uint64_t entries[1UL << PMD_ORDER];
-	size_t pages = 1UL << order;
 	off_t at = (off_t)((uintptr_t)start / PAGE_BYTES * sizeof(*entries));
 	ssize_t bytes = (ssize_t)(pages * sizeof(*entries));
-	uint64_t first;
 
 	if (pread(pagemap, entries, (size_t)bytes, at) != bytes)
 		fail(1, "cannot read /proc/self/pagemap: %s", strerror(errno));
-	first = entries[0] & PAGEMAP_PFN;
-	for (size_t i = 0; i < pages; i++) {
-		if (!(entries[i] & PAGEMAP_PRESENT) ||
-		    (entries[i] & PAGEMAP_PFN) != first + i)
-			return 0;
+}
+
+/*
+ * Whether all of a range is present, which one fault does with a huge page only;
+ * pfn is its first page if compaction has not taken it apart since, else 0. Who
+ * touches a page that is being moved waits for it.
+ */
+static bool is_huge(int pagemap, const unsigned char *start, unsigned long order,
+		    uint64_t *pfn)
+{
+	static uint64_t entries[1UL << PMD_ORDER];
+	size_t pages = 1UL << order, i = 0;
+	int waits = 0;
+
+	*pfn = 0;
+	read_pagemap(pagemap, start, pages, entries);
+	while (i < pages && waits < WAITS_MAX) {
+		if (!(entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAP)))
+			return false;
+		if (entries[i++] & PAGEMAP_PRESENT)
+			continue;
+		(void)*(const volatile unsigned char *)(start + (i - 1) * PAGE_BYTES);
+		read_pagemap(pagemap, start, pages, entries);
+		i = 0;
+		waits++;
 	}
-	return first & (pages - 1) ? 0 : first;
+	if (i < pages)
+		return false;
+	while (--i && (entries[i] & PAGEMAP_PFN) == (entries[0] & PAGEMAP_PFN) + i)
+		;
+	if (!i && !((entries[0] & PAGEMAP_PFN) & (pages - 1)))
+		*pfn = entries[0] & PAGEMAP_PFN;
+	return true;
 }
 
 /* AnonHugePages of the mapping that begins at start. */
@@ -315,12 +340,13 @@ static void fault(unsigned char *range, size_t touched, unsigned long order,
 		  int pagemap)
 {
 	uint64_t start_ns = now_ns(), latency_ns, pfn;
+	bool huge;
 
 	*(volatile unsigned char *)(range + touched * PAGE_BYTES) = 1;
 	latency_ns = now_ns() - start_ns;
-	pfn = huge_pfn(pagemap, range, order);
-	note(latency_ns, pfn, pfn != 0);
-	if (!pfn)
+	huge = is_huge(pagemap, range, order, &pfn);
+	note(latency_ns, pfn, huge);
+	if (!huge)
 		advise(range, PAGE_BYTES << order, MADV_DONTNEED);
 }
 

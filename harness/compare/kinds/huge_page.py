@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What thp, mthp and hugetlb share: one guest program, and the kernel's own word of it.
 
-A burst counts only if the program and the kernel agree: the program judges by physical
-addresses, or by the size of the pool; the kernel counts where it allocates.
+A burst counts only if the program and the kernel agree: the program judges by what is present
+in its ranges, or by the size of the pool; the kernel counts where it allocates.
 """
 
 from collections.abc import Callable, Iterator, Mapping
