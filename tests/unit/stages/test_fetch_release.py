@@ -25,6 +25,7 @@ from harness.texts.build.sums import parse_sums, releases_in, signed_text
 MIRROR = Path(__file__).parents[2] / "data" / "mirror"
 KEYS = MIRROR / "keys.asc"
 KEY = "76363A8FD6BA6BD1BF18EE42AC4D3D28B9AC4734"
+KERNEL_ORG = stage.AUTOSIGNER
 SUMS = "/v6.x/sha256sums.asc"
 ARCHIVE = "/v6.x/linux-6.1.5.tar.xz"
 HEADER = "-----BEGIN PGP SIGNED MESSAGE-----"
@@ -75,8 +76,9 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nobody_elses_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def _key_of_the_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GNUPGHOME", raising=False)
+    monkeypatch.setattr(stage, "AUTOSIGNER", KEY)
 
 
 @needs_gpgv
@@ -114,7 +116,7 @@ def test_without_the_key_it_is_said_that_nobody_verified(
         assert fetch("6.1.5", cache).release == "6.1.5"
 
     (line,) = [record.getMessage() for record in caplog.records]
-    assert "sha256sums.asc WAS NOT VERIFIED: no keyring here has the key B8868C80" in line
+    assert f"sha256sums.asc WAS NOT VERIFIED: no keyring here has the key {KEY}" in line
     assert "gpg --locate-keys autosigner@kernel.org" in line
     assert mirror.asked == [SUMS, ARCHIVE]
 
@@ -144,12 +146,39 @@ def test_keys_that_the_user_has_are_used_and_not_written(
     if place != ".gnupg":
         monkeypatch.setenv("GNUPGHOME", str(home))
 
-    # The key of somebody whom the user knows is not kernel.org's.
-    with pytest.raises(HostError, match=f"is signed by the key {KEY}, not by B8868C80"):
-        fetch("6.1.5", cache)
+    monkeypatch.setattr(stage, "AUTOSIGNER", KERNEL_ORG)
+    with pytest.raises(HostError, match=f"is not signed by {KERNEL_ORG}, but by {KEY}"):
+        fetch("6.1.5", cache)  # by somebody whom the user knows, who is not kernel.org
     monkeypatch.setattr(stage, "AUTOSIGNER", KEY)
     assert fetch("6.1.5", cache).release == "6.1.5"
     assert [path.name for path in home.iterdir()] == ["pubring.gpg"]
+
+
+@needs_gpgv
+@pytest.mark.usefixtures("mirror")
+def test_sums_of_an_unknown_signer_are_refused(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever alters sums can sign them: an unknown key is no lack of ours."""
+    monkeypatch.setattr(stage, "AUTOSIGNER", KERNEL_ORG)
+    with pytest.raises(HostError, match=f"is not signed by {KERNEL_ORG}, but by {KEY[-16:]}"):
+        fetch("6.1.5", cache)
+
+    monkeypatch.setattr(stage, "AUTOSIGNER", KEY)
+    (tmp_path / "none.gpg").write_bytes(b"")
+    monkeypatch.setenv("BUDDYLAB_KERNEL_KEYRING", str(tmp_path / "none.gpg"))
+    with pytest.raises(HostError, match=r"is not signed by a key of \$BUDDYLAB_KERNEL_KEYRING"):
+        fetch("6.1.5", cache)
+
+
+@needs_gpgv
+@pytest.mark.usefixtures("trusted")
+def test_a_signature_that_cannot_be_read_is_none(mirror: Mirror, cache: Cache) -> None:
+    begin, mark, signature = mirror.files[SUMS].partition(b"-----BEGIN PGP SIGNATURE-----\n\n")
+    mirror.files[SUMS] = begin + mark + b"AAAA" + signature[4:]
+
+    with pytest.raises(HostError, match="is not signed by a key of .*, but by nobody"):
+        fetch("6.1.5", cache)
 
 
 @needs_gpgv
