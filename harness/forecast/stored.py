@@ -16,7 +16,7 @@ from harness.errors import RecordError
 from harness.forecast.forecast import Prediction
 from harness.forecast.predict import BurstRequest, predict
 from harness.model.load import load_state
-from harness.model.state import GfpClass
+from harness.model.state import AllocatorState, GfpClass
 from harness.texts.build.rules import Rule
 from harness.texts.guest.free_dump import parse_free_dump
 from harness.texts.pages import order_of
@@ -50,6 +50,36 @@ class StoredPrediction:
     inputs: dict[str, str]  # name of a text -> its sha256
 
 
+def state_of(
+    stage: str,
+    texts: Mapping[str, bytes],
+    free: bytes,
+    *,
+    rules: frozenset[Rule] = frozenset(),
+    moment: str = "before",
+) -> AllocatorState:
+    """Make the model's starting state of what `stage` saved at a `moment`, before or after.
+
+    `free` is the cross-check's dump. RecordError if a text is absent or damaged.
+    """
+    text = {}
+    for name in TEXTS:
+        path = name.replace("before", moment)
+        if path not in texts:
+            raise RecordError(f"{stage}: {path} did not arrive, nothing to predict from; run again")
+        text[name] = texts[path].decode()
+    return load_state(
+        buddyinfo=parse_buddyinfo(text["before/buddyinfo"]),
+        zoneinfo=parse_zoneinfo(text["before/zoneinfo"]),
+        pagetypes=parse_pagetypeinfo(text["before/pagetypeinfo"]),
+        sysctls=parse_sysctl(text["before/sysctl"]),
+        thp="thp_fault_alloc" in parse_vmstat(text["before/vmstat"]).counters,
+        swap=parse_meminfo(text["before/meminfo"]).swap_kib > 0,
+        dump=parse_free_dump(free.decode()),
+        rules=rules,
+    )
+
+
 def predict_stage(
     stage: str,
     burst: BurstPlan,
@@ -62,20 +92,7 @@ def predict_stage(
 
     RecordError if a text is absent or damaged.
     """
-    for name in TEXTS:
-        if name not in texts:
-            raise RecordError(f"{stage}: {name} did not arrive, nothing to predict from; run again")
-    text = {name: texts[name].decode() for name in TEXTS}
-    state = load_state(
-        buddyinfo=parse_buddyinfo(text["before/buddyinfo"]),
-        zoneinfo=parse_zoneinfo(text["before/zoneinfo"]),
-        pagetypes=parse_pagetypeinfo(text["before/pagetypeinfo"]),
-        sysctls=parse_sysctl(text["before/sysctl"]),
-        thp="thp_fault_alloc" in parse_vmstat(text["before/vmstat"]).counters,
-        swap=parse_meminfo(text["before/meminfo"]).swap_kib > 0,
-        dump=parse_free_dump(free.decode()),
-        rules=rules,
-    )
+    state = state_of(stage, texts, free, rules=rules)
     prediction = predict(
         state,
         BurstRequest(

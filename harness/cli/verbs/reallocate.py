@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""reallocate: LLFree's fragmentation experiment on this kernel, foretold and counted."""
+
+import argparse
+
+from harness.cli.options import add_emulator_option, add_kernel_options, positive
+from harness.cli.requests import kernel_request
+from harness.errors import Exit
+
+RANK = 72
+HELP = "churn single pages for many rounds and count the huge frames that stay free"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_kernel_options(parser, patched=True)
+    add_emulator_option(parser)
+    parser.add_argument("--rounds", type=positive, default=100, help="rounds (default 100)")
+    parser.add_argument("--seed", type=positive, default=42, help="of the choice (default 42)")
+    parser.add_argument(
+        "--memory", type=positive, metavar="MIB", default=1024, help="the guest's (default 1024)"
+    )
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Print the table of what was foretold and what was counted."""
+    from harness import pipeline
+    from harness.host import emulator
+    from harness.jobs.reallocate import reallocate
+    from harness.model.reallocate import Churn
+    from harness.stages.boot_files import boot_files
+    from harness.texts.build.rules import rules_in
+
+    cache = pipeline.open_cache()
+    emulator.find(cache)
+    kernel, image = pipeline.bootable(kernel_request(arguments), cache)
+    churned = reallocate(
+        boot_files(kernel, image),
+        Churn(rounds=arguments.rounds, seed=arguments.seed),
+        cache,
+        memory_mib=arguments.memory,
+        rules=rules_in(kernel.provides),
+    )
+    print(churned)
+    return Exit.CHECK_FAILED if churned.misses else Exit.OK
