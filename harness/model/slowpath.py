@@ -152,7 +152,7 @@ class Ladder:
             )
         reason = "noretry" if request.noretry else "costly"
         if adaptive[0] != adaptive[1]:
-            reason = "whether a zone rests, or has pages enough after reclaim, is unknown"
+            reason = "whether a zone backs off, or has pages enough after reclaim, is unknown"
         return _failed(made, adaptive=adaptive, disturbed=True, reason=reason)
 
     def _acted(self, mode: PolicyMode, *, calls: int) -> tuple[int, int]:

@@ -68,7 +68,7 @@ def test_the_low_watermark_ends_the_fast_path_and_the_min_watermark_the_next_ste
 def test_where_no_range_can_be_cleared_the_first_failure_is_exact() -> None:
     state = allocator(hopeless(8, unmovable=blocks(o8=3), movable=mixed(o10=10)))
     prediction = predict(state, burst(8, 100))
-    # 43 blocks, then one request that compacts twice in vain, raised: 99 % in small blocks.
+    # 43 blocks, then one request that compacts twice without success, raised: 99 % in small blocks.
     assert exact(prediction) == (44, 43, 1, 1, 2, 1)
     assert known(prediction.frag_pct).low == known(prediction.frag_pct).high == 100
     first = known(prediction.first_slowpath)
@@ -107,7 +107,7 @@ def test_the_last_resort_is_there_whatever_the_threshold(threshold: int) -> None
     clear = predict(replace(memory, policy=policy(PolicyMode.CLEAR, threshold)), burst(8, 100))
     assert (clear.compact.low, clear.compact.high, clear.fail.low) == (2, 2, 1)
     assert (clear.adaptive.low, clear.adaptive.high) == (0, 1)
-    assert "rests" in clear.adaptive.reason
+    assert "backs off" in clear.adaptive.reason
     assert known(known(clear.first_slowpath).mode).exact
     assert known(clear.frag_pct).exact
 
