@@ -137,6 +137,11 @@ def mutant_stages() -> tuple[StagePlan, ...]:
     return (*_quiet_stages(monitored=True), *_high_order(size), _torture())
 
 
+def torture_stages() -> tuple[StagePlan, ...]:
+    """Return the stage torture, and before it what says which kernel it ran on."""
+    return (*_quiet_stages(monitored=True), _torture())
+
+
 def _quiet_stages(*, monitored: bool) -> tuple[StagePlan, ...]:
     its_file = ", and the monitor's file is there" if monitored else ""
     return (

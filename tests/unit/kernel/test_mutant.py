@@ -4,6 +4,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -19,7 +20,8 @@ from harness.jobs.mutants import IDENTITY, Trial, mutants, read_mutants
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
 from harness.texts.build.edit import Mutant, parse_mutant
-from harness.values import Counters
+from harness.values import Counters, StagePlan
+from harness.workloads.paper import torture_stages
 
 TEXT = """subject = "the request is counted twice"
 caught_by = "req-is-success-plus-fail"
@@ -153,3 +155,34 @@ def test_mutant_that_does_not_fit_is_refused_before_any_is_built(
             )
         )
     assert not (cache.root / "kernels").exists()
+
+
+@pytest.mark.parametrize(
+    ("expected", "of_torture", "of_all", "plans", "said"),
+    [
+        ("torture-a", ("torture-a", "other"), (), ["torture"], ("torture-a",)),
+        ("torture-a", ("torture-b",), ("torture-a", "b"), ["torture", "all"], ("torture-a", "b")),
+        ("other", ("torture-a",), ("other",), ["all"], ("other",)),
+    ],
+)
+def test_all_stages_run_only_where_torture_alone_does_not_suffice(  # noqa: PLR0917
+    expected: str,
+    of_torture: tuple[str, ...],
+    of_all: tuple[str, ...],
+    plans: list[str],
+    said: tuple[str, ...],
+    cache: Cache,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[str] = []
+
+    def judged(_built: object, _cache: Cache, plan: tuple[StagePlan, ...]) -> tuple[str, ...]:
+        ran.append("torture" if plan == torture_stages() else "all")
+        return of_torture if ran[-1] == "torture" else of_all
+
+    monkeypatch.setattr(mutants_job, "_judged", judged)
+    mutant = parse_mutant("a.toml", TEXT.replace("req-is-success-plus-fail", expected).encode())
+    bootable = cast("mutants_job._Bootable", object())
+
+    assert mutants_job._caught_by(mutant, bootable, cache) == said
+    assert ran == plans
