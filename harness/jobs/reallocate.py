@@ -27,8 +27,8 @@ _STATE = "state"
 _ARM = "arm"
 _SAVED = "reallocate"
 _DEADLINE_S = 900
-# What bash, insmod and the kernel's own threads take and free between the stop and the first page, and
-# how much of what waits on a CPU's lists is of another kind or order: a few megabytes, in huge frames.
+# What bash, insmod and the kernel's own threads take and free between the stop and the first page,
+# and how much of what waits on a CPU's lists is of another kind: a few megabytes, in huge frames.
 MARGIN = 4
 # Rounds that a reader is shown, beside the last.
 _SHOWN = (0, 1, 10, 50)

@@ -140,7 +140,7 @@ class _Machine:
 
 
 def _lists(made: Zone, zone: ZoneState, state: AllocatorState) -> PerCpuLists:
-    """The CPU's lists and the pages on them: which is not in a dump, taken for movable single ones.
+    """Make the CPU's lists with the pages on them; which is not in a dump: movable single ones.
 
     They lie behind the free blocks, every other page, so that none is the buddy of another.
     """
