@@ -10,6 +10,8 @@ nox.needs_version = ">=2024.10"
 nox.options.sessions = ["tests"]
 nox.options.reuse_existing_virtualenvs = True
 
+# The kernel lines that the series is made for.
+LINES = ("5.15.180", "debian:6.1", "debian:6.12", "debian:7.3@trixie-backports")
 DEV = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
 
 
@@ -89,6 +91,20 @@ def mutants(session: nox.Session) -> None:
     install(session)
     session.run("buddylab", "doctor", "--install")
     session.run("buddylab", "mutants", *session.posargs)
+
+
+@nox.session(default=False)
+def lines(session: nox.Session) -> None:
+    """Run, predict, compare objects and judge on each kernel line (`-- KERNEL...` for others)."""
+    install(session)
+    session.run("buddylab", "doctor", "--install", "--review")
+    for kernel in session.posargs or LINES:
+        chosen = ("--kernel", kernel)
+        session.run("buddylab", "run", "--scale", "small", *chosen)
+        session.run("buddylab", "predict", "--seeds", "3", *chosen)
+        session.run("buddylab", "review", "--only", "identity", *chosen)
+        plan = ("--plan", "vm/plans/judge_small.toml")
+        session.run("buddylab", "judge", "patches/series", *plan, *chosen)
 
 
 @nox.session(default=False)
