@@ -1,0 +1,1 @@
+/* Stands for mm/internal.h. */
