@@ -158,7 +158,7 @@ def _trial(mutant: Mutant | None, built: _Built, cache: Cache) -> Trial:
 def _caught_by(mutant: Mutant | None, built: _Bootable, cache: Cache) -> tuple[str, ...]:
     """Run what the expected check reads alone, and all stages where that does not suffice.
 
-    Three mutants in four are caught by the stage torture, which is a third of the whole.
+    Most mutants are caught by the stage torture, which is the smaller part of the whole.
     """
     if mutant is not None and mutant.caught_by.startswith(_OF_TORTURE):
         failed = _judged(built, cache, torture_stages())

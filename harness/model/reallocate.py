@@ -167,7 +167,7 @@ def _zone(zone: ZoneState, state: AllocatorState) -> Zone:
             name=zone.name,
             index=zone.index,
             start_pfn=0,
-            end_pfn=max(1, slots) << _SLOT,
+            end_pfn=slots << _SLOT,
             pageblock_order=state.pageblock_order,
             managed=zone.managed,
             marks=Watermarks(min=zone.min, low=zone.low, high=zone.high, reserve=zone.reserve),
