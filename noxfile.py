@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry points. `nox -s tests` is what CI runs; arguments after `--` reach the command."""
 
+import os
 import re
 from pathlib import Path
 
@@ -43,8 +44,14 @@ def tests(session: nox.Session) -> None:
     session.run("buddylab", "doctor", "--install")
     if not session.posargs:
         lint_steps(session)
-    session.run("pytest", "-m", "not vm", *session.posargs)
-    session.run("pytest", "-m", "vm", "--timeout=3000", "-s", *session.posargs)
+    session.run("pytest", "-m", "not vm", "-n", "auto", *session.posargs)
+    if not session.posargs:
+        # Before the tests that want it, which would wait for it without a word.
+        tested = os.environ.get("BUDDYLAB_TEST_KERNEL")
+        session.run("buddylab", "build", *(("--kernel", tested) if tested else ()))
+    # Two guests at once: each has one CPU of its own, and their deadlines know no third.
+    several = ("-n", "2", "--dist", "loadfile", "-v")
+    session.run("pytest", "-m", "vm", "--timeout=3000", *several, *session.posargs)
 
 
 @nox.session
