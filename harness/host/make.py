@@ -33,6 +33,7 @@ REPRODUCIBLE = {
     "SOURCE_DATE_EPOCH": "0",
 }
 _TREE_FILE = "tree-key"
+_MODULES = "kmod-"
 _MAKING = "making"  # there while make works, dated when it began
 # tools/ asks the shell where it is and would see behind a link: objtool, and with it every
 # object, would be built again for each tree. It gets a directory of the slot's own.
@@ -56,6 +57,24 @@ class Slot:
         """The output directory (make O=)."""
         return self.root / "obj"
 
+    def modules_of(self, sources: Path, digest: str) -> Path:
+        """Return the directory (make M=) where modules of `sources` are made, and stay made.
+
+        `digest` is that of the sources: other sources are made from nothing.
+        """
+        place = self.root / f"{_MODULES}{digest[:16]}"
+        if not place.exists():
+            self._remove_modules()
+            copy = self.root / f".{_MODULES}"
+            remove_tree(copy)
+            shutil.copytree(sources, copy)
+            copy.rename(place)
+        return place
+
+    def _remove_modules(self) -> None:
+        for place in self.root.glob(f"{_MODULES}*"):
+            remove_tree(place)
+
     def turn_to(self, tree: PatchedTree, cache: Cache) -> None:
         """Make `tree` the source of this slot and date what differs from the tree before.
 
@@ -71,6 +90,7 @@ class Slot:
         # make knows files by path: of a slot that was moved, or copied, nothing can be used.
         if before is None or not self._leads_to(before):
             remove_tree(self.objects)
+            self._remove_modules()
         else:
             for name in sorted(_differing(before, tree)):
                 _date_now(tree.tree / name)
@@ -133,6 +153,7 @@ class Slot:
         if not making.exists():
             return
         since_ns = making.stat().st_mtime_ns
+        self._remove_modules()
         for name in _files(self.objects):
             path = self.objects / name
             if path.lstat().st_mtime_ns >= since_ns:

@@ -74,7 +74,7 @@ def build(
         config_digest = configure(slot, fragment, log_path=log_path, user=config)
         _kernel(slot, log_path)
         with cache.building("kernel") as scratch:
-            _modules(slot, scratch, log_path)
+            _modules(slot, kmod_digest, scratch, log_path)
             _keep(slot, scratch)
             value = _describe(
                 tree=tree,
@@ -103,18 +103,16 @@ def _kernel(slot: Slot, log_path: Path) -> None:
         raise _build_error(error, log_path) from error
 
 
-def _modules(slot: Slot, scratch: Path, log_path: Path) -> None:
-    """Build our modules in a copy: the project's own directory stays clean."""
-    work = scratch / "kmod"
-    shutil.copytree(asset("kmod"), work)
+def _modules(slot: Slot, digest: str, scratch: Path, log_path: Path) -> None:
+    """Build our modules beside the kernel's objects: the project's own directory stays clean."""
+    place = slot.modules_of(asset("kmod"), digest)
     deadline = Deadline.after(QUICK_LIMIT_S, "building the modules")
     try:
-        list(slot.make([f"M={work}", "W=1", "modules"], deadline=deadline, log_path=log_path))
+        list(slot.make([f"M={place}", "W=1", "modules"], deadline=deadline, log_path=log_path))
     except CommandFailedError as error:
         raise _build_error(error, log_path) from error
-    for module in sorted(work.glob("*.ko")):
-        shutil.move(module, scratch / module.name)
-    shutil.rmtree(work)
+    for module in sorted(place.glob("*.ko")):
+        shutil.copy2(module, scratch)
 
 
 def _build_error(error: CommandFailedError, log_path: Path) -> StageError:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """configure and build on the fake kernel: errors shown, slots incremental, cache intact."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from harness import pipeline
 from harness.errors import HostError, StageError, UserError
+from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.series import series_in
 from harness.pipeline import KernelRequest
@@ -126,6 +128,43 @@ def test_slot_compiles_again_what_differs_also_when_it_turns_back(
     for entry in cache.root.glob("kernels/*/manifest.json"):
         entry.unlink()
     assert b"int TWO;" in (build(first, cache).directory / "vmlinux").read_bytes()
+
+
+def modules_compiled(cache: Cache, key: str) -> int:
+    (log,) = cache.root.glob(f"slots/*/build-{key[:8]}.log")
+    return log.read_text().count("CC [M]")
+
+
+def test_modules_are_compiled_again_where_their_sources_differ(
+    tree: PatchedTree,
+    cache: Cache,
+    write_series: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = patch(tree.source, cache, series=series_in(write_series(TWO)))
+    assert modules_compiled(cache, build(tree, cache).key) == 1
+    assert modules_compiled(cache, build(other, cache).key) == 0
+
+    edited = shutil.copytree(asset("kmod"), tmp_path / "kmod")
+    (edited / "compat.h").write_text("/* another */\n")
+    monkeypatch.setattr("harness.stages.build.asset", lambda _: edited)
+    assert modules_compiled(cache, build(tree, cache).key) == 1
+    assert len(list(cache.root.glob("slots/*/kmod-*"))) == 1
+
+
+def test_modules_that_a_killed_make_left_are_made_anew(
+    tree: PatchedTree, cache: Cache, write_series: Callable[..., Path]
+) -> None:
+    build(tree, cache)
+    (module,) = cache.root.glob("slots/*/kmod-*/high_order_test.ko")
+    (module.parents[1] / "making").touch()
+    module.write_bytes(b"torn")
+    other = patch(tree.source, cache, series=series_in(write_series(TWO)))
+
+    again = build(other, cache)
+    assert modules_compiled(cache, again.key) == 1
+    assert (again.directory / "high_order_test.ko").read_bytes().startswith(b"\x7fELF")
 
 
 def test_unpatched_tree_does_not_ask_for_the_monitor(
