@@ -6,11 +6,14 @@
 #ifndef _COMPAT_H
 #define _COMPAT_H
 
+#include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/page-flags.h>
+#include <linux/pageblock-flags.h>
 #include <linux/version.h>
 
 /*
@@ -74,6 +77,37 @@ static inline bool compat_page_has_movable_ops(struct page *page)
 	       PAGE_MAPPING_MOVABLE;
 #else
 	return page_has_movable_ops(page);
+#endif
+}
+
+/*
+ * The type of the block that the page is in. The kernel reads it in functions of
+ * mm/page_alloc.c that no module may call; where the bits are, headers tell.
+ * Being isolated is a bit of its own since 6.17.
+ */
+static inline unsigned int compat_pageblock_migratetype(const struct page *page)
+{
+	unsigned long pfn = page_to_pfn(page);
+	const unsigned long *bitmap;
+	unsigned long bit, flags;
+
+#ifdef CONFIG_SPARSEMEM
+	bitmap = section_to_usemap(__pfn_to_section(pfn));
+	bit = pfn & (PAGES_PER_SECTION - 1);
+#else
+	bitmap = page_zone(page)->pageblock_flags;
+	bit = pfn - (page_zone(page)->zone_start_pfn & ~(pageblock_nr_pages - 1));
+#endif
+	bit = (bit >> pageblock_order) * NR_PAGEBLOCK_BITS;
+	flags = READ_ONCE(bitmap[bit / BITS_PER_LONG]) >> (bit % BITS_PER_LONG);
+#ifdef PAGEBLOCK_MIGRATETYPE_MASK
+#ifdef CONFIG_MEMORY_ISOLATION
+	if (flags & PAGEBLOCK_ISO_MASK)
+		return MIGRATE_ISOLATE;
+#endif
+	return flags & PAGEBLOCK_MIGRATETYPE_MASK;
+#else
+	return flags & MIGRATETYPE_MASK;
 #endif
 }
 

@@ -6,6 +6,7 @@
  *
  *   free    each zone's watermarks, reserves and state of deferral; its free
  *           blocks by migratetype and order, counted whatever their number;
+ *           its pageblocks by migratetype, and those of them that are mixed;
  *           and for orders 4..10 its aligned ranges: all of them, those that
  *           are free, and those that are clearable
  *   freeze  a write captures that text and sends it to the I/O port of a debug
@@ -22,11 +23,24 @@
  * else pins its range, slab pages too, although a few of them could be
  * reclaimed. Whoever holds a page for a moment makes it look pinned: the
  * machine should be idle.
+ *
+ * A pageblock is mixed if it has a page of another mobility: one of type Movable
+ * or CMA a page that is pinned, one of type Unmovable, Reclaimable or HighAtomic
+ * a page that can be moved. Pages are judged as for ranges, but free ones, those
+ * on the list of a CPU and reserved ones, which nobody asked for, count for
+ * neither. This differs from what page_owner calls mixed (mm/page_owner.c,
+ * pagetypeinfo_showmixedcount_print()): that goes by the gfp mask of the request
+ * for a page, this by what has become of the page. Pages of a ramfs are asked
+ * for as unmovable, but can be moved; a page that is pinned for a device, or one
+ * of hugetlbfs, may have been asked for as movable, but stays. Slab pages in an
+ * Unmovable block make none mixed here, reclaimable or not; to page_owner a
+ * HighAtomic block is mixed by any page at all.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/debugfs.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
@@ -38,6 +52,7 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
+#include <linux/pageblock-flags.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
@@ -50,6 +65,7 @@
 #define RANGE_ORDER_MAX		MAX_PAGE_ORDER
 #define CHUNK_PAGES		BIT(RANGE_ORDER_MIN)
 #define CHUNKS			BIT(RANGE_ORDER_MAX - RANGE_ORDER_MIN)
+#define PAGEBLOCK_CHUNKS	BIT(pageblock_order - RANGE_ORDER_MIN)
 
 static unsigned int freeze_port;
 module_param(freeze_port, uint, 0444);
@@ -67,6 +83,25 @@ enum chunk_state {
 	CHUNK_PINNED,
 	CHUNK_CLEARABLE,
 	CHUNK_FREE,
+};
+
+enum page_kind {
+	KIND_RESERVED,
+	KIND_PINNED,
+	KIND_MOVABLE,
+	KIND_UNUSED,	/* on the list of a CPU, or about to be */
+};
+
+/* The one that is being looked at. */
+struct pageblock {
+	unsigned int type;
+	bool inside;	/* whether any of it is in the zone */
+	bool mixed;
+};
+
+struct pageblock_counts {
+	unsigned long total[MIGRATE_TYPES];
+	unsigned long mixed[MIGRATE_TYPES];
 };
 
 struct range_counts {
@@ -160,24 +195,44 @@ static bool page_can_move(struct page *page)
 }
 #endif
 
-static enum chunk_state page_state(struct page *page)
+static enum page_kind page_kind(struct page *page)
 {
-	if (PageReserved(page) || PageSlab(compound_head(page)))
-		return CHUNK_PINNED;
-	/* On the list of a CPU, or about to be. */
+	if (PageReserved(page))
+		return KIND_RESERVED;
+	if (PageSlab(compound_head(page)))
+		return KIND_PINNED;
 	if (compat_page_unused(page))
-		return CHUNK_CLEARABLE;
+		return KIND_UNUSED;
 
-	return page_can_move(page) ? CHUNK_CLEARABLE : CHUNK_PINNED;
+	return page_can_move(page) ? KIND_MOVABLE : KIND_PINNED;
+}
+
+/* Whether a page is of another mobility than the block that it is in. */
+static bool is_mixed(enum page_kind kind, unsigned int type)
+{
+	switch (type) {
+	case MIGRATE_UNMOVABLE:
+	case MIGRATE_RECLAIMABLE:
+	case MIGRATE_HIGHATOMIC:
+		return kind == KIND_MOVABLE;
+	case MIGRATE_MOVABLE:
+#ifdef CONFIG_CMA
+	case MIGRATE_CMA:
+#endif
+		return kind == KIND_PINNED;
+	default:
+		return false;
+	}
 }
 
 /*
- * Look at one chunk; *free_until is the end of the free block last met. The
- * order of a free block may be nonsense if it was just taken: then it is only
- * this report that is wrong.
+ * Look at one chunk of a pageblock; *free_until is the end of the free block
+ * last met. The order of a free block may be nonsense if it was just taken: then
+ * it is only this report that is wrong.
  */
 static enum chunk_state chunk_state(struct zone *zone, unsigned long pfn,
-				    unsigned long *free_until)
+				    unsigned long *free_until,
+				    struct pageblock *pageblock)
 {
 	enum chunk_state state = CHUNK_FREE;
 	unsigned long end = pfn + CHUNK_PAGES;
@@ -186,8 +241,11 @@ static enum chunk_state chunk_state(struct zone *zone, unsigned long pfn,
 	    end > zone_end_pfn(zone) || page_zone(pfn_to_page(pfn)) != zone)
 		return CHUNK_OUTSIDE;
 
+	pageblock->type = compat_pageblock_migratetype(pfn_to_page(pfn));
+	pageblock->inside = true;
 	while (pfn < end) {
 		struct page *page = pfn_to_page(pfn);
+		enum page_kind kind;
 
 		if (pfn < *free_until) {
 			pfn = min(end, *free_until);
@@ -199,9 +257,16 @@ static enum chunk_state chunk_state(struct zone *zone, unsigned long pfn,
 			*free_until = pfn + (1UL << min(order, 0UL + MAX_PAGE_ORDER));
 			continue;
 		}
-		if (page_state(page) == CHUNK_PINNED)
-			return CHUNK_PINNED;
-		state = CHUNK_CLEARABLE;
+		kind = page_kind(page);
+		if (is_mixed(kind, pageblock->type))
+			pageblock->mixed = true;
+		if (kind == KIND_RESERVED || kind == KIND_PINNED)
+			state = CHUNK_PINNED;
+		else if (state == CHUNK_FREE)
+			state = CHUNK_CLEARABLE;
+		/* No other page can change what is said of either. */
+		if (state == CHUNK_PINNED && pageblock->mixed)
+			break;
 		pfn++;
 	}
 
@@ -231,23 +296,47 @@ static void count_ranges(const u8 *chunks, struct range_counts *counts)
 	}
 }
 
-static void print_ranges(struct zone *zone)
+static void print_pageblocks(struct zone *zone, const char *kind,
+			     const unsigned long *counts)
+{
+	unsigned int type;
+
+	free_print("%s node=%d zone=%s", kind, zone_to_nid(zone), zone->name);
+	for (type = 0; type < MIGRATE_TYPES; type++)
+		free_print(" %s=%lu", free_type_names[type], counts[type]);
+	free_print("\n");
+}
+
+/* One walk for both. */
+static void print_pageblocks_and_ranges(struct zone *zone)
 {
 	static struct range_counts counts[RANGE_ORDER_MAX - RANGE_ORDER_MIN + 1];
+	static struct pageblock_counts pageblocks;
 	static u8 chunks[CHUNKS];
 	unsigned long pfn, free_until = 0;
 	unsigned int order;
 
+	BUILD_BUG_ON(pageblock_order < RANGE_ORDER_MIN);
 	memset(counts, 0, sizeof(counts));
+	memset(&pageblocks, 0, sizeof(pageblocks));
 	pfn = zone->zone_start_pfn & ~((1UL << RANGE_ORDER_MAX) - 1);
 	for (; pfn < zone_end_pfn(zone); pfn += 1UL << RANGE_ORDER_MAX) {
+		struct pageblock pageblock = {};
 		unsigned long i;
 
-		for (i = 0; i < CHUNKS; i++)
+		for (i = 0; i < CHUNKS; i++) {
 			chunks[i] = chunk_state(zone, pfn + i * CHUNK_PAGES,
-						&free_until);
+						&free_until, &pageblock);
+			if ((i + 1) % PAGEBLOCK_CHUNKS)
+				continue;
+			pageblocks.total[pageblock.type] += pageblock.inside;
+			pageblocks.mixed[pageblock.type] += pageblock.mixed;
+			pageblock = (struct pageblock) {};
+		}
 		count_ranges(chunks, counts);
 	}
+	print_pageblocks(zone, "pageblocks", pageblocks.total);
+	print_pageblocks(zone, "mixed", pageblocks.mixed);
 	for (order = RANGE_ORDER_MIN; order <= RANGE_ORDER_MAX; order++) {
 		struct range_counts *count = &counts[order - RANGE_ORDER_MIN];
 
@@ -315,7 +404,7 @@ static void free_capture(void)
 	int node, index;
 
 	free_text_length = 0;
-	free_print("%s free 1\n", KBUILD_MODNAME);
+	free_print("%s free 2\n", KBUILD_MODNAME);
 	for_each_online_node(node) {
 		for (index = 0; index < MAX_NR_ZONES; index++) {
 			struct zone *zone = &NODE_DATA(node)->node_zones[index];
@@ -324,7 +413,7 @@ static void free_capture(void)
 				continue;
 			print_zone_line(zone);
 			print_free_lists(zone);
-			print_ranges(zone);
+			print_pageblocks_and_ranges(zone);
 		}
 	}
 	free_print("end\n");

@@ -3,16 +3,18 @@
 
 Made by kmod/cross_check_free.c:
 
-    cross_check free 1
+    cross_check free 2
     zone node=0 name=DMA32 index=1 managed=N min=N low=N high=N boost=N nr_free=N
          highatomic=N cma=N reserve=a,b,c,d pcp=N defer_shift=N considered=N order_failed=N
     free node=0 zone=DMA32 type=Unmovable c0 .. c10
-    pageblocks node=0 zone=DMA32 Unmovable=N Movable=N ...
+    pageblocks node=0 zone=DMA32 Unmovable=N Movable=N Reclaimable=N ...
+    mixed node=0 zone=DMA32 Unmovable=N Movable=N Reclaimable=N ...
     ranges node=0 zone=DMA32 order=K total=N free=N clearable=N
     end
 
 (each `zone` on one line). Amounts are pages, counts are blocks or ranges; the watermarks are
-struct zone's _watermark, without the boost that stands beside them.
+struct zone's _watermark, without the boost that stands beside them. `mixed` are those of the
+pageblocks that have a page of another mobility. `free 1`, of before, has no line of either.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +30,8 @@ from harness.texts.text import (
     whole_lines,
 )
 
-FIRST_LINE = "cross_check free 1"
+FIRST_LINE = "cross_check free 2"
+_OLD_FIRST_LINE = "cross_check free 1"
 LAST_LINE = "end"
 _WHAT = "cross-check free"
 
@@ -72,7 +75,9 @@ class ZoneDump:
     considered: int
     order_failed: int
     free: tuple[FreeList, ...]
-    pageblocks: tuple[tuple[str, int], ...]
+    # By migratetype; None: texts of before form 2 do not tell.
+    pageblocks: tuple[tuple[str, int], ...] | None
+    mixed: tuple[tuple[str, int], ...] | None
     ranges: tuple[Ranges, ...]
 
 
@@ -82,19 +87,30 @@ class FreeDump:
 
     zones: tuple[ZoneDump, ...]
 
+    @property
+    def mixed_pageblocks(self) -> int | None:
+        """How many of all zones have a page of another mobility; None: this text does not tell."""
+        if any(zone.mixed is None for zone in self.zones):
+            return None
+        return sum(blocks for zone in self.zones for _, blocks in zone.mixed or ())
+
+
+_ByType = dict[tuple[str, str], tuple[tuple[str, int], ...]]
+
 
 @dataclass(slots=True)
 class _Reading:
     zones: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     free: dict[tuple[str, str], list[FreeList]] = field(default_factory=dict)
-    blocks: dict[tuple[str, str], tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    blocks: _ByType = field(default_factory=dict)
+    mixed: _ByType = field(default_factory=dict)
     ranges: dict[tuple[str, str], list[Ranges]] = field(default_factory=dict)
 
 
 def parse_free_dump(text: str) -> FreeDump:
     """Parse the whole text; RecordError if it is cut short or a line is not as documented."""
     first, *lines = whole_lines(text, _WHAT)
-    if first != FIRST_LINE:
+    if first not in {FIRST_LINE, _OLD_FIRST_LINE}:
         raise damaged(_WHAT, f"the first line is {shown(first)}, not {FIRST_LINE!r}")
     if not lines or lines.pop() != LAST_LINE:
         raise damaged(_WHAT, f"cut short, the last line is not {LAST_LINE!r}")
@@ -103,9 +119,11 @@ def parse_free_dump(text: str) -> FreeDump:
         _read_line(reading, line)
     if not reading.zones:
         raise damaged(_WHAT, "no zone line")
-    for table in (reading.free, reading.blocks, reading.ranges):
+    for table in (reading.free, reading.blocks, reading.mixed, reading.ranges):
         if stray := set(table) - set(reading.zones):
             raise damaged(_WHAT, f"zone {shown(stray.pop()[1])} has no zone line")
+    if first == FIRST_LINE:
+        _require_pageblocks(reading)
     return FreeDump(zones=tuple(_zone(reading, key) for key in reading.zones))
 
 
@@ -127,12 +145,13 @@ def _read_line(reading: _Reading, line: str) -> None:
         if any(other.migratetype == one.migratetype for other in lists):
             raise damaged(_WHAT, f"{shown(line)} is given twice")
         lists.append(one)
-    elif kind == "pageblocks":
+    elif kind in {"pageblocks", "mixed"}:
+        table = reading.mixed if kind == "mixed" else reading.blocks
         values = key_values(words, _WHAT)
         key = _key(values)
-        if key in reading.blocks:
+        if key in table:
             raise damaged(_WHAT, f"{shown(line)} is given twice")
-        reading.blocks[key] = tuple(
+        table[key] = tuple(
             (name, natural(value, _WHAT))
             for name, value in values.items()
             if name not in {"node", "zone"}
@@ -142,6 +161,20 @@ def _read_line(reading: _Reading, line: str) -> None:
         reading.ranges.setdefault(_key(values), []).append(_ranges(values))
     else:
         raise damaged(_WHAT, f"{shown(line)} is no line of it")
+
+
+def _require_pageblocks(reading: _Reading) -> None:
+    """Each zone has both lines, and no type more mixed pageblocks than pageblocks."""
+    for key in reading.zones:
+        what = f"{_WHAT} zone {shown(key[1])}"
+        if key not in reading.blocks or key not in reading.mixed:
+            raise damaged(what, "no line of pageblocks, or none of mixed ones")
+        blocks, mixed = dict(reading.blocks[key]), dict(reading.mixed[key])
+        if blocks.keys() != mixed.keys():
+            raise damaged(what, f"mixed are pageblocks of {sorted(mixed)}, not {sorted(blocks)}")
+        for name, count in mixed.items():
+            if count > blocks[name]:
+                raise damaged(what, f"{count} of {blocks[name]} {name} pageblocks are mixed")
 
 
 def _key(values: dict[str, str]) -> tuple[str, str]:
@@ -193,6 +226,7 @@ def _zone(reading: _Reading, key: tuple[str, str]) -> ZoneDump:
         considered=_number(values, "considered"),
         order_failed=_number(values, "order_failed"),
         free=tuple(reading.free[key]),
-        pageblocks=reading.blocks.get(key, ()),
+        pageblocks=reading.blocks.get(key),
+        mixed=reading.mixed.get(key),
         ranges=tuple(reading.ranges.get(key, ())),
     )
