@@ -51,6 +51,8 @@ ROWS: tuple[tuple[str, Measure, bool | None], ...] = (
     ("compact_daemon scanned", Measure.KCOMPACTD_SCANNED, False),
     ("extfrag events", Measure.EXTFRAG_EVENTS, False),
     ("unmovable blocks made", Measure.UNMOVABLE_MADE, False),
+    ("mixed pageblocks", Measure.MIXED_AFTER, False),
+    ("mixed pageblocks made", Measure.MIXED_MADE, False),
     ("others' failures", Measure.BACKGROUND_FAILURES, False),
     ("later failures", Measure.LATER_FAILURES, False),
     ("oom_kill", Measure.OOM_KILLS, False),
@@ -61,9 +63,13 @@ _NOTES = (
     "bootstrap). + better, - worse, * neither: beyond the interval, beyond the A/A control (the "
     "same source in another layout) and beyond chance (paired t-test, Holm) - and at least 1 %. "
     "Rows that are 0 for all kernels are left out. Latencies are guest instructions of one "
-    "request. mixed pageblocks: n/a, the guests run without page_owner; the pageblocks that became "
-    "unmovable stand for them."
+    "request. "
 )
+_MIXED = (
+    "mixed pageblocks: by what their pages are, pinned or movable, where page_owner goes by the "
+    "gfp mask of their requests."
+)
+_NO_MIXED = "mixed pageblocks: n/a, the arms were run before they were counted."
 
 
 def mail_text(results: Results, verdict: Verdict, asked: Asked) -> str:
@@ -73,9 +79,13 @@ def mail_text(results: Results, verdict: Verdict, asked: Asked) -> str:
         "\n".join(_head(results, verdict, asked)),
         "\n".join(_sides(verdict)),
         *_tables(results, verdict),
-        "\n".join(wrap(_NOTES, WIDTH)),
+        "\n".join(wrap(_NOTES + (_MIXED if _is_mixed_told(results) else _NO_MIXED), WIDTH)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _is_mixed_told(results: Results) -> bool:
+    return bool(values(Measure.MIXED_AFTER, results.arms))
 
 
 def _title(verdict: Verdict, asked: Asked) -> str:

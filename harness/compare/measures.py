@@ -33,6 +33,8 @@ class Measure(StrEnum):
     OOM_KILLS = "oom_kills"
     UNMOVABLE_AFTER = "unmovable_after"  # pageblocks
     UNMOVABLE_MADE = "unmovable_made"  # pageblocks more than before
+    MIXED_AFTER = "mixed_after"  # pageblocks with a page of another mobility; none in old results
+    MIXED_MADE = "mixed_made"  # of them, more than before
     EXTFRAG_EVENTS = "extfrag_events"
     BACKGROUND_FAILURES = "background_failures"  # none without a background load
     LATER_FAILURES = "later_failures"  # of large requests; none without a later demand
@@ -78,6 +80,12 @@ def _all_scanned(one: Outcome) -> float | None:
     return work.migrate_scanned + work.free_scanned + work.reclaim_scanned
 
 
+def _mixed_made(one: Outcome) -> float | None:
+    if one.mixed_before is None or one.mixed_after is None:
+        return None
+    return one.mixed_after - one.mixed_before
+
+
 def _huge_pages(field: str) -> Callable[[Outcome], float | None]:
     return lambda one: getattr(one.huge_pages, field) if one.huge_pages else None
 
@@ -104,6 +112,8 @@ _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
     Measure.OOM_KILLS: lambda one: one.work.oom_kills,
     Measure.UNMOVABLE_AFTER: lambda one: one.unmovable_after,
     Measure.UNMOVABLE_MADE: lambda one: one.unmovable_after - one.unmovable_before,
+    Measure.MIXED_AFTER: lambda one: one.mixed_after,
+    Measure.MIXED_MADE: _mixed_made,
     Measure.EXTFRAG_EVENTS: lambda one: one.extfrag_events,
     Measure.BACKGROUND_FAILURES: (
         lambda one: one.background_load.failures if one.background_load else None

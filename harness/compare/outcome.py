@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.compare.indicators import Indicators, indicators
 from harness.compare.kinds import kind_of
 from harness.compare.kinds.base import HugePages, Requests
+from harness.compare.mixed_pageblocks import mixed_pageblocks
 from harness.compare.upper_bound import UpperBound, upper_bound
 from harness.errors import RecordError
 from harness.record.run import Snapshot, StageRecord
@@ -109,6 +110,9 @@ class Outcome:
     inspected: int | None  # pages that mode 5 inspected; None: this kernel does not tell
     indicators: Indicators  # what the guest showed before its burst
     huge_pages: HugePages | None = None  # None: the burst did not ask for any
+    # Pageblocks with a page of another mobility; None: results of before schema 10 do not tell.
+    mixed_before: int | None = None
+    mixed_after: int | None = None
 
 
 def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
@@ -124,6 +128,7 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
     extfrag = _EXTFRAG.search(stage.output)
     if extfrag is None:
         raise damaged("output", "no line extfrag_events=N")
+    pageblock_order = stage.before.pagetypeinfo.pageblock_order
     return stage, Outcome(
         requests=requests.attempted,
         blocks=requests.succeeded,
@@ -142,10 +147,12 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
             stage.before.buddyinfo,
             dump,
             order=requests.order,
-            pageblock_order=stage.before.pagetypeinfo.pageblock_order,
+            pageblock_order=pageblock_order,
             deferred=_deferred(stage.before, requests.order),
         ),
         huge_pages=requests.huge_pages,
+        mixed_before=mixed_pageblocks(files, "before", pageblock_order),
+        mixed_after=mixed_pageblocks(files, "after", pageblock_order),
     )
 
 

@@ -13,6 +13,8 @@ from harness.writers.page import Table
 
 _Reader = Callable[[Outcome], float]
 
+# Left out where no guest tells: results of before schema 10.
+_MIXED = "mixed +"
 _HEAD = (
     "arm",
     "blocks",
@@ -28,6 +30,7 @@ _HEAD = (
     "stalls",
     "oom",
     "unmovable +",
+    _MIXED,
     "key of seed {seed}",
 )
 
@@ -46,8 +49,15 @@ def _table(cell: Cell) -> Table:
     ]
     first = min(one.seed for one in cell.arms)
     head = tuple(name.format(baseline=plan.baseline, seed=first) for name in _HEAD)
+    told = [
+        at for at, name in enumerate(head) if name != _MIXED or values(Measure.MIXED_MADE, cell.arms)
+    ]
     return Table(
-        title=cell.title, notes=tuple(_notes(cell)), head=head, rows=tuple(rows), figures=True
+        title=cell.title,
+        notes=tuple(_notes(cell)),
+        head=tuple(head[at] for at in told),
+        rows=tuple(tuple(row[at] for at in told) for row in rows),
+        figures=True,
     )
 
 
@@ -90,8 +100,15 @@ def _row(name: str, ours: Sequence[ArmResult], against: Compared | None) -> tupl
         middle(lambda one: one.work.compact_stalls),
         _total(Measure.OOM_KILLS, ours),
         middle(lambda one: one.unmovable_after - one.unmovable_before),
+        _median(Measure.MIXED_MADE, ours),
         short(first.key),
     )
+
+
+def _median(measure: Measure, ours: Sequence[ArmResult]) -> str:
+    """Print an arm's median; - where no guest of it tells."""
+    found = values(measure, ours)
+    return number(spread(found).median) if found else "-"
 
 
 def _total(measure: Measure, ours: Sequence[ArmResult]) -> str:

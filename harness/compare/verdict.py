@@ -64,6 +64,7 @@ QUESTIONS = (
             Measure.OOM_KILLS,
             Measure.EXTFRAG_EVENTS,
             Measure.UNMOVABLE_MADE,
+            Measure.MIXED_MADE,
         ),
         more_is_better=False,
     ),

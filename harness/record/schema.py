@@ -43,7 +43,7 @@ KEY = Schema(2, {1: "c3e457c"})
 BUNDLE = Schema(2, {1: "9919582"})
 # kernels.json, results.json.gz and the files of single arms and states.
 COMPARISON = Schema(
-    9,
+    10,
     {
         1: "0aa8662",
         2: "c3e457c",
@@ -53,6 +53,7 @@ COMPARISON = Schema(
         6: "a33a303",
         7: "88f55b5",
         8: "4253ea4",
+        9: "3c886ec",
     },
-    also=frozenset({7, 8}),
+    also=frozenset({7, 8, 9}),
 )

@@ -363,6 +363,39 @@ def test_a_mail_has_72_columns_and_costs_beside_gains() -> None:
     assert "8 seeds; the unit is the seed" in text
     assert "Again    buddylab judge fix.patch" in text
     assert "mixed pageblocks: n/a" in " ".join(text.split())
+    assert not [line for line in lines if line.startswith("mixed pageblocks  ")]
+
+
+def with_mixed(found: Results, *, changed: int) -> Results:
+    """Let each arm of the changed kernel end with so many mixed pageblocks more than others."""
+    arms = (
+        replace(
+            one,
+            outcome=replace(
+                one.outcome,
+                mixed_before=40,
+                mixed_after=50 + one.seed % 2 + (changed if one.arm == CHANGE else 0),
+            ),
+        )
+        for one in found.arms
+    )
+    return replace(found, arms=tuple(arms))
+
+
+@pytest.mark.parametrize(
+    ("changed", "answer", "mark"),
+    [(5, Answer.WORSE, "-"), (-5, Answer.BETTER, "+"), (0, Answer.SAME, "0")],
+)
+def test_more_mixed_pageblocks_are_harm(changed: int, answer: Answer, mark: str) -> None:
+    found = with_mixed(results(STEADY), changed=changed)
+    one = verdict(found)
+    text = mail_text(found, one, ASKED)
+    rows = {line[:24].strip(): line for line in text.splitlines()}
+
+    assert answers(one)["harm to others"] is answer
+    assert rows["mixed pageblocks"].split()[2:5:2] == ["50.5", f"{50.5 + changed:.1f}"]
+    assert rows["mixed pageblocks made"].endswith(mark)
+    assert "by what their pages are" in " ".join(text.split())
 
 
 def test_a_mail_of_no_difference_says_so() -> None:

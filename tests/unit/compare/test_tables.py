@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tables of a state and burst."""
 
+from dataclasses import replace
+
 import pytest
 from made_up import TEXT, outcome, plan_of, results_of
 
@@ -28,6 +30,17 @@ def test_a_gained_block_costs_what_was_scanned_beyond_the_baseline() -> None:
     (table,) = tables(results_of(plan, {"one": {"off": off, "new": new}}))
     at = table.head.index("per block gained")
     assert [row[at] for row in table.rows] == ["-", "200"]
+
+
+def test_mixed_pageblocks_have_a_column_where_guests_tell() -> None:
+    old = outcome(blocks=5)
+    new = [replace(old, mixed_before=7, mixed_after=after) for after in (9, 10, 17)]
+    (table,) = tables(results_of(plan_of(), {"one": {"off": [old], "new": new}}))
+    at = table.head.index("mixed +")
+    assert {row[0]: row[at] for row in table.rows} == {"off": "-", "new": "3"}
+    (table,) = tables(results_of(plan_of(), {"one": {"off": [old], "new": [old]}}))
+    assert "mixed +" not in table.head
+    assert {len(row) for row in table.rows} == {len(table.head)}
 
 
 def test_each_column_has_its_own_numbers() -> None:

@@ -24,6 +24,7 @@ ZONE = (
 FREE = "free node=0 zone=DMA32 type=Unmovable 1 20 18 0 3 3 1 0 0 1 0"
 MOVABLE = "free node=0 zone=DMA32 type=Movable 42297 41842 308 15 4 1 1 1 3 1 48"
 BLOCKS = "pageblocks node=0 zone=DMA32 Unmovable=2 Movable=249 Reclaimable=1 HighAtomic=0"
+MIXED = "mixed node=0 zone=DMA32 Unmovable=1 Movable=40 Reclaimable=0 HighAtomic=0"
 RANGES = "ranges node=0 zone=DMA32 order=10 total=251 free=48 clearable=60"
 DMA = ZONE.replace("DMA32", "DMA").replace("index=1", "index=0").replace("0,0,0,0", "0,967,967,967")
 DMA_FREE = "free node=0 zone=DMA type=Movable 0 0 0 0 0 0 0 0 1 1 3"
@@ -37,6 +38,48 @@ def whole() -> str:
     return text(DMA, DMA_FREE, ZONE, FREE, MOVABLE, BLOCKS, RANGES)
 
 
+def counted(*lines: str) -> str:
+    """Return a text of the present form."""
+    return text(*lines).replace("free 1\n", "free 2\n")
+
+
+def test_mixed_pageblocks_are_summed_over_types_and_zones() -> None:
+    of_dma = "node=0 zone=DMA Unmovable=1 Movable=7"
+    dma = (DMA, DMA_FREE, f"pageblocks {of_dma}", f"mixed {of_dma}")
+    dump = parse_free_dump(counted(*dma, ZONE, FREE, MOVABLE, BLOCKS, MIXED, RANGES))
+    assert dump.zones[1].mixed is not None
+    assert dict(dump.zones[1].mixed)["Movable"] == 40
+    assert dump.mixed_pageblocks == 1 + 7 + 1 + 40
+
+
+def test_a_text_of_before_does_not_tell_of_mixed_pageblocks() -> None:
+    dump = parse_free_dump(whole())
+    assert [zone.mixed for zone in dump.zones] == [None, None]
+    assert dump.mixed_pageblocks is None
+
+
+def test_no_mixed_pageblock_is_not_the_same_as_none_told() -> None:
+    nothing = "mixed node=0 zone=DMA32 Unmovable=0 Movable=0 Reclaimable=0 HighAtomic=0"
+    assert parse_free_dump(counted(ZONE, FREE, BLOCKS, nothing)).mixed_pageblocks == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ((BLOCKS,), "or none of mixed ones"),
+        ((MIXED,), "no line of pageblocks"),
+        ((BLOCKS, MIXED.replace("Unmovable=1", "Unmovable=3")), "3 of 2 Unmovable pageblocks"),
+        ((BLOCKS, MIXED.replace(" HighAtomic=0", "")), "mixed are pageblocks of"),
+        ((BLOCKS, MIXED, MIXED), "given twice"),
+        ((BLOCKS, MIXED, MIXED.replace("DMA32", "Normal")), "zone 'Normal' has no zone line"),
+    ],
+)
+def test_pageblocks_that_do_not_fit_are_refused(lines: tuple[str, ...], told: str) -> None:
+    parse_free_dump(counted(ZONE, FREE, BLOCKS, MIXED))
+    with pytest.raises(RecordError, match=told):
+        parse_free_dump(counted(ZONE, FREE, *lines))
+
+
 def test_a_whole_text_is_read() -> None:
     dump = parse_free_dump(whole())
     assert [zone.name for zone in dump.zones] == ["DMA", "DMA32"]
@@ -46,6 +89,7 @@ def test_a_whole_text_is_read() -> None:
     assert zone.pcp == 14091
     assert [one.migratetype for one in zone.free] == ["Unmovable", "Movable"]
     assert zone.free[1].blocks[10] == 48
+    assert zone.pageblocks is not None
     assert dict(zone.pageblocks)["Movable"] == 249
     assert (zone.ranges[0].order, zone.ranges[0].free, zone.ranges[0].clearable) == (10, 48, 60)
     assert dump.zones[0].reserve == (0, 967, 967, 967)
@@ -55,7 +99,7 @@ def test_a_whole_text_is_read() -> None:
     "damage",
     [
         text(),
-        whole().replace("free 1\n", "free 2\n"),
+        whole().replace("free 1\n", "free 3\n"),
         whole().removesuffix("end\n"),
         whole().removesuffix("\n"),
         text(ZONE),
