@@ -30,7 +30,7 @@ def mixed_pageblocks(files: Mapping[str, bytes], when: str, pageblock_order: int
 
 
 def _require_consistent(zone: ZoneDump, pageblock_order: int, path: str) -> None:
-    """A pageblock with a page that is pinned is not clearable, unless it is not whole.
+    """Refuse more pageblocks than there are: one with a pinned page is not clearable, if whole.
 
     One walk counts both, so this holds whatever the guest does meanwhile: of all pageblocks, those
     that the zone has only a part of are no range, and the others are ranges of their order.

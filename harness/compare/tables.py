@@ -49,9 +49,8 @@ def _table(cell: Cell) -> Table:
     ]
     first = min(one.seed for one in cell.arms)
     head = tuple(name.format(baseline=plan.baseline, seed=first) for name in _HEAD)
-    told = [
-        at for at, name in enumerate(head) if name != _MIXED or values(Measure.MIXED_MADE, cell.arms)
-    ]
+    is_mixed_told = bool(values(Measure.MIXED_MADE, cell.arms))
+    told = [at for at, name in enumerate(head) if name != _MIXED or is_mixed_told]
     return Table(
         title=cell.title,
         notes=tuple(_notes(cell)),
