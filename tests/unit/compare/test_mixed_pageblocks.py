@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mixed pageblocks of a snapshot, and what cannot be of them."""
 
+from pathlib import Path
+
 import pytest
 
 from harness.compare.mixed_pageblocks import mixed_pageblocks
 from harness.errors import RecordError
+from harness.texts.guest.free_dump import parse_free_dump
+from harness.texts.proc.pagetypeinfo import parse_pagetypeinfo
+
+REAL = Path("tests/data/mixed-6.1")
+TIMES = ("before", "after")
 
 
 def dump(*, blocks: int, unmovable: int = 2, mixed: int, total: int, clearable: int) -> bytes:
@@ -59,3 +66,24 @@ def test_pageblocks_are_of_the_order_that_pagetypeinfo_has() -> None:
     """Two of order 9 with a pinned page in each are one range of order 10."""
     text = dump(blocks=18, mixed=9, total=18, clearable=10)
     assert mixed_pageblocks({"after/free": text}, "after", 8) == 2 + 9
+
+
+def test_a_full_compaction_moves_pages_into_unmovable_pageblocks() -> None:
+    """There was room nowhere else: 7 blocks were made, and 13 pageblocks are mixed for them."""
+    files = {f"{when}/free": (REAL / when / "free.txt").read_bytes() for when in TIMES}
+    assert [mixed_pageblocks(files, when, 9) for when in TIMES] == [5, 5 + 13]
+    by_type = [
+        dict(zone.mixed or ()) for zone in parse_free_dump(files["after/free"].decode()).zones
+    ]
+    assert [(one["Unmovable"], one["Movable"]) for one in by_type] == [(1, 0), (12, 5)]
+
+
+@pytest.mark.parametrize("when", TIMES)
+def test_the_module_and_the_kernel_count_the_same_pageblocks(when: str) -> None:
+    dump = parse_free_dump((REAL / when / "free.txt").read_text())
+    types = parse_pagetypeinfo((REAL / when / "pagetypeinfo.txt").read_text())
+    assert types.pageblock_order == 9
+    for ours, theirs in zip(dump.zones, types.pageblocks, strict=True):
+        assert ours.name == theirs.zone
+        assert ours.pageblocks is not None
+        assert {name: theirs.count(name) for name, _ in ours.pageblocks} == dict(ours.pageblocks)
