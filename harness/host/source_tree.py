@@ -38,27 +38,28 @@ logger = logging.getLogger("fetch")
 
 COPY_LIMIT_S = 600.0
 
-# What a build or a developer leaves in a source tree and a pristine one does not have.
-_LEFT_OUT_NAMES = frozenset(
+# What a build or a developer leaves in a source tree and a pristine one does not have: anywhere,
+# and where the build makes it alone. tools/perf/util/bpf_skel/vmlinux is a source's (6.5 on).
+_LEFT_OUT_NAMES = frozenset({".git", "modules.order"})
+_LEFT_OUT_SUFFIXES = (".o", ".ko", ".a", ".cmd", ".mod", ".mod.c", ".orig", ".rej", "~")
+_LEFT_OUT_PATHS = frozenset(
     {
-        ".git",
         ".config",
         ".config.old",
         ".tmp_versions",
+        ".version",
         "Module.symvers",
-        "modules.order",
+        "System.map",
         "modules.builtin",
         "modules.builtin.modinfo",
-        "System.map",
         "vmlinux",
-        "vmlinux.o",
-        "bzImage",
-        ".version",
+        "vmlinux.unstripped",
+        f"arch/{X86_64.kbuild}/boot/bzImage",
+        f"arch/{X86_64.kbuild}/boot/compressed/vmlinux",
+        f"arch/{X86_64.kbuild}/include/generated",
+        "include/config",
+        "include/generated",
     }
-)
-_LEFT_OUT_SUFFIXES = (".o", ".ko", ".a", ".cmd", ".mod", ".mod.c", ".orig", ".rej", "~")
-_LEFT_OUT_DIRECTORIES = frozenset(
-    {"include/config", "include/generated", f"arch/{X86_64.kbuild}/include/generated"}
 )
 
 
@@ -168,8 +169,8 @@ def _walk(root: Path) -> Iterator[_Entry]:
     left_out: list[str] = []
     for pattern in (*sorted(_LEFT_OUT_NAMES), *(f"*{suffix}" for suffix in _LEFT_OUT_SUFFIXES)):
         left_out += ["-name", pattern, "-o"]
-    for directory in sorted(_LEFT_OUT_DIRECTORIES):
-        left_out += ["-path", f"./{directory}", "-o"]
+    for path in sorted(_LEFT_OUT_PATHS):
+        left_out += ["-path", f"./{path}", "-o"]
     argv = ["find", ".", "(", *left_out[:-1], ")", "-prune", "-o", "-not", "-type", "d"]
     deadline = Deadline.after(COPY_LIMIT_S, f"listing {root}")
     output = run([*argv, "-printf", r"%P\t%s %T@ %C@ %i\n"], cwd=root, deadline=deadline).output

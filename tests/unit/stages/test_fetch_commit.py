@@ -75,6 +75,13 @@ def test_the_same_files_are_the_same_source(
 def test_a_clean_directory_is_the_same_source_as_its_commit(
     repo: Path, cache: Cache, tmp_path: Path
 ) -> None:
+    """Also with files that are named like those that a build makes elsewhere."""
+    for name in ("tools/perf/util/bpf_skel/vmlinux/vmlinux.h", "samples/System.map"):
+        (repo / name).parent.mkdir(parents=True)
+        (repo / name).write_text("a source\n")
+        git("add", name, cwd=repo)
+    git("commit", "--quiet", "--message=named", cwd=repo)
+    git("tag", "--force", "v1", cwd=repo)
     git("worktree", "add", "--quiet", str(tmp_path / "clean"), "v1", cwd=repo)
     (tmp_path / "clean/.git").unlink()
     at_v1 = fetch(f"{repo}@v1", cache)

@@ -291,6 +291,9 @@ def test_what_a_build_left_does_not_count(cache: Cache, fake_kernel: Path) -> No
     first = fetch(str(fake_kernel), cache)
     (fake_kernel / "mm/page_alloc.o").write_text("object")
     (fake_kernel / ".config").write_text("CONFIG_X=y\n")
+    (fake_kernel / "vmlinux").write_text("image")
+    (fake_kernel / "arch/x86/boot/compressed").mkdir(parents=True)
+    (fake_kernel / "arch/x86/boot/compressed/vmlinux").write_text("image")
 
     assert fetch(str(fake_kernel), cache).digest == first.digest
 
