@@ -43,9 +43,20 @@ class Completed:
 class CommandFailedError(HarnessError):
     """A command ended with a status that was not asked for, or not in time."""
 
-    def __init__(self, completed: Completed, *, reason: str, log_path: Path | None) -> None:
-        """Keep what ran and what it said; callers turn it into their stage's error."""
+    def __init__(
+        self,
+        completed: Completed,
+        *,
+        reason: str,
+        log_path: Path | None,
+        late_after_s: float | None = None,
+    ) -> None:
+        """Keep what ran and what it said; callers turn it into their stage's error.
+
+        `late_after_s` is the deadline, if it passed.
+        """
         self.completed = completed
+        self.late_after_s = late_after_s
         self.log_path = log_path
         self.tail = "\n".join(completed.output.splitlines()[-TAIL_LINES:])
         where = f"\n  whole output: {log_path}" if log_path else ""
@@ -53,7 +64,7 @@ class CommandFailedError(HarnessError):
 
 
 def _failure(
-    completed: Completed, *, reason: str, log_path: Path | None
+    completed: Completed, *, reason: str, log_path: Path | None, late_after_s: float | None = None
 ) -> CommandFailedError | OSError:
     """Tell a full disk, which is the host's matter, from a failure of the command itself."""
     full = os.strerror(errno.ENOSPC)
@@ -61,7 +72,9 @@ def _failure(
         return OSError(errno.ENOSPC, full, _file_of("\n".join(told)))
     if log_path is not None and shutil.disk_usage(log_path.parent).free < FULL_BYTES:
         return OSError(errno.ENOSPC, full, str(log_path))
-    return CommandFailedError(completed, reason=reason, log_path=log_path)
+    return CommandFailedError(
+        completed, reason=reason, log_path=log_path, late_after_s=late_after_s
+    )
 
 
 def _file_of(told: str) -> str | None:
@@ -170,9 +183,14 @@ def lines_of(
             status = run.wait()
     if watchdog.fired or status != 0:
         output = log_path.read_text(errors="replace")
-        reason = f"not done within {deadline.limit_s:.0f} s" if watchdog.fired else f"exit {status}"
         completed = Completed(argv=tuple(argv), returncode=status, output=output)
-        raise _failure(completed, reason=reason, log_path=log_path)
+        late_s = deadline.limit_s if watchdog.fired else None
+        reason = f"exit {status}" if late_s is None else _late(late_s)
+        raise _failure(completed, reason=reason, log_path=log_path, late_after_s=late_s)
+
+
+def _late(limit_s: float) -> str:
+    return f"not done within {limit_s:.0f} s"
 
 
 def _tell_end(process: subprocess.Popen[bytes], ended: Callable[[int], None]) -> None:
@@ -231,8 +249,10 @@ def run(
             completed = Completed(
                 argv=tuple(argv), returncode=-1, output=raw.decode(errors="replace")
             )
-            reason = f"not done within {deadline.limit_s:.0f} s"
-            raise CommandFailedError(completed, reason=reason, log_path=log_path) from None
+            late_s = deadline.limit_s
+            raise CommandFailedError(
+                completed, reason=_late(late_s), log_path=log_path, late_after_s=late_s
+            ) from None
     output = (raw + (said or b"")).decode(errors="replace")
     if log_path is not None:
         log_path.parent.mkdir(parents=True, exist_ok=True)

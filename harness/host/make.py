@@ -19,9 +19,10 @@ from pathlib import Path
 from harness.digest import sha256_text
 from harness.host import pristine, source_tree
 from harness.host.cache import Cache
-from harness.host.command import lines_of
+from harness.host.command import CommandFailedError, lines_of
 from harness.host.deadline import Deadline
 from harness.host.files import atomic_write, remove_tree
+from harness.texts.build.build_log import first_error
 from harness.values import PatchedTree
 
 # Nothing of the builder, the clock or the path enters the image.
@@ -159,6 +160,16 @@ class Slot:
             if path.lstat().st_mtime_ns >= since_ns:
                 path.unlink()
         making.unlink()
+
+
+def told(error: CommandFailedError) -> str:
+    """Return what make failed with: the first real error, or that its deadline passed."""
+    if error.late_after_s is not None:
+        return (
+            f"not done within {error.late_after_s:.0f} s, and ended; give the same command again "
+            "when this machine has less to do"
+        )
+    return first_error(error.completed.output)
 
 
 def compiler_arguments() -> list[str]:

@@ -11,10 +11,9 @@ from harness.errors import StageError
 from harness.host.cache import Cache
 from harness.host.command import CommandFailedError
 from harness.host.deadline import Deadline
-from harness.host.make import Slot, slot_for
+from harness.host.make import Slot, slot_for, told
 from harness.stages.build import compiler_id
 from harness.stages.configure import BASE_FLAVOUR, MONITOR_OPTION, configure, fragment_for
-from harness.texts.build.build_log import first_error
 from harness.texts.build.kconfig import dropped, parse_config
 from harness.texts.build.review_log import Complaint, complaints
 from harness.values import Counters, PatchedTree
@@ -130,8 +129,7 @@ def _make(slot: Slot, targets: list[str]) -> str:
     try:
         return "\n".join(slot.make(targets, deadline=deadline, log_path=log_path))
     except CommandFailedError as error:
-        reason = first_error(error.completed.output)
-        raise StageError("review", reason, log_path=log_path) from error
+        raise StageError("review", told(error), log_path=log_path) from error
 
 
 def fresh_log(slot: Slot, name: str) -> Path:

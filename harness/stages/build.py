@@ -13,11 +13,10 @@ from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.elf import module_info
-from harness.host.files import sha256_file, sha256_tree
-from harness.host.make import Slot, slot_for
+from harness.host.files import remove_tree, sha256_file, sha256_tree
+from harness.host.make import Slot, slot_for, told
 from harness.host.progress import progress
 from harness.stages.configure import BASE_FLAVOUR, configure, fragment_for
-from harness.texts.build.build_log import first_error
 from harness.texts.build.kconfig import UserConfig
 from harness.texts.build.rules import Rule, rules_in
 from harness.values import Counters, KernelBuild, PatchedTree
@@ -57,14 +56,22 @@ def build(
     compiler = compiler_id()
     fragment = fragment_for(tree, flavour, counters, config)
     whole = (config.text,) if config and config.is_whole else ()
-    kmod_digest = sha256_tree(asset("kmod"))
-    key = sha256_text("kernel", RECIPE_VERSION, tree.key, fragment, kmod_digest, compiler, *whole)
-    cached = cache.load("kernels", key, KernelBuild)
-    if cached:
+
+    def key_with(digest: str) -> str:
+        return sha256_text("kernel", RECIPE_VERSION, tree.key, fragment, digest, compiler, *whole)
+
+    if cached := cache.load("kernels", key_with(sha256_tree(asset("kmod"))), KernelBuild):
         return cached
     # Another configuration compiles most of it anew: it has objects of its own.
     place = f"{flavour}-{sha256_text(config.text)[:8]}" if config else flavour
-    with slot_for(tree, place, compiler, cache).held(cache) as slot:
+    with (
+        slot_for(tree, place, compiler, cache).held(cache) as slot,
+        cache.building("kernel") as scratch,
+    ):
+        # Who edits the modules while we wait, or while make works, edits another build's.
+        kmod = Path(shutil.copytree(asset("kmod"), scratch / "kmod"))
+        digest = sha256_tree(kmod)
+        key = key_with(digest)
         # Another run may have built it while we waited; its files are in use now.
         if cached := cache.load("kernels", key, KernelBuild):
             return cached
@@ -73,21 +80,21 @@ def build(
         log_path.unlink(missing_ok=True)
         config_digest = configure(slot, fragment, log_path=log_path, user=config)
         _kernel(slot, log_path)
-        with cache.building("kernel") as scratch:
-            _modules(slot, kmod_digest, scratch, log_path)
-            _keep(slot, scratch)
-            value = _describe(
-                tree=tree,
-                slot=slot,
-                scratch=scratch,
-                flavour=flavour,
-                counters=counters,
-                config_digest=config_digest,
-                compiler=compiler,
-                key=key,
-                cache=cache,
-            )
-            cache.publish(scratch, "kernels", key, value)
+        _modules(slot, kmod, digest, scratch, log_path)
+        remove_tree(kmod)
+        _keep(slot, scratch)
+        value = _describe(
+            tree=tree,
+            slot=slot,
+            scratch=scratch,
+            flavour=flavour,
+            counters=counters,
+            config_digest=config_digest,
+            compiler=compiler,
+            key=key,
+            cache=cache,
+        )
+        cache.publish(scratch, "kernels", key, value)
     return value
 
 
@@ -103,9 +110,9 @@ def _kernel(slot: Slot, log_path: Path) -> None:
         raise _build_error(error, log_path) from error
 
 
-def _modules(slot: Slot, digest: str, scratch: Path, log_path: Path) -> None:
+def _modules(slot: Slot, kmod: Path, digest: str, scratch: Path, log_path: Path) -> None:
     """Build our modules beside the kernel's objects: the project's own directory stays clean."""
-    place = slot.modules_of(asset("kmod"), digest)
+    place = slot.modules_of(kmod, digest)
     deadline = Deadline.after(QUICK_LIMIT_S, "building the modules")
     try:
         list(slot.make([f"M={place}", "W=1", "modules"], deadline=deadline, log_path=log_path))
@@ -116,7 +123,7 @@ def _modules(slot: Slot, digest: str, scratch: Path, log_path: Path) -> None:
 
 
 def _build_error(error: CommandFailedError, log_path: Path) -> StageError:
-    return StageError("build", first_error(error.completed.output), log_path=log_path)
+    return StageError("build", told(error), log_path=log_path)
 
 
 def _keep(slot: Slot, scratch: Path) -> None:

@@ -9,9 +9,8 @@ from harness.host.assets import asset
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
-from harness.host.make import Slot
+from harness.host.make import Slot, told
 from harness.host.series import line_named
-from harness.texts.build.build_log import first_error
 from harness.texts.build.kconfig import (
     UserConfig,
     added,
@@ -101,8 +100,7 @@ def configure(slot: Slot, fragment: str, *, log_path: Path, user: UserConfig | N
         run(merge, cwd=slot.objects, deadline=deadline, log_path=log_path)
         list(slot.make(["olddefconfig"], deadline=deadline, log_path=log_path))
     except CommandFailedError as error:
-        reason = first_error(error.completed.output)
-        raise StageError("configure", reason, log_path=log_path) from error
+        raise StageError("configure", told(error), log_path=log_path) from error
     lost = dropped(parse_config(fragment), parse_config(config.read_text()))
     if lost:
         raise StageError(

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,12 @@ from harness import pipeline
 from harness.errors import HostError, StageError, UserError
 from harness.host.assets import asset
 from harness.host.cache import Cache
+from harness.host.files import sha256_tree
+from harness.host.make import Slot
 from harness.host.series import series_in
 from harness.pipeline import KernelRequest
+from harness.stages import build as build_stage
+from harness.stages import configure as configure_stage
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
@@ -102,6 +107,69 @@ def test_first_real_error_line_is_shown(
 
     monkeypatch.delenv("BUDDYLAB_FAIL")
     assert build(tree, cache).release == "5.15.180"
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "step"),
+    [
+        (configure_stage, "CONFIGURE_LIMIT_S", "configure"),
+        (build_stage, "BUILD_LIMIT_S", "build"),
+    ],
+)
+def test_a_step_past_its_deadline_is_told_as_late(  # noqa: PLR0917
+    tree: PatchedTree,
+    cache: Cache,
+    monkeypatch: pytest.MonkeyPatch,
+    module: object,
+    name: str,
+    step: str,
+) -> None:
+    monkeypatch.setattr(module, name, 0.0)
+
+    with pytest.raises(StageError, match=f"{step}: not done within 0 s, and ended; give the same"):
+        build(tree, cache)
+
+
+def edited_once(kmod: Path, real: Callable[..., object]) -> Callable[..., object]:
+    """Edit the modules as somebody comes to `real`, the first time."""
+
+    def called(*arguments: object, **named: object) -> object:
+        source = kmod / "high_order_test.c"
+        if not source.read_text().endswith("/* edited */\n"):
+            source.write_text(f"{source.read_text()}/* edited */\n")
+        return real(*arguments, **named)
+
+    return called
+
+
+@pytest.mark.parametrize(("name", "is_before"), [("slot_for", True), ("_kernel", False)])
+def test_the_key_is_that_of_the_modules_that_are_built(  # noqa: PLR0917
+    tree: PatchedTree,
+    cache: Cache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    is_before: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Whoever edits them while the slot is waited for, or while make works."""
+    kmod = shutil.copytree(asset("kmod"), tmp_path / "kmod")
+    real = asset
+    monkeypatch.setattr(build_stage, "asset", lambda it: kmod if it == "kmod" else real(it))
+    built: list[str] = []
+
+    def modules(slot: Slot, work: Path, *others: Any) -> None:
+        built.append(sha256_tree(work))
+        make_modules(slot, work, *others)
+
+    make_modules = build_stage._modules
+    monkeypatch.setattr(build_stage, "_modules", modules)
+    before = sha256_tree(kmod)
+    monkeypatch.setattr(build_stage, name, edited_once(kmod, getattr(build_stage, name)))
+    first = build(tree, cache)
+    edited = sha256_tree(kmod)
+
+    assert built == [edited if is_before else before] != [before if is_before else edited]
+    assert (build(tree, cache).key == first.key) is is_before
 
 
 def test_no_space_left_is_the_hosts_matter(
