@@ -149,12 +149,25 @@ def bootable(
     modes: Collection[str] = (),
     needs: Collection[SourceText] = (),
 ) -> tuple[KernelBuild, GuestImage]:
-    """Build what is asked for, and a guest's initramfs for it.
+    """Build what is asked for, and a guest's initramfs for it; see `prepared`."""
+    return completed(prepared(request, cache, modes=modes, needs=needs), request, cache)
 
-    Raises UserError, before anything is built, if the kernel will not have one of the policy's
-    `modes`, or its source not what `needs` names.
+
+def prepared(
+    request: KernelRequest,
+    cache: Cache,
+    *,
+    modes: Collection[str] = (),
+    needs: Collection[SourceText] = (),
+) -> PatchedTree:
+    """Make the tree of what is asked for, which `completed` builds: nothing that takes long.
+
+    Raises UserError if the kernel will not have one of the policy's `modes`, its source not what
+    `needs` names, or if its options cannot be read.
     """
     tree = patched(request, cache)
+    if request.config is not None:
+        read_config(request.config)
     for need in needs:
         require_in_source(tree, need)
     known = () if request.counters is Counters.NONE else tree.provides
@@ -164,6 +177,13 @@ def bootable(
             f"the kernel asked for has no mode {', '.join(lacking)} of the policy; it has "
             f"{', '.join(there) or 'none'}: apply more of the series, or ask for another"
         )
+    return tree
+
+
+def completed(
+    tree: PatchedTree, request: KernelRequest, cache: Cache
+) -> tuple[KernelBuild, GuestImage]:
+    """Build what `prepared` made, and a guest's initramfs for it."""
     kernel = _built(tree, request, cache)
     return kernel, guest(kernel, cache)
 

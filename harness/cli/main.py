@@ -64,12 +64,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return net.interrupted()
     except Exception as error:  # noqa: BLE001 - the net
-        return net.status_of(error, words)
+        status = net.status_of(error, words)
+        return Exit.UNKNOWN if _is_for_bisect(words) else status
 
 
 def _run_verb(words: Sequence[str]) -> int:
     known = verbs()
-    arguments = parser(known).parse_args(words)
+    try:
+        arguments = parser(known).parse_args(words)
+    except SystemExit as end:
+        if end.code == Exit.USAGE and _is_for_bisect(words):
+            return Exit.UNKNOWN
+        raise
     _configure_logging(verbose=arguments.verbose)
     # A killed harness cleans up as an interrupted one does, and so does one whose terminal is
     # closed, unless nohup lets it go on: no QEMU stays behind.
@@ -81,6 +87,11 @@ def _run_verb(words: Sequence[str]) -> int:
     status = known[arguments.verb].act(arguments)
     sys.stdout.flush()  # what it does not take is told, which Python would not do as it ends
     return status
+
+
+def _is_for_bisect(words: Sequence[str]) -> bool:
+    """Whether `git bisect run` is to be told the outcome: to it, 2 would mean a bad tree."""
+    return "judge" in words and any(word.startswith("--ex") for word in words)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -3,7 +3,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from harness.compare.verdict_page import Asked, verdict_page
 from harness.digest import sha256_bytes, sha256_text
 from harness.errors import GuestLostError, HarnessError, RecordError, StageError, UserError
 from harness.host.cache import Cache
-from harness.host.files import remove_tree
+from harness.host.files import atomic_write, remove_tree
 from harness.host.pages import write_page
 from harness.jobs.arm_store import ArmStore
 from harness.jobs.compare import Job, Kernels, compare
@@ -83,7 +83,7 @@ def judged(
     """Take the change apart, and write the plan of its judgement.
 
     `name` is what `source` was fetched by. Another content goes to another folder, unless one is
-    named. Raises UserError for what is no change.
+    named. Raises UserError for what is no change, and for a folder that has another one.
     """
     with cache.building("judge") as scratch:
         changes = taken(change, scratch / CHANGES, repository=repository, each=each)
@@ -97,14 +97,26 @@ def judged(
         folder = folder or Path("runs") / f"judge-{_slug(_short(change))}-{digest[:8]}"
         final = folder / CHANGES
         moved = tuple(one.replace(str(scratch / CHANGES), str(final)) for one in changes)
-        if (scratch / CHANGES).exists() and not final.exists():
-            final.parent.mkdir(parents=True, exist_ok=True)
-            final.mkdir()
-            for one in sorted((scratch / CHANGES).glob("*.patch")):
-                (final / one.name).write_bytes(one.read_bytes())
+        _keep(_patches_in(scratch / CHANGES), final)
         remove_tree(scratch / CHANGES)
     text = judged_text(plan, _subject(moved, name, before, config, each=each))
     return Judged(plan=parse_plan(text, f"plan {plan.name}, to judge"), text=text, folder=folder)
+
+
+def _patches_in(folder: Path) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in sorted(folder.glob("*.patch"))}
+
+
+def _keep(patches: Mapping[str, bytes], final: Path) -> None:
+    """Write patches to a results folder, unless it has them; those of another change stay."""
+    for name, content in _patches_in(final).items():
+        if patches.get(name) != content:
+            raise UserError(
+                f"{final.parent} is of another change: its {CHANGES}/{name} is not what is to be "
+                "judged now; name another folder with --output, or leave that out"
+            )
+    for name, content in patches.items():
+        atomic_write(final / name, content)
 
 
 def _subject(

@@ -73,11 +73,15 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
         folder=folder,
         jobs=arguments.jobs or os.cpu_count() or 1,
     )
+    variants = dict.fromkeys(arm.kernel for arm in plan.arms)
+    requests = {variant: request.of_arm(plan, variant) for variant in variants}
+    trees = {  # of all, before the first is built
+        variant: pipeline.prepared(each, cache, modes=plan.modes_of(variant), needs=plan.needs)
+        for variant, each in requests.items()
+    }
     kernels = {
-        variant: pipeline.bootable(
-            request.of_arm(plan, variant), cache, modes=plan.modes_of(variant), needs=plan.needs
-        )
-        for variant in dict.fromkeys(arm.kernel for arm in plan.arms)
+        variant: pipeline.completed(trees[variant], each, cache)
+        for variant, each in requests.items()
     }
     logger.info("results folder: %s", folder)
     print(report_text(compare(job, kernels, cache)))

@@ -156,16 +156,18 @@ def _kernels(it: "Judged", arguments: argparse.Namespace, cache: "Cache") -> "Ke
     from harness import pipeline
     from harness.jobs.judge import untestable, variants
 
-    request = kernel_request(arguments)
-    found = {}
-    for variant in variants(it.plan):
+    asked = kernel_request(arguments)
+    requests = {each: asked.of_arm(it.plan, each) for each in variants(it.plan)}
+    trees = {}
+    # A change that has no place is told before the base is built.
+    for variant, request in requests.items():
         with untestable(variant):
-            found[variant] = pipeline.bootable(
-                request.of_arm(it.plan, variant),
-                cache,
-                modes=it.plan.modes_of(variant),
-                needs=it.plan.needs,
-            )
+            modes, needs = it.plan.modes_of(variant), it.plan.needs
+            trees[variant] = pipeline.prepared(request, cache, modes=modes, needs=needs)
+    found = {}
+    for variant, request in requests.items():
+        with untestable(variant):
+            found[variant] = pipeline.completed(trees[variant], request, cache)
     return found
 
 

@@ -134,6 +134,19 @@ def test_the_base_is_run_once_for_all_changes(
     assert set(Path("runs").iterdir()) == folders
 
 
+def test_a_folder_that_has_another_change_is_refused(
+    judged: Callable[..., int], repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is judged is never what the folder has from before."""
+    assert judged(NEUTRAL, "--output", "out") == Exit.OK
+    assert judged("change.patch", "--output", "out") == Exit.OK
+    assert judged(("int two;", FEWER), "--output", "out") == Exit.USAGE
+    assert "out is of another change: its changes/0001-change.patch is not" in caplog.text
+    Path("out/changes/0001-change.patch").unlink()
+    git(repository, "checkout", "-q", "HEAD")
+    assert judged("change.patch", "--output", "out") != Exit.OK
+
+
 def test_a_change_of_no_code_is_the_same_image(
     judged: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -187,6 +200,27 @@ def test_what_has_no_place_is_told_with_what_stands_there(
     assert judged("change.patch", "--expect", "blocks more base") == Exit.UNTESTABLE
 
 
+def test_what_cannot_be_had_is_told_before_any_kernel_is_built(
+    judged: Callable[..., int],
+    repository: Path,
+    cache: Cache,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    commit(repository, "int two;\nint three;", "int deux;\nint trois;")
+    Path("misfit.patch").write_text(git(repository, "show", "-R") + "\n")
+    git(repository, "checkout", "-q", "HEAD~1")
+    assert judged("misfit.patch") == Exit.STAGE
+    assert "misfit.patch: this source has it already" in caplog.text.replace("0001-", "")
+    arms = "".join(f'[[arms]]\nname = "{name}"\nkernel = "{name}"\n' for name in ("a", "b"))
+    kernels = '[[kernels]]\nname = "a"\n[[kernels]]\nname = "b"\nconfig = "absent.config"\n'
+    plan = PLAN.replace('[[arms]]\nname = "stock"\n', arms + kernels).replace('"stock"', '"a"')
+    Path("two.toml").write_text(plan)
+    assert main(["compare", "two.toml", "--kernel", str(repository)]) == Exit.USAGE
+    assert "absent.config cannot be read" in caplog.text
+    assert not (cache.root / "kernels").exists()
+    assert list((cache.root / "tmp").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("change", "more", "told"),
     [
@@ -217,6 +251,19 @@ def test_bad_input_is_told_and_ends_a_bisection(  # noqa: PLR0917
     assert judged(change, *more) == Exit.USAGE
     assert told in caplog.text
     assert judged(change, *more, "--expect", "blocks more base") == Exit.UNKNOWN
+
+
+def test_a_wrong_option_ends_a_bisection(
+    judged: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To git, 2 would be a bad commit."""
+    expect = ("--expect", "blocks more base")
+    assert judged("change.patch", *expect, "--bogus") == Exit.UNKNOWN
+    assert "unrecognized arguments: --bogus" in capsys.readouterr().err
+    assert judged("change.patch", *expect, "--jobs", "0") == Exit.UNKNOWN
+    assert judged("a\udcff.patch", *expect) == Exit.UNKNOWN
+    with pytest.raises(SystemExit, match="2"):
+        judged("change.patch", "--bogus")
 
 
 def test_an_expectation_gives_the_exit_code(
