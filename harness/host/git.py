@@ -24,6 +24,8 @@ _ALONE = {
     "GIT_ATTR_NOSYSTEM": "1",
 }
 _APPLY = ("apply", "--whitespace=nowarn")
+# How files of gzip, xz, bzip2, zstd and zip begin.
+_COMPRESSED = (b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd", b"PK\3\4")
 # In git's words: 2.35 changed them.
 _NO_PATCH = re.compile(r"No valid patches in input|unrecognized input")
 
@@ -43,7 +45,10 @@ def read_mail(path: Path, scratch: Path) -> Mail:
 
     `scratch` is a directory for what git writes. Raises UserError for what is no text.
     """
-    if b"\0" in path.read_bytes():
+    data = path.read_bytes()
+    if data.startswith(_COMPRESSED):
+        raise UserError(f"{path} is compressed; unpack it, and give what it holds")
+    if b"\0" in data:
         raise UserError(
             f"{path} is not a text that git can read, perhaps UTF-16; "
             f"convert it: iconv -f UTF-16 -t UTF-8 {path.name} > new && mv new {path.name}"
@@ -121,7 +126,9 @@ def apply(change: Path, tree: Path, *, reverse: bool = False, check: bool = Fals
 
 def _unreadable(name: str, change: Path, error: CommandFailedError) -> UserError:
     if _NO_PATCH.search(error.completed.output):
-        return UserError(f"{name} changes no file; is it cut short? Export it again")
+        return UserError(
+            f"{name} changes no file; is it cut short, or a cover letter alone? Export it again"
+        )
     hint = line_ends_hint(name, change) or "is it cut short, or edited by hand? Export it again"
     return UserError(f"git cannot read {name}: {error.tail}; {hint}")
 

@@ -144,6 +144,8 @@ def _asked(path: Path, *arguments: str, ok: tuple[int, ...] | None = (0,)) -> Co
 
 def _next_step(repo: Path, ref: str) -> str:
     names = _text(_asked(repo, "for-each-ref", "--format=%(refname:short)")).splitlines()
+    if ref in names:
+        return f"what it has by this name is no commit; git -C {repo} show {ref} tells what it is"
     if close := difflib.get_close_matches(ref, names, n=_CLOSE_NAMES):
         return f"it has {', '.join(close)}"
     if _text(_asked(repo, "rev-parse", "--is-shallow-repository")) == "true":

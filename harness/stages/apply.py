@@ -4,13 +4,15 @@
 `patch` makes a tree of what comes of it, `export` mails.
 """
 
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from harness.encoding import encode
-from harness.errors import StageError
+from harness.errors import StageError, UserError
 from harness.host import git
 from harness.host.few_files import FileState, copy_out, state_of
 from harness.host.files import sha256_file
@@ -21,6 +23,8 @@ from harness.texts.build.line import Rename, renamed_text
 from harness.texts.build.rebase import NEXT_STEP, rebased
 from harness.texts.build.series import prefix
 from harness.values import KernelSource, PatchedTree
+
+_NAMED = re.compile(rb"^(?:---|\+\+\+) ([^\s/]\S*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,7 @@ def applied(
         change = scratch / "change"
         change.write_bytes(_renamed(mail.change, (*step.overrides.rename, *step.renames)))
         touched = git.touched(step.name, change)
+        _require_level(step.name, change.read_bytes(), touched.names, source.tree)
         done = taken(step.name, mail, touched.names, partial(_apply, few, step, change, touched))
         if touched.writes and done.after == done.before:
             raise StageError("patch", f"git took {step.name} and changed nothing; export it again")
@@ -96,6 +101,19 @@ def applied(
 
 
 Act = Callable[[], tuple[str, ...]]
+
+
+def _require_level(name: str, change: bytes, files: frozenset[str], tree: Path) -> None:
+    """Refuse a patch whose names lack the folder in front that git takes away."""
+    if any((tree / each).exists() for each in files):
+        return
+    for word in _NAMED.findall(change):
+        bare = os.fsdecode(word)
+        if (tree / bare).is_file():
+            raise UserError(
+                f"{name} names {bare}, where git wants a/{bare} and b/{bare}; "
+                "make it with git diff (without --no-prefix), or with diff -u in the folder above"
+            )
 
 
 def _renamed(change: bytes, renames: Sequence[Rename]) -> bytes:

@@ -10,19 +10,28 @@ patches/series is a DIR like others, except that it comes with what the kernel's
 of some of its changes. What is not there, but in this project's patches/, is meant.
 """
 
+import logging
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from email.parser import BytesHeaderParser
+from email.policy import default
 from pathlib import Path
 
 from harness.errors import UserError
 from harness.host import git
 from harness.host.assets import asset
-from harness.host.git_commits import Objects, commit_of, opened
+from harness.host.command import CommandFailedError
+from harness.host.git_commits import Objects, commit_of, folder_of, opened
 from harness.host.git_tree import tree_of
+from harness.host.scratch import temporary
 from harness.host.series import Series, series_for
 from harness.texts.build.edit import Edit, parse_edit
 from harness.texts.build.series import parse_series
 from harness.values import KernelSource
+
+logger = logging.getLogger("change")
 
 OWN = "patches/series"
 _SERIES = "series"
@@ -31,6 +40,9 @@ _RANGE = ".."
 _DIFF = ("diff", "--binary", "--full-index", "--no-renames")
 # As git begins each mail of a file with several: `git mailsplit` knows no other form.
 _MBOX = b"From "
+# [PATCH v2 3/7] and a file that was named after it.
+_OF_SERIES = re.compile(r"\[[^\]]*?\b(\d+)/(\d+)[^\]]*\]")
+_NUMBERED = re.compile(r"^\d{4}-")
 KINDS = "a patch, an mbox, a directory with a `series` file, or a range A..B"
 
 
@@ -81,6 +93,8 @@ def taken(
     With `each` they are as many as it has patches, of a range as its first parents have commits;
     else a range is one. Raises UserError for what is no change, or an empty one.
     """
+    if not text:
+        raise UserError(f"CHANGE is empty; give {KINDS}")
     if commits := range_of(text):
         return _differences(commits, repository, target, each=each)
     path = _path(text)
@@ -91,10 +105,26 @@ def taken(
     target.mkdir(parents=True, exist_ok=True)
     files = []
     for number, name in enumerate(found.patches, 1):
-        file = target / f"{number:04d}-{_slug(Path(name).stem)}.patch"
-        file.write_bytes((found.directory / name).read_bytes())
+        patch = found.directory / name
+        _require_change(patch, told=text if path.is_file() else str(patch))
+        file = target / f"{number:04d}-{_slug(_NUMBERED.sub('', patch.stem))}.patch"
+        file.write_bytes(patch.read_bytes())
         files.append(str(file))
     return tuple(files)
+
+
+def _require_change(patch: Path, *, told: str) -> None:
+    """Refuse, before anything is built, what can change no kernel; `told` is the user's name."""
+    if patch.read_bytes().partition(b"\n")[0].endswith(b"\r"):
+        raise UserError(
+            f"{told} has lines that end in CR LF, as mailers write them; make them the kernel's: "
+            f"sed -i 's/\\r$//' {shlex.quote(told)}"
+        )
+    with temporary("change") as scratch:
+        mail = git.read_mail(patch, scratch)
+        change = scratch / "taken"
+        change.write_bytes(mail.change)
+        git.touched(told, change)
 
 
 def _path(text: str) -> Path:
@@ -127,6 +157,11 @@ def _read(text: str, source: KernelSource, scratch: Path) -> Series:
 
 def _unpacked(text: str, scratch: Path) -> Series:
     path = _path(text)
+    if _is_edit(text):
+        raise UserError(
+            f"{text} replaces lines, which only the last change of a plan's kernel can; "
+            f"give {KINDS}"
+        )
     if path.is_dir():
         return _quilt(path)
     if path.is_file():
@@ -157,20 +192,55 @@ def _mails(path: Path, scratch: Path) -> Series:
         return _series(path.name, path.parent, (path.name,))
     mails = scratch / "split"
     mails.mkdir(parents=True)
-    git.git("mailsplit", f"-o{mails}", "--keep-cr", str(path.absolute()), cwd=scratch)
+    try:
+        git.git("mailsplit", f"-o{mails}", "--keep-cr", str(path.absolute()), cwd=scratch)
+    except CommandFailedError as error:
+        raise UserError(
+            f"{path} begins as an mbox does, and git cannot take it apart ({error.tail}); "
+            f"export it again, or give {KINDS}"
+        ) from error
     found = sorted(each.name for each in mails.iterdir())
     if len(found) == 1:
         return _series(path.name, path.parent, (path.name,))
     named: list[str] = []
+    numbers: list[tuple[int, int]] = []
     for name in found:
         mail = git.read_mail(mails / name, scratch)
         if b"diff --git " in mail.change or b"\n+++ " in mail.change:
             final = f"{len(named) + 1:04d}-{_slug(mail.subject)}.patch"
             (mails / name).rename(mails / final)
             named.append(final)
+            numbers += _number_of(mails / final)
     if not named:
-        raise UserError(f"{path} is an mbox of {len(found)} mails that change no file")
+        raise UserError(
+            f"{path} is an mbox of {len(found)} mails that change no file; export it with its "
+            "patches (b4 am, git format-patch --stdout)"
+        )
+    _require_order(path, numbers)
     return _series(path.name, mails, named)
+
+
+def _number_of(mail: Path) -> list[tuple[int, int]]:
+    """Return the place of a mail in its series, and how many that has, if its subject says so."""
+    subject = BytesHeaderParser(policy=default).parsebytes(mail.read_bytes())["Subject"] or ""
+    return [(int(found[1]), int(found[2])) for found in _OF_SERIES.finditer(subject)][:1]
+
+
+def _require_order(path: Path, numbers: Sequence[tuple[int, int]]) -> None:
+    """Refuse mails of one series out of their order; tell if one is not there."""
+    places = [place for place, _ in numbers]
+    if len({of for _, of in numbers}) != 1 or len(set(places)) != len(places):
+        return  # of several series, or of none
+    if places != sorted(places):
+        raise UserError(
+            f"{path} has its patches in the order {', '.join(map(str, places))} of {numbers[0][1]};"
+            " put them in theirs, as `b4 am` writes them"
+        )
+    if absent := sorted(set(range(1, numbers[0][1] + 1)) - set(places)):
+        logger.warning(
+            "%s LACKS PATCH %s OF %d: what is judged is the others",
+            *(path, ", ".join(map(str, absent)), numbers[0][1]),
+        )
 
 
 def _slug(text: str) -> str:
@@ -182,7 +252,7 @@ def _slug(text: str) -> str:
 def _differences(
     commits: Range, repository: Path | None, target: Path, *, each: bool
 ) -> tuple[str, ...]:
-    if repository is None or not (repository / ".git").exists():
+    if repository is None:
         raise UserError(
             f"{commits} is a range of commits, but --kernel names no git repository; "
             "give --kernel DIR, the repository that has them"
@@ -190,14 +260,15 @@ def _differences(
     first, last = (
         commit_of(repository, name or "HEAD") for name in (commits.before, commits.after)
     )
+    folder = folder_of(repository)
     with opened(repository) as objects:
-        before, after = (tree_of(objects, commit) for commit in (first, last))
+        before, after = (tree_of(objects, commit, folder) for commit in (first, last))
         if before == after:
             raise UserError(
                 f"{commits} is empty: both commits have the same tree, so nothing is changed"
             )
         whole = [(before, after, str(commits))]
-        steps = _steps(objects, f"{first}..{last}", commits) if each else whole
+        steps = _steps(objects, f"{first}..{last}", commits, folder) if each else whole
         diffs = [(objects.git(*_DIFF, one, other).raw, subject) for one, other, subject in steps]
     target.mkdir(parents=True)
     files: list[str] = []
@@ -209,7 +280,9 @@ def _differences(
     return tuple(files)
 
 
-def _steps(objects: Objects, between: str, commits: Range) -> list[tuple[str, str, str]]:
+def _steps(
+    objects: Objects, between: str, commits: Range, folder: str
+) -> list[tuple[str, str, str]]:
     walk = ("rev-list", "--reverse", "--first-parent", "--format=%s")
     told = objects.git(*walk, between).raw.decode(errors="replace").splitlines()
     names = [line.partition(" ")[2] for line in told[::2]]
@@ -218,4 +291,7 @@ def _steps(objects: Objects, between: str, commits: Range) -> list[tuple[str, st
             f"{commits} has no commit to judge by itself: {commits.after} does not come after "
             f"{commits.before}"
         )
-    return [(f"{name}^", name, subject) for name, subject in zip(names, told[1::2], strict=True)]
+    return [
+        (tree_of(objects, f"{name}^", folder), tree_of(objects, name, folder), subject)
+        for name, subject in zip(names, told[1::2], strict=True)
+    ]

@@ -192,11 +192,118 @@ def test_a_range_that_is_empty_or_of_no_commit_is_refused(repository: Path, tmp_
         taken("HEAD..HEAD", tmp_path / "a", repository=repository)
     with pytest.raises(UserError, match="has no commit 'v9.9'"):
         taken("v9.9..HEAD", tmp_path / "b", repository=repository)
-    with pytest.raises(UserError, match="--kernel names no git repository"):
+    with pytest.raises(UserError, match="is not in a git repository"):
         taken("HEAD~1..HEAD", tmp_path / "c", repository=tmp_path)
     edit(repository, "int two", "int TWO")
     with pytest.raises(UserError, match="HEAD~1 does not come after HEAD"):
         taken("HEAD..HEAD~1", tmp_path / "d", repository=repository, each=True)
+
+
+def test_a_range_of_a_bare_repository_and_of_a_kernel_in_a_folder(
+    repository: Path, tmp_path: Path
+) -> None:
+    edit(repository, "int two", "int TWO")
+    git(tmp_path, "clone", "-q", "--bare", str(repository), str(tmp_path / "bare"))
+    (plain,) = taken("HEAD~1..HEAD", tmp_path / "a", repository=repository)
+    (bare,) = taken("HEAD~1..HEAD", tmp_path / "b", repository=tmp_path / "bare")
+    assert Path(bare).read_bytes() == Path(plain).read_bytes()
+
+    whole = tmp_path / "whole"
+    git(tmp_path, "init", "-q", str(whole))
+    shutil.copytree(repository, whole / "linux", ignore=shutil.ignore_patterns(".git"))
+    (whole / "notes").write_text("one\n")
+    git(whole, "add", ".")
+    git(whole, "commit", "-qm", "the base")
+    (whole / "notes").write_text("two\n")
+    path = whole / "linux" / FILE
+    path.write_text(path.read_text().replace("int TWO", "int zwei"))
+    git(whole, "commit", "-qam", "both")
+    for each in (False, True):
+        target = tmp_path / f"c-{each}"
+        (one,) = taken("HEAD~1..HEAD", target, repository=whole / "linux", each=each)
+        assert f"+++ b/{FILE}" in Path(one).read_text()
+        assert "notes" not in Path(one).read_text()
+
+
+def test_a_name_of_something_else_is_told_to_be_no_commit(repository: Path, tmp_path: Path) -> None:
+    git(repository, "tag", "file", f"HEAD:{FILE}")
+    with pytest.raises(UserError, match="has by this name is no commit; git -C .* show file"):
+        taken("HEAD..file", tmp_path / "a", repository=repository)
+
+
+def mbox(repository: Path, tmp_path: Path, *order: int) -> Path:
+    """Write mails of three commits, in an order."""
+    for old, new in (("int two", "int TWO"), ("int four", "int FOUR"), ("int five", "int FIVE")):
+        edit(repository, old, new)
+    git(repository, "format-patch", "-q", f"-o{tmp_path / 'mails'}", "HEAD~3")
+    mails = sorted((tmp_path / "mails").iterdir())
+    path = tmp_path / "series.mbx"
+    path.write_bytes(b"".join(mails[number - 1].read_bytes() + b"\n" for number in order))
+    return path
+
+
+def test_mails_out_of_their_order_are_refused(repository: Path, tmp_path: Path) -> None:
+    path = mbox(repository, tmp_path, 2, 3, 1)
+    with pytest.raises(UserError, match="in the order 2, 3, 1 of 3; put them in theirs"):
+        taken(str(path), tmp_path / "a")
+
+
+def test_a_mail_that_is_not_there_is_told(
+    repository: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = mbox(repository, tmp_path, 1, 3)
+
+    assert [Path(name).name for name in taken(str(path), tmp_path / "a")] == [
+        "0001-mm-int-two-to-int-TWO.patch",
+        "0002-mm-int-five-to-int-FIVE.patch",
+    ]
+    assert "series.mbx LACKS PATCH 2 OF 3" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "changes no file; is it cut short, or a cover letter alone?"),
+        (b"From a Mon Sep 17 00:00:00 2001\nSubject: [PATCH 0/3] x\n\nx\n", "a cover letter alone"),
+        (b"From here to there\n", "begins as an mbox does, and git cannot take it apart"),
+        (
+            b"From a Mon Sep 17 00:00:00 2001\r\nSubject: x\r\n\r\nx\r\n",
+            r"CR LF, .*: sed -i 's/\\r\$//' '.*a b.patch'",
+        ),
+        (b"\x1f\x8b\x08\0\0\0", "is compressed; unpack it"),
+        (b"\xff\xfed\0i\0", "perhaps UTF-16"),
+    ],
+)
+def test_what_can_change_no_kernel_is_refused_by_the_name_its_user_knows(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    path = tmp_path / "a b.patch"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=told) as error:
+        taken(str(path), tmp_path / "a")
+    assert str(path) in str(error.value)
+    with pytest.raises(UserError, match="CHANGE is empty"):
+        taken("", tmp_path / "b")
+
+
+def test_an_edit_is_no_change_to_be_judged(
+    tree: Callable[..., PatchedTree], write_series: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"again.toml replaces lines, which only the last change"):
+        taken("patches/again.toml", tmp_path / "a")
+    with pytest.raises(UserError, match=r"again.toml replaces lines, which only the last change"):
+        tree("patches/again.toml", str(write_series(ONE)))
+
+
+def test_a_patch_without_the_folders_in_front_is_told(
+    tree: Callable[..., PatchedTree], repository: Path, tmp_path: Path
+) -> None:
+    edit(repository, "int two", "int TWO")
+    patch = tmp_path / "p0.patch"
+    patch.write_text(git(repository, "diff", "--no-prefix", "HEAD~1") + "\n")
+    git(repository, "checkout", "-q", "HEAD~1")
+    with pytest.raises(UserError, match=f"names {FILE}, where git wants a/{FILE}"):
+        tree(str(patch))
 
 
 def test_a_path_with_two_dots_is_no_range(tmp_path: Path) -> None:
@@ -222,7 +329,7 @@ def test_a_user_s_patches_are_copied(write_series: Callable[..., Path], tmp_path
     copies = taken(str(directory), tmp_path / "copies")
 
     assert [Path(name).name for name in copies] == [
-        "0001-0001-change.patch",
-        "0002-0002-change.patch",
+        "0001-change.patch",
+        "0002-change.patch",
     ]
     assert Path(copies[0]).read_bytes() == (directory / "0001-change.patch").read_bytes()
