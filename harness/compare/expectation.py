@@ -167,7 +167,10 @@ def expected(one: Expectation, results: Results) -> Expected:
         if not holds:
             missed.append(told)
     if not held and not missed:
-        raise RecordError(f"--expect {one.text!r}: none of the arms has such a number")
+        raise RecordError(
+            f"--expect {one.text!r}: none of the arms has such a number; "
+            "report.md has what they have"
+        )
     return Expected(expectation=one, held=held, missed=tuple(missed))
 
 

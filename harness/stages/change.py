@@ -149,7 +149,7 @@ def _read(text: str, source: KernelSource, scratch: Path) -> Series:
         return replace(series_for(source), patches=(path.name,))
     if range_of(text):
         raise UserError(
-            f"{text} is a range, which only `buddylab judge` takes; in a plan say "
+            f"{text} is a range, which only CHANGE of `buddylab judge` can be; in a plan say "
             'source = "DIR@COMMIT" of both'
         )
     return _unpacked(text, scratch)
