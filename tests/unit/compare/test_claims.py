@@ -131,6 +131,8 @@ def test_every_measure_can_be_read() -> None:
         Measure.BACKGROUND_FAILURES,
         Measure.LATER_FAILURES,
         Measure.LATER_SMALL_FAILURES,
+        Measure.MIXED_AFTER,
+        Measure.MIXED_MADE,
         *(Measure(field.name) for field in fields(HugePages)),
     }
     assert values[Measure.BOUND_SHARE] == pytest.approx(193 / 198)
