@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every test has a cache and a home of its own, and no network but the loopback."""
 
+import os
 import shutil
 import signal
 import tarfile
@@ -47,14 +48,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let SIGINT and SIGHUP end what tests interrupt, also where they run in the background.
+    """Start processes as a user's shell does.
 
-    Such a job ignores them, and so would every process that it starts.
+    SIGINT and SIGHUP end what tests interrupt, also where tests run in the background: such a job
+    ignores them, and so would every process that it starts.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Users have no such variable, and without it streams keep what they could not write.
+    os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 @pytest.fixture

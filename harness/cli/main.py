@@ -52,7 +52,7 @@ def entry() -> NoReturn:
             signal.signal(number, signal.SIG_IGN)
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED
-    streams.give_up_answer()
+    streams.give_up()
     sys.exit(status)
 
 

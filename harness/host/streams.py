@@ -60,11 +60,12 @@ def prepare() -> None:
         sys.stdout = Answer(plain.detach(), encoding, "surrogateescape", None, *how)
 
 
-def give_up_answer() -> None:
-    """Forget what standard output does not take; Python would try again, and exit 120."""
-    try:
-        sys.stdout.flush()
-    except (OSError, AnswerError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+def give_up() -> None:
+    """Forget what the standard streams do not take; Python would try again, and exit 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, AnswerError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
