@@ -12,14 +12,14 @@ from pathlib import Path
 from harness.compare.kinds.base import SourceText
 from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Kernel, Plan, Variant
 from harness.errors import UserError
-from harness.host.accelerator import AcceleratorChoice
+from harness.host.accelerator import AcceleratorChoice, require_possible
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
 from harness.host.series import design
 from harness.report.document import Run
-from harness.stages.boot import RunSettings
+from harness.stages.boot import RunSettings, require_memory
 from harness.stages.build import build
 from harness.stages.change import read_changes
 from harness.stages.check import check, save_key
@@ -111,6 +111,11 @@ class RunRequest:
             page_owner=self.page_owner,
             policy=self.policy,
         )
+
+    def require_possible(self) -> None:
+        """Refuse what this host can execute no guest for; HostError or UserError."""
+        require_possible(self.guest.accelerator, self.mode)
+        require_memory(self.settings.memory_mib)
 
 
 def open_cache() -> Cache:

@@ -2,7 +2,9 @@
 """Options that several verbs share, and the types of their values."""
 
 import argparse
+from pathlib import Path
 
+from harness.limits import MEMORY_MIB_MIN, SEED_MAX
 from harness.values import Counters
 
 
@@ -10,13 +12,17 @@ def add_kernel_options(parser: argparse.ArgumentParser, *, patched: bool) -> Non
     """Declare which kernel, and how much of the series."""
     parser.add_argument(
         "--kernel",
+        type=word,
         metavar="NAME|PATH",
         help="a release such as 6.12 (default 5.15.180), debian:LINE or debian:LINE@SUITE, a "
         "source directory or archive, or DIR@COMMIT of a git repository",
     )
     if patched:
         parser.add_argument(
-            "--upto", metavar="PATCH", help="apply the series up to this patch; 0 for no patch"
+            "--upto",
+            type=word,
+            metavar="PATCH",
+            help="apply the series up to this patch; 0 for no patch",
         )
         add_counters_option(parser)
 
@@ -35,6 +41,7 @@ def add_emulator_option(parser: argparse.ArgumentParser) -> None:
     """Declare which QEMU."""
     parser.add_argument(
         "--qemu",
+        type=word,
         metavar="PATH|SUITE",
         help="use this QEMU instead of the one in PATH: a program, or a suite of this machine's "
         "distribution, e.g. bookworm-backports, whose QEMU is unpacked into the cache (default: "
@@ -53,8 +60,23 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cpus", type=positive, default=2, help="CPUs of a live guest (default 2)")
     parser.add_argument(
-        "--memory", type=positive, metavar="MIB", help="the guest's memory (default: the scale's)"
+        "--memory",
+        type=mebibytes,
+        metavar="MIB",
+        help="the guest's memory (default: the scale's)",
     )
+
+
+def word(text: str) -> str:
+    """Read what is not empty: an empty variable of a script's would mean the default."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; leave the option out, or give a value")
+    return text
+
+
+def path(text: str) -> Path:
+    """Read a path: an empty one would be the directory where the command is given."""
+    return Path(word(text))
 
 
 def positive(text: str) -> int:
@@ -64,11 +86,30 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def megabytes(text: str) -> tuple[int, ...]:
+def seed(text: str) -> int:
+    """Read a seed, as QEMU and the guest's programs take it."""
+    if not text.isascii() or not text.isdigit() or int(text) > SEED_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {SEED_MAX}")
+    return int(text)
+
+
+def mebibytes(text: str) -> int:
+    """Read a guest's memory in MiB."""
+    if (size_mib := positive(text)) < MEMORY_MIB_MIN:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is less than the {MEMORY_MIB_MIN} MiB that a guest boots with"
+        )
+    return size_mib
+
+
+def several_mebibytes(text: str) -> tuple[int, ...]:
     """Read sizes in MiB, with commas between them."""
-    return tuple(positive(word) for word in text.split(","))
+    return tuple(mebibytes(each) for each in text.split(","))
 
 
 def names(text: str) -> tuple[str, ...]:
     """Read names with commas between them."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} has no name where one belongs")
+    return found

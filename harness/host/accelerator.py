@@ -89,11 +89,7 @@ def measure(
     subject: Subject, cache: Cache, *, choice: AcceleratorChoice, mode: RunMode, seed: int = 0
 ) -> Speed:
     """Decide on the accelerator by booting it, or recall what an earlier boot showed."""
-    if mode is RunMode.REPEATABLE and choice is AcceleratorChoice.KVM:
-        raise UserError(
-            "a repeatable run counts instructions, which KVM cannot; "
-            "drop --accelerator kvm, or use --mode live"
-        )
+    require_possible(choice, mode)
     if mode is RunMode.REPEATABLE:
         hurdle = "a repeatable run counts instructions"
     elif choice is AcceleratorChoice.TCG:
@@ -124,6 +120,19 @@ def measure(
     return speed
 
 
+def require_possible(choice: AcceleratorChoice, mode: RunMode) -> None:
+    """Refuse KVM where it cannot be; whether one that opens boots a guest, only a boot can tell."""
+    if choice is not AcceleratorChoice.KVM:
+        return
+    if mode is RunMode.REPEATABLE:
+        raise UserError(
+            "a repeatable run counts instructions, which KVM cannot; "
+            "drop --accelerator kvm, or use --mode live"
+        )
+    if hurdle := kvm_hurdle():
+        raise _no_kvm(hurdle)
+
+
 def kvm_hurdle() -> str:
     """Say why /dev/kvm is not even worth a try; empty when it opens."""
     try:
@@ -147,11 +156,13 @@ def _decide(
             why = "proved by a boot"
             return _Measured(accelerator=Accelerator.KVM, boot_s=boot_s, why=why)
     if choice is AcceleratorChoice.KVM:
-        raise HostError(
-            f"no KVM here: {hurdle}; use --accelerator tcg, or a host with a working KVM"
-        )
+        raise _no_kvm(hurdle)
     boot_s = _boot(subject, cache, Accelerator.TCG, seed)
     return _Measured(accelerator=Accelerator.TCG, boot_s=boot_s, why=f"because {hurdle}")
+
+
+def _no_kvm(hurdle: str) -> HostError:
+    return HostError(f"no KVM here: {hurdle}; use --accelerator tcg, or a host with a working KVM")
 
 
 def _in_short(error: HarnessError) -> str:

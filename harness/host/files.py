@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from harness.digest import sha256_text
+from harness.errors import UserError
 from harness.host.disk import written
 
 _CHUNK_BYTES = 1 << 20
@@ -44,6 +45,25 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below `folder`, in order; none where it is not there.
+
+    Raises UserError for what cannot be listed: Path.glob would pass over it.
+    """
+
+    def told(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise UserError(
+                f"{error.filename} cannot be read ({error.strerror}); give yourself the right to "
+                "read all that is there, or name another place"
+            ) from error
+
+    found = [
+        Path(place, name) for place, _, names in os.walk(folder, onerror=told) for name in names
+    ]
+    return sorted(path for path in found if path.is_file())
 
 
 def remove_tree(path: Path) -> None:

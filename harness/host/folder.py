@@ -6,11 +6,15 @@ import datetime as dt
 import fcntl
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.host.disk import disk_full_told
+from harness.host.disk import disk_full_told, is_disk_full
+
+# Where results go that the user names no folder for.
+RUNS = Path("runs")
 
 
 @contextlib.contextmanager
@@ -39,11 +43,34 @@ def require_free(folder: Path) -> None:
         raise UserError(f"{folder} {what}; name a new folder with --output")
 
 
+def require_writable(folder: Path) -> None:
+    """Refuse a folder in which nothing can be written, by doing so; nothing stays behind."""
+    made: list[Path] = []
+    try:
+        for each in reversed((folder, *folder.parents)):
+            if not each.is_dir():
+                each.mkdir()
+                made.append(each)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(
+            f"nothing can be written in {folder} ({error.strerror}); name another place with "
+            "--output, or give the command elsewhere"
+        ) from error
+    finally:
+        for each in reversed(made):
+            with contextlib.suppress(OSError):  # another took it meanwhile
+                each.rmdir()
+
+
 def new_folder(what: str) -> Path:
     """Make a folder below ./runs, named by the time; two runs at once never share one."""
     now = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     for number in itertools.count(1):
-        folder = Path("runs") / f"{now}-{what}-{number}"
+        folder = RUNS / f"{now}-{what}-{number}"
         try:
             folder.mkdir(parents=True)
         except FileExistsError:

@@ -60,7 +60,7 @@ def base_name(kernel: str, change: str) -> tuple[str, Path | None]:
     commits = range_of(change)
     if commits is None:
         return kernel, None
-    if not Path(kernel).is_dir():
+    if not kernel or not Path(kernel).is_dir():
         raise UserError(
             f"{change} is a range of commits: give the repository that has them, --kernel DIR"
         )

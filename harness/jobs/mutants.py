@@ -15,6 +15,7 @@ from harness.checks.base import Status
 from harness.errors import GuestLostError, RecordError, StageError, UserError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
+from harness.host.files import files_below
 from harness.host.progress import progress
 from harness.host.scratch import temporary
 from harness.jobs.review_builds import page_alloc_object
@@ -78,16 +79,27 @@ def read_mutants(directory: Path, only: Sequence[str], line: str = "") -> tuple[
     Where the code itself is another on a kernel line, DIRECTORY/LINE/NAME.toml stands for it;
     what no other line has can be mistaken there alone.
     """
+    require_mutants(directory, only)
     found = {path.name: path for path in directory.glob("*.toml")}
     if line:
         found |= {path.name: path for path in (directory / line).glob("*.toml")}
     paths = [found[name] for name in sorted(found)]
-    if not paths:
-        raise UserError(f"{directory} holds no mutants; name the directory that does")
     chosen = [path for path in paths if not only or path.name.startswith(tuple(only))]
     if not chosen:
-        raise UserError(f"no mutant's name begins with {', '.join(only)}; see {directory}")
+        raise UserError(
+            f"no mutant of line {line}'s has a name that begins with {', '.join(only)}; "
+            f"see {directory}"
+        )
     return tuple(parse_mutant(path.name, path.read_bytes()) for path in chosen)
+
+
+def require_mutants(directory: Path, only: Sequence[str]) -> None:
+    """Raise UserError where no line can have a mutant to try, or one of `only` begins no name."""
+    there = {path.name for path in files_below(directory) if path.suffix == ".toml"}
+    if not there:
+        raise UserError(f"{directory} holds no mutants; name the directory that does")
+    if strange := [word for word in only if not any(name.startswith(word) for name in there)]:
+        raise UserError(f"no mutant's name begins with {', '.join(strange)}; see {directory}")
 
 
 def mutants(

@@ -16,7 +16,7 @@ from harness.errors import HostError, RecordError
 from harness.host import emulator
 from harness.host.accelerator import AcceleratorChoice, Speed
 from harness.host.cache import Cache
-from harness.host.files import remove_tree, sha256_file
+from harness.host.files import files_below, remove_tree, sha256_file
 from harness.host.folder import new_folder
 from harness.jobs.arm import PREPARING, Lab
 from harness.jobs.arm import spec_of as arm_spec_of
@@ -76,8 +76,7 @@ def saved_run_texts(folder: Path) -> dict[str, bytes]:
 
 
 def _said(folder: Path) -> list[str]:
-    raw = (path for path in sorted((folder / RAW).rglob("*")) if path.is_file())
-    names = [path.relative_to(folder).as_posix() for path in raw]
+    names = [path.relative_to(folder).as_posix() for path in files_below(folder / RAW)]
     return [CONSOLE_LOG, boot.STATUS_LOG, *names]
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from harness.errors import HarnessError, HostError, UserError
 from harness.host.cache import Cache
+from harness.host.command import require
 from harness.host.series import Series, series_for
-from harness.jobs.review_gates import GATES, Findings, Gate, Reviewed
+from harness.jobs.review_gates import GATES, PROGRAMS, Findings, Gate, Reviewed
 from harness.values import KernelSource
 
 logger = logging.getLogger("review")
@@ -41,13 +42,22 @@ def review(
 
     What the series does wrong fails its gate; only what the host lacks is raised.
     """
-    if unknown := sorted({*only} - GATES.keys()):
-        raise UserError(f"no gate is named {', '.join(unknown)}; there are {', '.join(GATES)}")
+    chosen = require_gates(only)
     reviewed = Reviewed(
         source=source, series=series or series_for(source), cache=cache, boots=boots
     )
-    chosen = [name for name in GATES if not only or name in only]
     return tuple(_outcome(name, GATES[name], reviewed) for name in chosen)
+
+
+def require_gates(only: Sequence[str]) -> tuple[str, ...]:
+    """Return the gates in `only`, or all; UserError for a strange one, HostError for a program."""
+    if unknown := sorted({*only} - GATES.keys()):
+        raise UserError(f"no gate is named {', '.join(unknown)}; there are {', '.join(GATES)}")
+    chosen = tuple(name for name in GATES if not only or name in only)
+    for name in chosen:
+        if program := PROGRAMS.get(name):
+            require(program)
+    return chosen
 
 
 def table(outcomes: Sequence[GateOutcome]) -> str:

@@ -220,6 +220,12 @@ def prefixes(series: Reviewed) -> Findings:
 GATES: Mapping[str, Gate] = {
     gate.__name__: gate for gate in (checkpatch, apply, identity, sparse, warnings, prefixes)
 }
+# What some of them start beside the tools of a build.
+PROGRAMS: Mapping[str, str] = {
+    checkpatch.__name__: "perl",
+    apply.__name__: "patch",
+    sparse.__name__: "sparse",
+}
 
 
 def _added_complaints(

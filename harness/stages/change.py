@@ -93,8 +93,7 @@ def taken(
     With `each` they are as many as it has patches, of a range as its first parents have commits;
     else a range is one. Raises UserError for what is no change, or an empty one.
     """
-    if not text:
-        raise UserError(f"CHANGE is empty; give {KINDS}")
+    require_there(text)
     if commits := range_of(text):
         return _differences(commits, repository, target, each=each)
     path = _path(text)
@@ -111,6 +110,18 @@ def taken(
         file.write_bytes(patch.read_bytes())
         files.append(str(file))
     return tuple(files)
+
+
+def require_there(text: str) -> None:
+    """Refuse what is no range, file or directory; what such a one is, `taken` tells."""
+    if not text:
+        raise UserError(f"CHANGE is empty; give {KINDS}")
+    if range_of(text) is None and not _path(text).exists():
+        raise _no_change(text)
+
+
+def _no_change(text: str) -> UserError:
+    return UserError(f"{text} is no change: there is no such file or directory; give {KINDS}")
 
 
 def _require_change(patch: Path, *, told: str) -> None:
@@ -166,7 +177,7 @@ def _unpacked(text: str, scratch: Path) -> Series:
         return _quilt(path)
     if path.is_file():
         return _mails(path, scratch)
-    raise UserError(f"{text} is no change: there is no such file or directory; give {KINDS}")
+    raise _no_change(text)
 
 
 def _series(name: str, directory: Path, patches: Sequence[str]) -> Series:

@@ -9,7 +9,7 @@ import msgspec
 from harness.checks.registry import judge
 from harness.encoding import encode
 from harness.errors import RecordError, UserError
-from harness.host.files import atomic_write, sha256_file
+from harness.host.files import atomic_write, files_below, sha256_file
 from harness.record import schema
 from harness.record.key import RunIdentity
 from harness.record.run import RunRecord
@@ -61,9 +61,7 @@ def read(folder: Path, *, strict: bool = True) -> RunRecord:
         _stages(folder / RAW),
         identity,
         console=console.read_bytes(),
-        predictions={
-            path.name: path.read_bytes() for path in sorted((folder / PREDICTIONS).glob("*.*"))
-        },
+        predictions={path.name: path.read_bytes() for path in files_below(folder / PREDICTIONS)},
     )
 
 
@@ -116,12 +114,9 @@ def _check_document(path: Path) -> None:
 
 
 def _stages(raw: Path) -> dict[str, dict[str, bytes]]:
-    stages = sorted(path for path in raw.glob("*") if path.is_dir())
-    return {
-        stage.name: {
-            path.relative_to(stage).as_posix(): path.read_bytes()
-            for path in sorted(stage.rglob("*"))
-            if path.is_file()
-        }
-        for stage in stages
-    }
+    found: dict[str, dict[str, bytes]] = {}
+    for path in files_below(raw):
+        stage, *rest = path.relative_to(raw).parts
+        if rest:
+            found.setdefault(stage, {})["/".join(rest)] = path.read_bytes()
+    return found

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from harness.cli.options import add_emulator_option
+from harness.cli.options import add_emulator_option, path
 from harness.cli.replayable import add_replayable_options, opened
 from harness.errors import Exit, UserError
 
@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_emulator_option(parser)
     add_replayable_options(parser, "KEY|RUN")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="default: buddylab-KEY.tar, here"
+        "--output", type=path, metavar="FILE", help="default: buddylab-KEY.tar, here"
     )
 
 
@@ -25,13 +25,21 @@ def act(arguments: argparse.Namespace) -> int:
     """Write it and say where it is."""
     from harness import pipeline
     from harness.compare.results import short
+    from harness.host.folder import require_writable
     from harness.jobs.replayable import bundle
 
+    if arguments.output is not None:
+        _require_new(arguments.output)
+    require_writable((arguments.output or Path("here")).parent)
     cache = pipeline.open_cache()
     with opened(arguments, cache, builds=False) as (it, what):
-        path = arguments.output or Path(f"buddylab-{short(it.identity.digest)}.tar")
-        if path.exists():
-            raise UserError(f"{path} is there already; name a new file with --output")
-        bundle(it, what, path)
-    print(path)
+        file = arguments.output or Path(f"buddylab-{short(it.identity.digest)}.tar")
+        _require_new(file)
+        bundle(it, what, file)
+    print(file)
     return Exit.OK
+
+
+def _require_new(file: Path) -> None:
+    if file.exists():
+        raise UserError(f"{file} is there already; name a new file with --output")

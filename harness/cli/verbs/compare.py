@@ -4,19 +4,21 @@
 import argparse
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.options import (
     add_counters_option,
     add_emulator_option,
     add_kernel_options,
+    path,
     positive,
 )
 from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.compare.plan import Plan
 
 logger = logging.getLogger("compare")
@@ -31,11 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_emulator_option(parser)
     add_counters_option(parser)
     parser.add_argument(
-        "plan", type=Path, metavar="PLAN", help="a TOML file, see vm/plans and docs/comparisons.md"
+        "plan", type=path, metavar="PLAN", help="a TOML file, see vm/plans and docs/comparisons.md"
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="results folder (default: runs/compare-NAME); finished arms in it are kept",
     )
@@ -51,19 +53,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """Run what is missing of the plan's arms, unless told not to, and print the report."""
+    from harness.host.folder import RUNS, require_writable
     from harness.jobs.plan_file import read_plan
 
     plan = read_plan(arguments.plan)
-    folder = arguments.output or Path("runs") / f"compare-{plan.name}"
+    folder = arguments.output or RUNS / f"compare-{plan.name}"
+    require_writable(folder)
     return _report(plan, folder) if arguments.report_only else _run(plan, folder, arguments)
 
 
-def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
+def _run(plan: "Plan", folder: "Path", arguments: argparse.Namespace) -> int:
     from harness import pipeline
     from harness.compare.page import report_text
     from harness.host import emulator
     from harness.jobs.compare import Job, compare
+    from harness.stages.boot import require_memory
 
+    jobs = arguments.jobs or os.cpu_count() or 1
+    require_memory(plan.memory_mib * jobs)
     cache = pipeline.open_cache()
     emulator.find(cache)
     request = kernel_request(arguments)
@@ -71,7 +78,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
         plan=plan,
         text=arguments.plan.read_text(encoding="utf-8"),
         folder=folder,
-        jobs=arguments.jobs or os.cpu_count() or 1,
+        jobs=jobs,
     )
     variants = dict.fromkeys(arm.kernel for arm in plan.arms)
     requests = {variant: request.of_arm(plan, variant) for variant in variants}
@@ -88,7 +95,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _report(plan: "Plan", folder: Path) -> int:
+def _report(plan: "Plan", folder: "Path") -> int:
     from harness.compare.page import report_text
     from harness.compare.state_lines import broken_invariants
     from harness.jobs.comparison import saved, write

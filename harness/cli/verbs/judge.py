@@ -5,14 +5,14 @@ import argparse
 import logging
 import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import add_emulator_option, add_kernel_options, positive
+from harness.cli.options import add_emulator_option, add_kernel_options, path, positive, word
 from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
 if TYPE_CHECKING:
+    from harness.compare.plan import Plan
     from harness.compare.verdict_page import Asked
     from harness.host.cache import Cache
     from harness.jobs.compare import Kernels
@@ -35,18 +35,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_emulator_option(parser)
     parser.add_argument(
         "--plan",
-        type=Path,
+        type=path,
         metavar="PLAN",
         help="states, bursts and arms to judge by (default: vm/plans/judge.toml)",
     )
     parser.add_argument(
         "--config",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="more kernel options, or a whole .config, to which is added what the guest needs",
     )
     parser.add_argument(
         "--with",
+        type=word,
         dest="before",
         action="append",
         default=[],
@@ -65,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="results folder (default: below runs/, named by all that it depends on)",
     )
@@ -104,6 +105,8 @@ def _judge(arguments: argparse.Namespace) -> int:
     from harness.host.files import atomic_write
     from harness.jobs.judge import MAIL, VERDICT, judge
 
+    jobs = arguments.jobs or os.cpu_count() or 1
+    _require_possible(arguments, jobs)
     cache = pipeline.open_cache()
     emulator.find(cache)
     it, asked = _asked(arguments, cache)
@@ -111,7 +114,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     wanted = None if sentence is None else parse_expectation(sentence, it.plan)
     logger.info("results folder: %s", it.folder)
     kernels = _kernels(it, arguments, cache)
-    results, found = judge(it, asked, kernels, cache, jobs=arguments.jobs or os.cpu_count() or 1)
+    results, found = judge(it, asked, kernels, cache, jobs=jobs)
     mails = "\n".join(mail_text(results, one, asked) for one in found)
     atomic_write(it.folder / MAIL, mails)
     if arguments.mail:
@@ -126,21 +129,46 @@ def _judge(arguments: argparse.Namespace) -> int:
     return Exit.OK if fared.holds else Exit.CHECK_FAILED
 
 
+def _plan(arguments: argparse.Namespace) -> "Plan":
+    from harness.host.assets import asset
+    from harness.jobs.plan_file import read_plan
+
+    return read_plan(arguments.plan or asset("vm") / "plans/judge.toml")
+
+
+def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
+    """Refuse what can be known without a kernel's source, which may have to be downloaded."""
+    from harness.compare.expectation import parse_expectation
+    from harness.host.folder import RUNS, require_writable
+    from harness.jobs.judge import base_name
+    from harness.stages.boot import require_memory
+    from harness.stages.change import require_there
+    from harness.stages.configure import read_config
+
+    plan = _plan(arguments)
+    base_name(arguments.kernel or "", arguments.change)
+    for change in (arguments.change, *arguments.before):
+        require_there(change)
+    if arguments.config is not None:
+        read_config(arguments.config)
+    if arguments.expect is not None:
+        parse_expectation(arguments.expect, plan)
+    require_writable(arguments.output or RUNS)
+    require_memory(plan.memory_mib * jobs)
+
+
 def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "Asked"]:
     from harness.compare.verdict_page import Asked
-    from harness.host.assets import asset
     from harness.jobs.judge import base_name, judged
-    from harness.jobs.plan_file import read_plan
     from harness.stages.fetch import fetch
 
-    plan = read_plan(arguments.plan or asset("vm") / "plans/judge.toml")
     name, repository = base_name(arguments.kernel or "", arguments.change)
     source = fetch(name or None, cache)
     it = judged(
         arguments.change,
         source,
         cache,
-        plan=plan,
+        plan=_plan(arguments),
         name=name,
         repository=repository,
         before=arguments.before,

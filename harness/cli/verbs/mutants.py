@@ -9,6 +9,7 @@ from harness.cli.options import (
     add_emulator_option,
     add_kernel_options,
     names,
+    path,
 )
 from harness.cli.requests import kernel_request
 from harness.errors import Exit
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_counters_option(parser)
     parser.add_argument(
         "directory",
-        type=Path,
+        type=path,
         nargs="?",
         default=Path("tests/mutants"),
         metavar="DIR",
@@ -32,8 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--only",
+        type=names,
         metavar="NAME,...",
-        default="",
+        default=(),
         help="only mutants whose names start with one of these",
     )
 
@@ -42,9 +44,10 @@ def act(arguments: argparse.Namespace) -> int:
     """Print which check caught each."""
     from harness import pipeline
     from harness.host import emulator
-    from harness.jobs.mutants import mutants
+    from harness.jobs.mutants import mutants, require_mutants
     from harness.stages.fetch import fetch
 
+    require_mutants(arguments.directory, arguments.only)
     cache = pipeline.open_cache()
     emulator.find(cache)
     request = kernel_request(arguments)
@@ -54,7 +57,7 @@ def act(arguments: argparse.Namespace) -> int:
         cache,
         directory=arguments.directory,
         counters=request.counters,
-        only=names(arguments.only),
+        only=arguments.only,
     ):
         print(trial, flush=True)
         trials.append(trial)

@@ -4,7 +4,7 @@
 import argparse
 import logging
 
-from harness.cli.options import add_emulator_option, add_kernel_options, megabytes, positive
+from harness.cli.options import add_emulator_option, add_kernel_options, positive, several_mebibytes
 from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--memory",
-        type=megabytes,
+        type=several_mebibytes,
         default=(1024,),
         metavar="MIB,...",
         help="the guest's memory (default 1024; above 3072 it has several large zones)",
@@ -34,9 +34,12 @@ def act(arguments: argparse.Namespace) -> int:
     """Print how the predictions of each seed and size of memory fared."""
     from harness import pipeline
     from harness.host import emulator
-    from harness.host.folder import claimed, new_folder
+    from harness.host.folder import RUNS, claimed, new_folder, require_writable
     from harness.jobs.predict import predictions, require_rules
+    from harness.stages.boot import require_memory
 
+    require_writable(RUNS)
+    require_memory(max(arguments.memory))
     cache = pipeline.open_cache()
     emulator.find(cache)
     request = kernel_request(arguments)

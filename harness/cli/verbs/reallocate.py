@@ -3,7 +3,7 @@
 
 import argparse
 
-from harness.cli.options import add_emulator_option, add_kernel_options, positive
+from harness.cli.options import add_emulator_option, add_kernel_options, mebibytes, positive, seed
 from harness.cli.requests import kernel_request
 from harness.errors import Exit
 
@@ -16,9 +16,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_kernel_options(parser, patched=True)
     add_emulator_option(parser)
     parser.add_argument("--rounds", type=positive, default=100, help="rounds (default 100)")
-    parser.add_argument("--seed", type=positive, default=42, help="of the choice (default 42)")
+    parser.add_argument("--seed", type=seed, default=42, help="of the choice (default 42)")
     parser.add_argument(
-        "--memory", type=positive, metavar="MIB", default=1024, help="the guest's (default 1024)"
+        "--memory", type=mebibytes, metavar="MIB", default=1024, help="the guest's (default 1024)"
     )
 
 
@@ -28,9 +28,11 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.host import emulator
     from harness.jobs.reallocate import reallocate
     from harness.model.reallocate import Churn
+    from harness.stages.boot import require_memory
     from harness.stages.boot_files import boot_files
     from harness.texts.build.rules import rules_in
 
+    require_memory(arguments.memory)
     cache = pipeline.open_cache()
     emulator.find(cache)
     kernel, image = pipeline.bootable(kernel_request(arguments), cache)

@@ -5,7 +5,7 @@ import argparse
 
 from harness.cli.options import add_emulator_option, add_kernel_options, names
 from harness.cli.requests import kernel_request
-from harness.errors import Exit
+from harness.errors import Exit, UserError
 
 RANK = 72
 HELP = "check the series as a kernel reviewer would"
@@ -17,8 +17,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_emulator_option(parser)
     parser.add_argument(
         "--only",
+        type=names,
         metavar="GATE,...",
-        default="",
+        default=(),
         help="only these of checkpatch, apply, identity, sparse, warnings and prefixes",
     )
     parser.add_argument(
@@ -29,14 +30,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Put the series through the gates and print what they found."""
     from harness import pipeline
-    from harness.jobs.review import review, table
+    from harness.host import emulator
+    from harness.jobs.review import require_gates, review, table
     from harness.stages.fetch import fetch
 
+    require_gates(arguments.only)
+    if arguments.boot and "prefixes" not in (arguments.only or ("prefixes",)):
+        raise UserError("--boot boots what the gate prefixes builds; add prefixes to --only")
     cache = pipeline.open_cache()
+    if arguments.boot:
+        emulator.find(cache)
     outcomes = review(
         fetch(kernel_request(arguments).kernel, cache),
         cache,
-        only=names(arguments.only),
+        only=arguments.only,
         boots=arguments.boot,
     )
     print(table(outcomes), end="")

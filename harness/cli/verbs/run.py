@@ -2,9 +2,8 @@
 """run: the main job, from source to verdict."""
 
 import argparse
-from pathlib import Path
 
-from harness.cli.options import add_guest_options, add_kernel_options
+from harness.cli.options import add_guest_options, add_kernel_options, path, seed
 from harness.cli.requests import guest_request, kernel_request
 from harness.texts.proc.sysctl import MODE_WORDS, mode_of
 from harness.values import RunMode
@@ -30,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "CPUs, ssh",
     )
     parser.add_argument(
-        "--seed", type=int, default=1, help="seed of the guest and its workloads (default 1)"
+        "--seed", type=seed, default=1, help="seed of the guest and its workloads (default 1)"
     )
     parser.add_argument(
         "--policy",
@@ -48,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="boot with page_owner=on: the kernel records the allocator of each page",
     )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/...)")
+    parser.add_argument("--output", type=path, metavar="DIR", help="run folder (default: runs/...)")
     add_guest_options(parser)
 
 
@@ -57,13 +56,8 @@ def act(arguments: argparse.Namespace) -> int:
     from harness import pipeline
     from harness.cli.answer import print_verdict
     from harness.host import emulator
-    from harness.host.folder import claimed, new_folder, require_free
+    from harness.host.folder import RUNS, claimed, new_folder, require_free, require_writable
 
-    # Minutes of building are not spent on a run that cannot begin.
-    if arguments.output is not None:
-        require_free(arguments.output)
-    cache = pipeline.open_cache()
-    emulator.find(cache)
     request = pipeline.RunRequest(
         kernel=kernel_request(arguments),
         guest=guest_request(arguments),
@@ -74,6 +68,13 @@ def act(arguments: argparse.Namespace) -> int:
         cross_checks=arguments.cross_checks == "on",
         page_owner=arguments.page_owner,
     )
+    # Minutes of building are not spent on a run that cannot begin.
+    if arguments.output is not None:
+        require_free(arguments.output)
+    require_writable(arguments.output or RUNS)
+    request.require_possible()
+    cache = pipeline.open_cache()
+    emulator.find(cache)
     modes = () if arguments.policy is None else (arguments.policy,)
     kernel, image = pipeline.bootable(request.kernel, cache, modes=modes)
     folder = arguments.output or new_folder(f"{request.scale}-{request.mode}")

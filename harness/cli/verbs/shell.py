@@ -27,14 +27,15 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.workloads.paper import Scale
 
     require_terminal()
-    cache = pipeline.open_cache()
-    emulator.find(cache)
     request = pipeline.RunRequest(
         kernel=kernel_request(arguments),
         guest=guest_request(arguments),
         scale=Scale.SMALL,
         mode=RunMode.LIVE,
     )
+    request.require_possible()
+    cache = pipeline.open_cache()
+    emulator.find(cache)
     kernel, image = pipeline.bootable(request.kernel, cache)
     shell(kernel, image, request.settings, cache)
     return Exit.OK

@@ -31,7 +31,7 @@ def bring(
         with cache.building("source") as scratch:
             top = unpack(archive, scratch)
             final = cache.entry(SOURCES, digest) / "tree"
-            source = describe(top, origin=origin, digest=digest, final=final)
+            source = describe(top, origin=origin, digest=digest, final=final, name=str(archive))
             entry = scratch / "entry"
             entry.mkdir()
             top.rename(entry / "tree")

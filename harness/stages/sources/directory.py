@@ -12,7 +12,8 @@ from harness.values import LOCAL, KernelSource
 
 def bring(path: Path, cache: Cache) -> KernelSource:
     """Copy a directory into the cache, unless it is there unchanged; UserError if no kernel."""
-    path = path.resolve()
-    describe(path, origin=LOCAL, digest="", final=path)  # refuse early what is no kernel
+    name, path = str(path), path.resolve()
+    # refuse early what is no kernel
+    describe(path, origin=LOCAL, digest="", final=path, name=name)
     with cache.locked(f"import-{sha256_text(str(path))[:16]}"):
         return described_again(import_directory(path, cache, describe), origin=LOCAL)
