@@ -8,6 +8,7 @@ Each is also the JSON manifest of its stage's directory (harness.host.cache).
 Digests are sha256 in hex. Paths never enter a digest.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -94,6 +95,16 @@ class KernelBuild:
     def image(self) -> Path:
         """What QEMU boots: the very file whose digest the build and the replay key carry."""
         return self.directory / Path(X86_64.kernel_image).name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Userspace:
+    """What every guest has, whatever its kernel: Debian's programs, our scripts and tools."""
+
+    key: str
+    packages: tuple[str, ...]  # name=version of each Debian package a file came from
+    files: Mapping[str, Path]  # as the guest sees it -> where it lies
+    applets: tuple[str, ...]  # links to busybox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

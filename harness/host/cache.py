@@ -10,6 +10,7 @@ the cache is: it can be moved and copied.
     trees/<key>/          tree/ is a patched source
     slots/<name>/         working directories of make, reused between builds
     kernels/<key>/        what a build left
+    userspaces/<key>/     files of every guest, whatever its kernel
     guests/<key>/         initramfs
     arms/<key>/, states/<key>/  texts of arms that were judged, and of their preparing guests
     stamps/               how the files of trees were listed when they were last read
