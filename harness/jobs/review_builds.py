@@ -85,7 +85,7 @@ def page_alloc_object(tree: PatchedTree, cache: Cache) -> bytes:
     text = fragment_for(tree, BASE_FLAVOUR, Counters.NONE)
     with turned_slot(tree, "identity", cache) as slot:
         logger.info("identity: %s with %s", PAGE_ALLOC, called(tree))
-        configure(slot, text + _OFF, log_path=fresh_log(slot, "configure"))
+        configure(slot, tree, text + _OFF, log_path=fresh_log(slot, "configure"))
         _make(slot, [PAGE_ALLOC])
         return (slot.objects / PAGE_ALLOC).read_bytes()
 

@@ -246,7 +246,7 @@ def _build_mm(series: Reviewed, tree: PatchedTree) -> tuple[Complaint, ...]:
     logger.info("prefixes: mm/ with %s", called(tree))
     with turned_slot(tree, "review-prefixes", series.cache) as slot:
         fragment = fragment_for(tree, BASE_FLAVOUR, Counters.PERCPU)
-        configure(slot, fragment, log_path=fresh_log(slot, "configure"))
+        configure(slot, tree, fragment, log_path=fresh_log(slot, "configure"))
         return compile_objects(slot, _touched_objects(series, tree), [], targets=["mm/"])
 
 

@@ -78,7 +78,7 @@ def build(
         slot.turn_to(tree, cache)
         log_path = slot.root / f"build-{key[:8]}.log"
         log_path.unlink(missing_ok=True)
-        config_digest = configure(slot, fragment, log_path=log_path, user=config)
+        config_digest = configure(slot, tree, fragment, log_path=log_path, user=config)
         _kernel(slot, log_path)
         _modules(slot, kmod, digest, scratch, log_path)
         remove_tree(kmod)

@@ -4,11 +4,12 @@
 import logging
 from pathlib import Path
 
+from harness.digest import sha256_text
 from harness.errors import StageError, UserError
 from harness.host.assets import asset
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
-from harness.host.files import sha256_file
+from harness.host.files import atomic_write, sha256_file
 from harness.host.make import Slot, told
 from harness.host.series import line_named
 from harness.texts.build.kconfig import (
@@ -27,6 +28,9 @@ logger = logging.getLogger("configure")
 CONFIGURE_LIMIT_S = 300.0
 MONITOR_OPTION = "CONFIG_BUDDY_MONITOR"
 BASE_FLAVOUR = "guest"
+# Kconfig reads its own files, and asks scripts and the compiler; of the rest it knows nothing.
+_NO_KCONFIG = (".c", ".h", ".S", ".rst", ".txt")
+_DONE = "configured"  # of what the slot's .config was made
 
 
 def read_config(path: Path) -> UserConfig:
@@ -72,13 +76,27 @@ def fragment_for(
     return "".join(f"{option}={value}\n" for option, value in needs.items())
 
 
-def configure(slot: Slot, fragment: str, *, log_path: Path, user: UserConfig | None = None) -> str:
-    """Write `.config` in the slot and return its digest.
+def configure(
+    slot: Slot,
+    tree: PatchedTree,
+    fragment: str,
+    *,
+    log_path: Path,
+    user: UserConfig | None = None,
+) -> str:
+    """Write `.config` in the slot, unless it is what it would be, and return its digest.
 
     Raises StageError with the options that `make olddefconfig` did not keep.
     """
     whole = user.text if user and user.is_whole else None
     config = slot.objects / ".config"
+    done = slot.root / _DONE
+    asked = _asked(tree, fragment, whole)
+    if done.exists() and config.exists():
+        digest = sha256_file(config)
+        if done.read_text() == f"{asked} {digest}":
+            return digest
+    done.unlink(missing_ok=True)
     wanted = slot.objects / "fragment.config"
     wanted.write_text(fragment)
     deadline = Deadline.after(CONFIGURE_LIMIT_S, "configuring the kernel")
@@ -109,7 +127,19 @@ def configure(slot: Slot, fragment: str, *, log_path: Path, user: UserConfig | N
             f"that is off (make menuconfig, /), and add it to the fragment",
             log_path=log_path,
         )
-    return sha256_file(config)
+    digest = sha256_file(config)
+    atomic_write(done, f"{asked} {digest}")
+    return digest
+
+
+def _asked(tree: PatchedTree, fragment: str, whole: str | None) -> str:
+    """Tell what `.config` is made of: the slot's compiler apart, and no C file is part of it."""
+    parts = [sha256_file(Path(__file__)), tree.source.digest, fragment, whole or ""]
+    for name in tree.touched:
+        file = tree.tree / name
+        if file.suffix not in _NO_KCONFIG and file.exists():
+            parts += [name, sha256_file(file)]
+    return sha256_text("configure", *parts)
 
 
 def _tell_whole(text: str, fragment: str) -> None:

@@ -27,6 +27,7 @@ from harness.values import Counters, PatchedTree
 
 ONE = ("int one;", "int two;", "int TWO;", "int three;")
 TWO = ("int one;", "int two;", "int zwei;", "int three;")
+THREE = ("int three;", "int four;", "int FOUR;", "int five;")
 
 
 @pytest.fixture
@@ -48,6 +49,31 @@ def test_build_keeps_what_later_stages_use(tree: PatchedTree, cache: Cache) -> N
         "high_order_test.ko",
     }
     assert build(tree, cache) == kernel
+
+
+def test_configuration_is_made_anew_where_kconfig_may_read_another_file(
+    cache: Cache,
+    fake_kernel: Path,
+    write_series: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def configured(*changes: tuple[str, str, str, str]) -> bool:
+        series = series_in(write_series(*changes))
+        caplog.clear()
+        kernel = build(patch(fetch(str(fake_kernel), cache), cache, series=series), cache)
+        assert "CONFIG_BUDDY_MONITOR=y\n" in (kernel.directory / "config").read_text()
+        return "tinyconfig and" in caplog.text
+
+    caplog.set_level("INFO")
+    assert configured(ONE)
+    assert not configured(TWO)
+    (slot,) = (cache.root / "slots").iterdir()
+    kept = (slot / "obj/.config").read_text()
+    (slot / "obj/.config").write_text("CONFIG_OTHER=y\n")
+    assert configured(ONE, THREE)
+    assert (slot / "obj/.config").read_text() == kept
+    (fake_kernel / "mm/Kconfig").write_text("config OTHER\n")
+    assert configured(ONE)
 
 
 def test_what_a_kernel_can_do_is_stored_with_its_build(tree: PatchedTree, cache: Cache) -> None:
