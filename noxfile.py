@@ -44,13 +44,15 @@ def tests(session: nox.Session) -> None:
     session.run("buddylab", "doctor", "--install")
     if not session.posargs:
         lint_steps(session)
-    session.run("pytest", "-m", "not vm", "-n", "auto", *session.posargs)
+    # Some wait for a deadline to pass: a worker more than there are CPUs.
+    workers = str((os.cpu_count() or 1) + 1)
+    session.run("pytest", "-m", "not vm", "-n", workers, *session.posargs)
     if not session.posargs:
         # Before the tests that want it, which would wait for it without a word.
         tested = os.environ.get("BUDDYLAB_TEST_KERNEL")
         session.run("buddylab", "build", *(("--kernel", tested) if tested else ()))
     # Two guests at once: each has one CPU of its own, and their deadlines know no third.
-    several = ("-n", "2", "--dist", "loadfile", "-v")
+    several = ("-n", "2", "--dist", "loadfile", "-v", "--durations=20")
     session.run("pytest", "-m", "vm", "--timeout=3000", *several, *session.posargs)
 
 

@@ -181,12 +181,16 @@ def buddylab(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.usefixtures("machine")
-def test_arms_from_a_saved_state_are_replayed_to_the_byte(tmp_path: Path) -> None:
+def test_arms_from_a_saved_state_are_replayed_to_the_byte(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if request.node.callspec.params["machine"] == INSTALLED:
+        pytest.skip("test_vm_compare.py does it with the QEMU installed")
     done = buddylab("compare", SMOKE, "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout
 
     arms = parse_results((tmp_path / RESULTS).read_bytes(), RESULTS).arms
     assert len(arms) == 4
-    for arm in arms:
+    for arm in (arms[0], arms[-1]):
         again = buddylab("replay", arm.key, "--results", str(tmp_path))
         assert "the same to the byte" in again.stdout, again.stdout

@@ -86,21 +86,6 @@ def test_saved_folder_is_judged_again_without_a_guest(folder: Path) -> None:
     assert (folder / "report.md").read_bytes() == before
 
 
-def test_policy_off_never_raises_a_priority(tmp_path: Path) -> None:
-    path = tmp_path / "off"
-    done = buddylab("run", "--scale", "small", "--policy", "off", "--output", str(path))
-    sys.stdout.write(done.stdout)
-    run = decode_run((path / "run.json").read_text())
-
-    # The stock ladder may or may not get all blocks; that is what a finding is for.
-    assert done.returncode in (0, 1)
-    # The torture sets the policy's knobs itself.
-    stages = [stage for stage in run.stages if stage.name != "torture"]
-    assert sum(delta.adaptive for stage in stages for delta in stage.deltas) == 0
-    failed = {check.name for check in run.checks if check.status == "failed"}
-    assert failed <= {"headline-burst-is-served-by-compaction"}
-
-
 def test_bursts_are_predicted(run: Run) -> None:
     predicted = {stage.name: stage.predicted for stage in run.stages if stage.predicted}
 
@@ -111,14 +96,30 @@ def test_bursts_are_predicted(run: Run) -> None:
     assert [each.counter for each in easy if each.low != each.high] == []
 
 
-def test_without_cross_checkses_the_monitor_counts_much_the_same(
-    folder: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "off"
-    done = buddylab("run", "--scale", "small", "--cross-checks", "off", "--output", str(path))
-    assert done.returncode == 0, done.stdout
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run with the policy off and without the cross-checks."""
+    path = tmp_path_factory.mktemp("other") / "run"
+    off = ("--policy", "off", "--cross-checks", "off")
+    done = buddylab("run", "--scale", "small", *off, "--output", str(path))
+    sys.stdout.write(done.stdout)
+    # The stock ladder may or may not get all blocks; that is what a finding is for.
+    assert done.returncode in (0, 1)
+    return path
 
-    said = buddylab("difference", str(folder), str(path))
+
+def test_policy_off_never_raises_a_priority(other: Path) -> None:
+    run = decode_run((other / "run.json").read_text())
+
+    # The torture sets the policy's knobs itself.
+    stages = [stage for stage in run.stages if stage.name != "torture"]
+    assert sum(delta.adaptive for stage in stages for delta in stage.deltas) == 0
+    failed = {check.name for check in run.checks if check.status == "failed"}
+    assert failed <= {"headline-burst-is-served-by-compaction"}
+
+
+def test_without_cross_checks_the_monitor_counts_much_the_same(folder: Path, other: Path) -> None:
+    said = buddylab("difference", str(folder), str(other))
     sys.stdout.write(said.stdout)
     lines = dict(line.split(maxsplit=1) for line in said.stdout.splitlines())
     # They take memory, so where a burst meets its limit moves a little; what needs none does not.
