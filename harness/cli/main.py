@@ -6,40 +6,19 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from harness import __version__
 from harness.cli import net
-from harness.cli.verbs import Verb, verbs
+from harness.cli.parser import parser
+from harness.cli.verbs import verbs
 from harness.errors import Exit
 from harness.host import streams
 
 logger = logging.getLogger("buddylab")
 
 _AGAIN_S = 0.01
-
-EPILOG = """exit codes: 0 all checks hold, 1 a check failed, 2 usage, 3 the host lacks something,
-4 a stage failed, 5 the guest was lost, 70 a bug in buddylab (the message names the file with the
-bug report), 130 interrupted, and with judge --expect 125 and 129. The cache is $BUDDYLAB_CACHE or
-the platform's cache directory; QEMU is $BUDDYLAB_QEMU or the one in PATH."""
-
-
-def parser(known: Mapping[str, Verb]) -> argparse.ArgumentParser:
-    """Return the command's parser; it leaves the verb's word in `verb`."""
-    command = argparse.ArgumentParser(
-        prog="buddylab",
-        description="Patch, build and boot a Linux page allocator; run, judge and report.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("--version", action="version", version=f"buddylab {__version__}")
-    command.add_argument("--verbose", action="store_true", help="print every command that is run")
-    words = command.add_subparsers(required=True, metavar="VERB", dest="verb")
-    for name, verb in known.items():
-        verb.add_options(words.add_parser(name, help=verb.HELP, description=verb.HELP))
-    return command
 
 
 def entry() -> NoReturn:
@@ -76,7 +55,7 @@ def _run_verb(words: Sequence[str]) -> int:
         if end.code == Exit.USAGE and _is_for_bisect(words):
             return Exit.UNKNOWN
         raise
-    _configure_logging(verbose=arguments.verbose)
+    _configure_logging(verbose=arguments.verbose, quiet=arguments.quiet)
     # A killed harness cleans up as an interrupted one does, and so does one whose terminal is
     # closed, unless nohup lets it go on: no QEMU stays behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -111,11 +90,11 @@ def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
     signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
 
 
-def _configure_logging(*, verbose: bool) -> None:
+def _configure_logging(*, verbose: bool, quiet: bool) -> None:
     from harness.host.progress import log_handler
 
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO,
         format="%(name)s: %(message)s",
         handlers=[log_handler()],
     )

@@ -14,8 +14,8 @@ def add_kernel_options(parser: argparse.ArgumentParser, *, patched: bool) -> Non
         "--kernel",
         type=word,
         metavar="NAME|PATH",
-        help="a release such as 6.12 (default 5.15.180), debian:LINE or debian:LINE@SUITE, a "
-        "source directory or archive, or DIR@COMMIT of a git repository",
+        help="a release (default 5.15.180), debian:LINE, debian:LINE@SUITE, a source directory or "
+        "archive, or DIR@COMMIT of a git repository",
     )
     if patched:
         parser.add_argument(
@@ -32,8 +32,9 @@ def add_counters_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--counters",
         choices=(Counters.PERCPU.value, Counters.ATOMIC.value),
+        metavar="KIND",
         default=Counters.PERCPU.value,
-        help="the monitor's counters: per CPU (default) or shared atomics",
+        help="the monitor's counters: percpu (default), or atomic, shared by all CPUs",
     )
 
 
@@ -43,9 +44,8 @@ def add_emulator_option(parser: argparse.ArgumentParser) -> None:
         "--qemu",
         type=word,
         metavar="PATH|SUITE",
-        help="use this QEMU instead of the one in PATH: a program, or a suite of this machine's "
-        "distribution, e.g. bookworm-backports, whose QEMU is unpacked into the cache (default: "
-        "$BUDDYLAB_QEMU)",
+        help="a program, or a suite of this machine's distribution, e.g. bookworm-backports "
+        "(default: $BUDDYLAB_QEMU, or the one in PATH)",
     )
 
 
@@ -55,10 +55,13 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accelerator",
         choices=("auto", "kvm", "tcg"),
+        metavar="KIND",
         default="auto",
-        help="default: in live mode KVM if it boots a guest here, else TCG",
+        help="kvm or tcg (default: live, KVM if it boots a guest here; else TCG)",
     )
-    parser.add_argument("--cpus", type=positive, default=2, help="CPUs of a live guest (default 2)")
+    parser.add_argument(
+        "--cpus", type=positive, metavar="N", default=2, help="of a live guest (default 2)"
+    )
     parser.add_argument(
         "--memory",
         type=mebibytes,

@@ -40,7 +40,9 @@ def log_handler() -> logging.Handler:
 @contextlib.contextmanager
 def progress(stage: str, *, total: int | None, unit: str) -> Iterator[Advance]:
     """Show a job of `total` units; the caller reports (units done so far, what it does now)."""
-    if watched():
+    if not logging.getLogger(stage).isEnabledFor(logging.INFO):  # --quiet
+        yield lambda _done, _now: None
+    elif watched():
         with _bar(stage, total) as advance:
             yield advance
     else:

@@ -22,7 +22,7 @@ from harness.host.cache import Cache
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_usage_is_two(cache: Cache, arguments: tuple[str, ...], text: str) -> None:
-    refused(buddylab(*arguments), Exit.USAGE, "usage: buddylab", text)
+    refused(buddylab(*arguments), Exit.USAGE, text, " --help\n")
     assert not cache.root.exists()
 
 

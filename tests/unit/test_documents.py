@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.main import main, parser
+from harness.cli.main import main
+from harness.cli.parser import parser
 from harness.cli.verbs import verbs as known_verbs
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
 def test_every_verb_is_served_and_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    verbs = re.findall(r"^    ([\w-]+) *(?: \w|$)", capsys.readouterr().out, re.MULTILINE)
+    verbs = re.findall(r"^  ([a-z][a-z-]+) +\S", capsys.readouterr().out, re.MULTILINE)
 
     assert verbs == list(known_verbs())
     assert [verb for verb in verbs if f"`{verb}" not in README] == []

@@ -5,10 +5,14 @@ import argparse
 
 from harness.cli.options import add_emulator_option, add_kernel_options, positive
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
-RANK = 81
+GROUP = Group.PROVE
+RANK = 55
 HELP = "measure this machine against the README's times"
+EXAMPLES = ("buddylab bench --boots 20",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,13 +27,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Print the figures, a line each."""
     from harness import pipeline
+    from harness.cli.answer import say, told
     from harness.host import emulator
     from harness.jobs.bench import bench
 
     cache = pipeline.open_cache()
     emulator.find(cache)
-    missed = 0
-    for figure in bench(kernel_request(arguments).kernel, cache, boots=arguments.boots):
-        print(figure, flush=True)
-        missed += not figure.met
-    return Exit.CHECK_FAILED if missed else Exit.OK
+    chosen = kernel_request(arguments).kernel
+    figures = told(arguments, bench(chosen, cache, boots=arguments.boots))
+    say(arguments, figures, None)
+    return Exit.OK if all(figure.met for figure in figures) else Exit.CHECK_FAILED

@@ -4,8 +4,13 @@
 import argparse
 from pathlib import Path
 
-RANK = 40
+from harness.cli.verbs import Group
+
+GROUP = Group.RUN
+RANK = 31
 HELP = "judge a saved run again and print the verdict"
+EXAMPLES = ("buddylab check runs/first",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """Judge it and print the verdict; nothing is written."""
-    from harness.cli.answer import print_verdict
+    from harness.cli.answer import say_verdict
     from harness.stages.check import check
 
-    return print_verdict(check(arguments.folder))
+    return say_verdict(arguments, check(arguments.folder), arguments.folder)

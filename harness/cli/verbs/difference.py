@@ -4,10 +4,14 @@
 import argparse
 from pathlib import Path
 
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
-RANK = 42
-HELP = "print by how much the counters of two saved runs differ"
+GROUP = Group.RUN
+RANK = 34
+HELP = "tell by how much the counters of two saved runs differ"
+EXAMPLES = ("buddylab difference runs/first runs/second",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +22,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """Print the differences, a line each."""
+    from harness.cli.answer import say
     from harness.report.difference import differences
     from harness.stages.check import read
 
-    for line in differences(read(arguments.one), read(arguments.other)):
-        print(line)
+    found = tuple(differences(read(arguments.one), read(arguments.other)))
+    say(arguments, found, "\n".join(map(str, found)))
     return Exit.OK

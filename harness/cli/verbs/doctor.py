@@ -5,12 +5,16 @@ import argparse
 import logging
 
 from harness.cli.options import add_emulator_option
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
 logger = logging.getLogger("doctor")
 
+GROUP = Group.MACHINE
 RANK = 10
-HELP = "list what this machine lacks"
+HELP = "tell what this machine can do and what it lacks"
+EXAMPLES = ("buddylab doctor",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -2,14 +2,30 @@
 """export: the series as mails for one kernel."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.options import add_kernel_options, path
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
-RANK = 25
+GROUP = Group.CHANGE
+RANK = 45
 HELP = "write the series as mails for one kernel"
+EXAMPLES = ("buddylab export --kernel debian:6.1 --output runs/mails",)
+ANSWERS = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportAnswer:
+    """Where the mails are, and which kernel takes them."""
+
+    release: str
+    author: str
+    folder: Path
+    letter: Path
+    mails: tuple[Path, ...]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Write the mails and print who takes them, and how."""
     from harness import pipeline
+    from harness.cli.answer import say
     from harness.host.folder import RUNS, claimed, require_free, require_writable
     from harness.host.git_repo import own_identity
     from harness.jobs.export import export
@@ -40,7 +57,18 @@ def act(arguments: argparse.Namespace) -> int:
     with claimed(target) as folder:
         letter, *patches = export(source, cache, author=author, target=folder, checkout=checkout)
     place = folder.absolute()
-    print(f"{len(patches)} mails from {author.name} <{author.email}>, and {letter}")
-    print(f'in a git checkout of {source.release}: git am $(sed "s,^,{place}/," {place}/series)')
-    print(f"in its unpacked source: QUILT_PATCHES={place} quilt push -a")
+    sender = f"{author.name} <{author.email}>"
+    say(
+        arguments,
+        ExportAnswer(
+            release=source.release,
+            author=sender,
+            folder=place,
+            letter=letter,
+            mails=tuple(patches),
+        ),
+        f"{len(patches)} mails from {sender}, and {letter}\n"
+        f'in a git checkout of {source.release}: git am $(sed "s,^,{place}/," {place}/series)\n'
+        f"in its unpacked source: QUILT_PATCHES={place} quilt push -a",
+    )
     return Exit.OK

@@ -5,10 +5,14 @@ import argparse
 
 from harness.cli.options import add_kernel_options
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
+GROUP = Group.BUILD
 RANK = 23
 HELP = "build the guest's initramfs"
+EXAMPLES = ("buddylab guest --kernel debian:6.1",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Run the stages up to this one and print where its result lies."""
     from harness import pipeline
+    from harness.cli.answer import say
 
     cache = pipeline.open_cache()
-    print(pipeline.bootable(kernel_request(arguments), cache)[1].path)
+    _, image = pipeline.bootable(kernel_request(arguments), cache)
+    say(arguments, image, str(image.path))
     return Exit.OK

@@ -5,14 +5,18 @@ import argparse
 import logging
 import os
 import shlex
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.options import add_emulator_option, add_kernel_options, path, positive, word
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
 if TYPE_CHECKING:
     from harness.compare.plan import Plan
+    from harness.compare.verdict import Answer
     from harness.compare.verdict_page import Asked
     from harness.host.cache import Cache
     from harness.jobs.compare import Kernels
@@ -20,8 +24,37 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("judge")
 
-RANK = 55
+GROUP = Group.CHANGE
+RANK = 40
 HELP = "say whether a kernel is better, worse or the same with a change"
+EXAMPLES = ("buddylab judge patches/series --kernel debian:6.1 --plan vm/plans/judge_small.toml",)
+ANSWERS = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedKernel:
+    """One changed kernel against its base, as a whole and by question."""
+
+    variant: str
+    answer: "Answer"
+    seeds: int
+    told: str  # all of it in one line
+    questions: dict[str, "Answer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeAnswer:
+    """What a change is; the folder has all differences, with their intervals and floors."""
+
+    change: str
+    kernel: str
+    again: str  # the command
+    folder: Path
+    report: Path
+    mail: Path
+    kernels: tuple[JudgedKernel, ...]
+    expected: bool | None  # whether --expect holds; None: nothing was expected
+    missed: tuple[str, ...]  # where it does not
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +131,7 @@ def act(arguments: argparse.Namespace) -> int:
 
 def _judge(arguments: argparse.Namespace) -> int:
     from harness import pipeline
+    from harness.cli.answer import say
     from harness.compare.expectation import expected, parse_expectation
     from harness.compare.mail import mail_text
     from harness.compare.verdict_page import verdict_line
@@ -117,16 +151,37 @@ def _judge(arguments: argparse.Namespace) -> int:
     results, found = judge(it, asked, kernels, cache, jobs=jobs)
     mails = "\n".join(mail_text(results, one, asked) for one in found)
     atomic_write(it.folder / MAIL, mails)
-    if arguments.mail:
-        print(mails)
-    for one in found:
-        print(verdict_line(one, results, asked))
-    print(f"all differences: {it.folder / f'{VERDICT}.md'}; as a mail: {it.folder / MAIL}")
-    if wanted is None:
-        return Exit.OK
-    fared = expected(wanted, results)
-    print(fared)
-    return Exit.OK if fared.holds else Exit.CHECK_FAILED
+    fared = None if wanted is None else expected(wanted, results)
+    page, mail = it.folder / f"{VERDICT}.md", it.folder / MAIL
+    kernels_told = tuple(
+        JudgedKernel(
+            variant=one.variant,
+            answer=one.answer,
+            seeds=one.seeds,
+            told=verdict_line(one, results, asked),
+            questions={each.question.name: each.answer for each in one.answered},
+        )
+        for one in found
+    )
+    answer = JudgeAnswer(
+        change=asked.change,
+        kernel=asked.kernel,
+        again=asked.command,
+        folder=it.folder,
+        report=page,
+        mail=mail,
+        kernels=kernels_told,
+        expected=None if fared is None else fared.holds,
+        missed=() if fared is None else fared.missed,
+    )
+    lines = [
+        *([mails] if arguments.mail else []),
+        *(one.told for one in kernels_told),
+        f"all differences: {page}; as a mail: {mail}",
+        *([str(fared)] if fared else []),
+    ]
+    say(arguments, answer, "\n".join(lines))
+    return Exit.OK if fared is None or fared.holds else Exit.CHECK_FAILED
 
 
 def _plan(arguments: argparse.Namespace) -> "Plan":

@@ -2,7 +2,9 @@
 """mutants: run wrong versions of the series; each must be caught."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.options import (
     add_counters_option,
@@ -12,10 +14,26 @@ from harness.cli.options import (
     path,
 )
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
-RANK = 71
+if TYPE_CHECKING:
+    from harness.jobs.mutants import Trial
+
+GROUP = Group.PROVE
+RANK = 53
 HELP = "run wrong versions of the series; a check must catch each"
+EXAMPLES = ("buddylab mutants --only 01-,02-",)
+ANSWERS = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MutantsAnswer:
+    """How many were caught as they must be, and what became of each."""
+
+    mutants: int
+    caught: int
+    trials: tuple["Trial", ...]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Print which check caught each."""
     from harness import pipeline
+    from harness.cli.answer import say, told
     from harness.host import emulator
     from harness.jobs.mutants import mutants, require_mutants
     from harness.stages.fetch import fetch
@@ -51,17 +70,19 @@ def act(arguments: argparse.Namespace) -> int:
     cache = pipeline.open_cache()
     emulator.find(cache)
     request = kernel_request(arguments)
-    trials = []
-    for trial in mutants(
-        fetch(request.kernel, cache),
-        cache,
-        directory=arguments.directory,
-        counters=request.counters,
-        only=arguments.only,
-    ):
-        print(trial, flush=True)
-        trials.append(trial)
+    trials = told(
+        arguments,
+        mutants(
+            fetch(request.kernel, cache),
+            cache,
+            directory=arguments.directory,
+            counters=request.counters,
+            only=arguments.only,
+        ),
+    )
     wrong = [trial for trial in trials if trial.expected]
     caught = sum(trial.held for trial in wrong)
-    print(f"{caught} of {len(wrong)} mutants caught by the check that names the cause")
+    answer = MutantsAnswer(mutants=len(wrong), caught=caught, trials=tuple(trials))
+    text = f"{caught} of {len(wrong)} mutants caught by the check that names the cause"
+    say(arguments, answer, text)
     return Exit.OK if all(trial.held for trial in trials) else Exit.CHECK_FAILED

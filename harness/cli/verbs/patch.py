@@ -5,10 +5,14 @@ import argparse
 
 from harness.cli.options import add_kernel_options
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
+GROUP = Group.BUILD
 RANK = 21
-HELP = "apply the patch series to a copy of the source"
+HELP = "apply the patch series to a copy of it"
+EXAMPLES = ("buddylab patch --kernel debian:6.1 --upto 0003",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Run the stages up to this one and print where its result lies."""
     from harness import pipeline
+    from harness.cli.answer import say
 
     cache = pipeline.open_cache()
-    print(pipeline.patched(kernel_request(arguments), cache).tree)
+    patched = pipeline.patched(kernel_request(arguments), cache)
+    say(arguments, patched, str(patched.tree))
     return Exit.OK

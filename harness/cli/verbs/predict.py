@@ -3,15 +3,36 @@
 
 import argparse
 import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.options import add_emulator_option, add_kernel_options, positive, several_mebibytes
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
+
+if TYPE_CHECKING:
+    from harness.jobs.predict import Forecasts
 
 logger = logging.getLogger("predict")
 
-RANK = 70
+GROUP = Group.PROVE
+RANK = 50
 HELP = "predict each burst's counters, then run it"
+EXAMPLES = ("buddylab predict --seeds 3 --memory 1024,4096",)
+ANSWERS = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictAnswer:
+    """How many counters came as they were predicted, together and in each run."""
+
+    folder: Path
+    exact: int
+    ranged: int
+    missed: int
+    runs: tuple["Forecasts", ...]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Print how the predictions of each seed and size of memory fared."""
     from harness import pipeline
+    from harness.cli.answer import say, told
     from harness.host import emulator
     from harness.host.folder import RUNS, claimed, new_folder, require_writable
     from harness.jobs.predict import predictions, require_rules
@@ -45,20 +67,26 @@ def act(arguments: argparse.Namespace) -> int:
     request = kernel_request(arguments)
     require_rules(pipeline.patched(request, cache))
     kernel, image = pipeline.bootable(request, cache)
-    missed = exact = ranged = 0
     with claimed(new_folder("predict")) as folder:
         logger.info("run folders: %s", folder)
-        for forecasts in predictions(
-            kernel,
-            image,
-            cache,
-            seeds=arguments.seeds,
-            memories_mib=arguments.memory,
-            folder=folder,
-        ):
-            print(forecasts, flush=True)
-            missed += len(forecasts.misses)
-            exact += forecasts.exact
-            ranged += forecasts.ranged
-    print(f"{exact} exact, {ranged} in range, {missed} missed")
-    return Exit.CHECK_FAILED if missed else Exit.OK
+        runs = told(
+            arguments,
+            predictions(
+                kernel,
+                image,
+                cache,
+                seeds=arguments.seeds,
+                memories_mib=arguments.memory,
+                folder=folder,
+            ),
+        )
+    answer = PredictAnswer(
+        folder=folder,
+        exact=sum(one.exact for one in runs),
+        ranged=sum(one.ranged for one in runs),
+        missed=sum(len(one.misses) for one in runs),
+        runs=tuple(runs),
+    )
+    text = f"{answer.exact} exact, {answer.ranged} in range, {answer.missed} missed"
+    say(arguments, answer, text)
+    return Exit.CHECK_FAILED if answer.missed else Exit.OK

@@ -2,13 +2,31 @@
 """reallocate: LLFree's fragmentation experiment on this kernel, foretold and counted."""
 
 import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.cli.options import add_emulator_option, add_kernel_options, mebibytes, positive, seed
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
-RANK = 72
-HELP = "churn single pages for many rounds and count the huge frames that stay free"
+if TYPE_CHECKING:
+    from harness.texts.guest.reallocate import Reallocation, Row
+
+GROUP = Group.PROVE
+RANK = 51
+HELP = "churn single pages; count the huge frames that stay free"
+EXAMPLES = ("buddylab reallocate --rounds 50",)
+ANSWERS = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReallocateAnswer:
+    """Free huge frames after each round, and in which they are not as foretold."""
+
+    foretold: tuple["Row", ...]
+    counted: "Reallocation"
+    missed_rounds: tuple[int, ...]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Print the table of what was foretold and what was counted."""
     from harness import pipeline
+    from harness.cli.answer import say
     from harness.host import emulator
     from harness.jobs.reallocate import reallocate
     from harness.model.reallocate import Churn
@@ -43,5 +62,8 @@ def act(arguments: argparse.Namespace) -> int:
         memory_mib=arguments.memory,
         rules=rules_in(kernel.provides),
     )
-    print(churned)
+    answer = ReallocateAnswer(
+        foretold=churned.foretold, counted=churned.counted, missed_rounds=churned.misses
+    )
+    say(arguments, answer, str(churned))
     return Exit.CHECK_FAILED if churned.misses else Exit.OK

@@ -2,13 +2,38 @@
 """replay: execute a saved arm, run or bundle again; the same bytes or an error."""
 
 import argparse
+from dataclasses import dataclass
 
 from harness.cli.options import add_emulator_option, positive
 from harness.cli.replayable import add_replayable_options, opened
+from harness.cli.verbs import Group
 from harness.errors import Exit
 
-RANK = 61
-HELP = "execute an arm, a run or a bundle again: the same bytes or an error"
+GROUP = Group.CHANGE
+RANK = 43
+HELP = "execute an arm, run or bundle again: the same bytes or an error"
+EXAMPLES = ("buddylab replay runs/first --times 2",)
+ANSWERS = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What one execution gave; `difference` is empty where all is the same."""
+
+    digest: str
+    difference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayAnswer:
+    """What was executed again, and how often its bytes were the saved ones."""
+
+    title: str
+    key: str
+    saved: str  # the digest of what its guest said
+    times: int
+    identical: int
+    replays: tuple[Replay, ...]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,15 +58,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Execute it and tell whether its bytes are the same."""
     from harness import pipeline
+    from harness.cli.answer import say, told
     from harness.host import emulator
     from harness.jobs.replay import replays
 
     cache = pipeline.open_cache()
     emulator.find(cache)
-    same = 0
     with opened(arguments, cache, builds=True) as (it, what):
-        for replayed in replays(it, what, cache, times=arguments.times, anyway=arguments.anyway):
-            print(replayed, flush=True)
-            same += not replayed.difference
-    print(f"{same} of {arguments.times} identical")
+        done = told(
+            arguments,
+            replays(it, what, cache, times=arguments.times, anyway=arguments.anyway),
+        )
+    same = sum(not one.difference for one in done)
+    answer = ReplayAnswer(
+        title=it.title,
+        key=it.identity.digest,
+        saved=it.expected.digest,
+        times=arguments.times,
+        identical=same,
+        replays=tuple(Replay(digest=one.digest, difference=one.difference) for one in done),
+    )
+    say(arguments, answer, f"{same} of {arguments.times} identical")
     return Exit.OK if same == arguments.times else Exit.CHECK_FAILED

@@ -4,8 +4,13 @@
 import argparse
 from pathlib import Path
 
-RANK = 41
+from harness.cli.verbs import Group
+
+GROUP = Group.RUN
+RANK = 32
 HELP = "judge a saved run again and write its reports"
+EXAMPLES = ("buddylab report runs/first",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +21,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Judge it, write the reports into it and print the verdict."""
     from harness import pipeline
-    from harness.cli.answer import print_verdict
+    from harness.cli.answer import say_verdict
 
-    return print_verdict(pipeline.report_of(arguments.folder))
+    return say_verdict(arguments, pipeline.report_of(arguments.folder), arguments.folder)

@@ -5,10 +5,14 @@ import argparse
 
 from harness.cli.options import add_emulator_option, add_kernel_options, names
 from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit, UserError
 
-RANK = 72
+GROUP = Group.PROVE
+RANK = 52
 HELP = "check the series as a kernel reviewer would"
+EXAMPLES = ("buddylab review --only checkpatch,apply",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Put the series through the gates and print what they found."""
     from harness import pipeline
+    from harness.cli.answer import say
     from harness.host import emulator
     from harness.jobs.review import require_gates, review, table
     from harness.stages.fetch import fetch
@@ -46,5 +51,5 @@ def act(arguments: argparse.Namespace) -> int:
         only=arguments.only,
         boots=arguments.boot,
     )
-    print(table(outcomes), end="")
+    say(arguments, outcomes, table(outcomes).rstrip("\n"))
     return Exit.OK if all(outcome.held for outcome in outcomes) else Exit.CHECK_FAILED

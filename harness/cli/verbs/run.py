@@ -5,11 +5,15 @@ import argparse
 
 from harness.cli.options import add_guest_options, add_kernel_options, path, seed
 from harness.cli.requests import guest_request, kernel_request
+from harness.cli.verbs import Group
 from harness.texts.proc.sysctl import MODE_WORDS, mode_of
 from harness.values import RunMode
 
+GROUP = Group.RUN
 RANK = 30
 HELP = "the main job, from source to verdict"
+EXAMPLES = ("buddylab run --kernel debian:6.1 --scale small --output runs/first",)
+ANSWERS = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,34 +22,37 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale",
         choices=("paper", "small"),
+        metavar="SCALE",
         default="paper",
-        help="paper: a guest of 4 GiB (default); small: 1 GiB and about a minute",
+        help="paper: 4 GiB (default); small: 1 GiB, about a minute",
     )
     parser.add_argument(
         "--mode",
         choices=[mode.value for mode in RunMode],
+        metavar="MODE",
         default="repeatable",
-        help="repeatable: equal to the byte each time (default); live: KVM if possible, several "
-        "CPUs, ssh",
+        help="repeatable: equal to the byte each time (default); live: several CPUs, ssh",
     )
     parser.add_argument(
-        "--seed", type=seed, default=1, help="seed of the guest and its workloads (default 1)"
+        "--seed", type=seed, metavar="N", default=1, help="of guest and workloads (default 1)"
     )
     parser.add_argument(
         "--policy",
         choices=MODE_WORDS,
-        help="mode of adaptive compaction (default: early, the kernel's default)",
+        metavar="MODE",
+        help=f"of adaptive compaction: {', '.join(MODE_WORDS)} (default early)",
     )
     parser.add_argument(
         "--cross-checks",
         choices=("on", "off"),
+        metavar="on|off",
         default="on",
-        help="load the cross-check module and trace what the monitor counts (default on)",
+        help="count by the trace events, too (default on)",
     )
     parser.add_argument(
         "--page-owner",
         action="store_true",
-        help="boot with page_owner=on: the kernel records the allocator of each page",
+        help="boot with page_owner=on",
     )
     parser.add_argument("--output", type=path, metavar="DIR", help="run folder (default: runs/...)")
     add_guest_options(parser)
@@ -54,7 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def act(arguments: argparse.Namespace) -> int:
     """Run all stages and print the verdict."""
     from harness import pipeline
-    from harness.cli.answer import print_verdict
+    from harness.cli.answer import say_verdict
     from harness.host import emulator
     from harness.host.folder import RUNS, claimed, new_folder, require_free, require_writable
 
@@ -79,4 +86,5 @@ def act(arguments: argparse.Namespace) -> int:
     kernel, image = pipeline.bootable(request.kernel, cache, modes=modes)
     folder = arguments.output or new_folder(f"{request.scale}-{request.mode}")
     with claimed(folder):
-        return print_verdict(pipeline.run_to_verdict(request, kernel, image, folder, cache))
+        judged = pipeline.run_to_verdict(request, kernel, image, folder, cache)
+        return say_verdict(arguments, judged, folder)

@@ -5,11 +5,15 @@ import argparse
 
 from harness.cli.options import add_guest_options, add_kernel_options
 from harness.cli.requests import guest_request, kernel_request
+from harness.cli.verbs import Group
 from harness.errors import Exit
 from harness.values import RunMode
 
-RANK = 50
+GROUP = Group.BUILD
+RANK = 24
 HELP = "open a live guest"
+EXAMPLES = ("buddylab shell --kernel debian:6.1 --cpus 2",)
+ANSWERS = False
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

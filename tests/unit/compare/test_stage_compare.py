@@ -2,6 +2,7 @@
 """The comparison's stage without a guest: what is kept, resumed, refused and told."""
 
 import gzip
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -238,10 +239,26 @@ def test_arms_of_one_state_begin_with_the_same_memory(tmp_path: Path, guests: Sa
     assert guests.commands == []
 
 
-def report_only(folder: Path, text: str = TEXT, name: str = "plan.toml") -> int:
-    plan = folder / name
+def report_only(folder: Path, text: str = TEXT, *words: str) -> int:
+    plan = folder / "plan.toml"
     plan.write_text(text)
-    return main(["compare", str(plan), "--output", str(folder / "out"), "--report-only"])
+    return main(["compare", str(plan), "--output", str(folder / "out"), "--report-only", *words])
+
+
+def test_a_comparison_answers_as_json(
+    tmp_path: Path, guests: SavedTexts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim = '[[claims]]\nsays = "it"\narm = "early-full"\nmeasure = "blocks"\n'
+    text = f'{TEXT}{claim}relation = "equal"\n'
+    compared(tmp_path, guests, text)
+
+    assert report_only(tmp_path, text, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["folder"] == str(tmp_path / "out")
+    assert (answer["states"], answer["broken_states"], answer["arms"]) == (3, 0, 6)
+    (one,) = answer["claims"]
+    assert (one["says"], one["state"], one["burst"], one["fate"]) == ("it", "kept", "ten", "HIT")
+    assert one["found"]["difference"]["count"] == 3
 
 
 @pytest.mark.parametrize("lost", [["arms", "states", "kernels.json", "plan.toml"], [RESULTS]])

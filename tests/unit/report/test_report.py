@@ -120,9 +120,15 @@ def test_junit_has_a_case_per_check(run: Run) -> None:
     assert "time=" not in junit(run)
 
 
+def summary(run: Run) -> str:
+    """Tell all that the terminal can."""
+    return terminal_summary(run, place="runs/first/report.md", whole=True)
+
+
 def test_what_a_run_is_told_as(run: Run, golden: Golden) -> None:
     golden("run-small.md", written(run))
-    golden("run-small.txt", terminal_summary(run))
+    golden("run-small.txt", terminal_summary(run, place="runs/first/report.md"))
+    golden("run-small-verbose.txt", summary(run))
     golden("run-small.xml", junit(run))
 
 
@@ -130,7 +136,7 @@ def test_reports_are_deterministic(run: Run) -> None:
     again = decode_run(DOCUMENT)
 
     assert junit(run) == junit(again)
-    assert terminal_summary(run) == terminal_summary(again)
+    assert summary(run) == summary(again)
     assert written(run) == written(again)
 
 
@@ -142,10 +148,22 @@ def test_terminal_lines_fit(run: Run) -> None:
     )
 
     for each in (run, failed(run), long):
-        text = terminal_summary(each)
+        text = summary(each)
         assert max(len(line) for line in text.splitlines()) <= 100
-    assert "FAILED  req-is-success-plus-fail" in terminal_summary(failed(run))
-    assert "broken: order 10" in terminal_summary(failed(run))
+    for text in (summary(failed(run)), terminal_summary(failed(run), place="x")):
+        assert "FAILED  req-is-success-plus-fail" in text
+        assert "broken: order 10" in text
+
+
+def test_a_run_ends_with_its_verdict_headline_and_report(run: Run) -> None:
+    for judged, verdict in ((run, "all checks hold"), (failed(run), "a check failed")):
+        lines = terminal_summary(judged, place="runs/first/report.md").splitlines()
+
+        assert lines[-4].startswith(f"verdict:  {verdict} (")
+        assert "slowpath 40, compact 40, adaptive 38 of 128 requests of order 10" in lines[-3]
+        assert lines[-2:] == [f"key:      {run.key_digest}", "report:   runs/first/report.md"]
+        listed = [check.name for check in judged.checks if f"  {check.name}" in "\n".join(lines)]
+        assert listed == [c.name for c in judged.checks if c.status is Status.FAILED]
 
 
 def test_a_run_that_holds_warns_of_nothing(run: Run) -> None:
@@ -191,7 +209,7 @@ def test_another_kernel_is_loud(
     )
 
     assert written(other).count("> **WARNING:") == warnings
-    assert terminal_summary(other).count("WARNING:") == warnings
+    assert summary(other).count("WARNING:") == warnings
 
 
 def test_a_run_of_few_stages_without_monitor_is_reported(run: Run) -> None:
@@ -209,14 +227,12 @@ def test_a_run_of_few_stages_without_monitor_is_reported(run: Run) -> None:
     assert "This run has no stage stress_ng." in text
     assert "no final burst" in text
     assert "has no cross-checks" in text
-    assert terminal_summary(replace(run, stages=(bare,), headline=None))
+    assert summary(replace(run, stages=(bare,), headline=None))
 
 
 def test_the_terminal_names_each_stage(run: Run) -> None:
     names = [stage.name for stage in stages(Scale.PAPER)] + ["x" * 64]
-    told = terminal_summary(
-        replace(run, stages=tuple(replace(run.stages[0], name=name) for name in names))
-    )
+    told = summary(replace(run, stages=tuple(replace(run.stages[0], name=name) for name in names)))
     _, table, *_ = told.split("\n\n")
     assert [row.split()[0] for row in table.splitlines()[1:]] == [*names[:-1], "x" * 16 + "..."]
 

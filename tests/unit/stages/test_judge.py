@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`buddylab judge` on the fake kernel: verdicts, exit codes, what is run, a bisection."""
 
+import json
 import os
 import subprocess  # noqa: TID251 - git, as a user types it
 from collections.abc import Callable
@@ -276,6 +277,23 @@ def test_an_expectation_gives_the_exit_code(
     assert (
         "EXPECTED blocks not_less base: missed in 1 of 1: blocks -20 %" in capsys.readouterr().out
     )
+
+
+def test_a_judgement_answers_as_json(
+    judged: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--expect", "blocks not_less base", "--json")
+
+    assert judged(("int two;", FEWER), *words) == Exit.CHECK_FAILED
+    answer = json.loads(capsys.readouterr().out)
+    (kernel,) = answer["kernels"]
+    assert (kernel["variant"], kernel["answer"], kernel["seeds"]) == ("change", "worse", 6)
+    assert kernel["questions"]["got"] == "worse"
+    assert kernel["told"].startswith("WORSE (change): got worse")
+    assert Path(answer["report"]).is_file()
+    assert answer["again"].startswith("buddylab judge change.patch --kernel")
+    assert answer["expected"] is False
+    assert answer["missed"][0].startswith("blocks -20 %")
 
 
 def test_each_patch_of_a_range_has_a_verdict(
