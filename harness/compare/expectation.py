@@ -20,8 +20,9 @@ from harness.compare.cells import Cell, cells
 from harness.compare.claims import Claim, Relation
 from harness.compare.judged_claims import Fate, judged
 from harness.compare.judging import BASE, CHANGE, arm_of, settings
-from harness.compare.measures import Measure
-from harness.compare.plan import Plan
+from harness.compare.kinds.base import RequestKind
+from harness.compare.measures import OF_HUGE_PAGES, Measure
+from harness.compare.plan import Burst, Plan
 from harness.compare.results import Results
 from harness.compare.verdict import Difference, Question, differences
 from harness.compare.verdict_page import told_difference
@@ -89,11 +90,11 @@ def parse_expectation(text: str, plan: Plan) -> Expectation:
     if len(words) < 3 or len(words) % 2 == 0:  # noqa: PLR2004 - three, and pairs
         raise UserError(f"--expect {text!r}: {_FORM}")
     name, relation, reference, *rest = words
-    bursts = [burst.name for burst in plan.bursts]
-    if name == HUGE_PAGES:
-        bursts = [burst.name for burst in plan.bursts if burst.order == _HUGE_ORDER]
-        if not bursts:
-            raise UserError(f"--expect {text!r}: no burst of plan {plan.name} is of huge pages")
+    measure = _measure(text, name)
+    bursts = [burst.name for burst in plan.bursts if _can_have(name, measure, burst)]
+    if not bursts:
+        lacking = _lacking(name, measure)
+        raise UserError(f"--expect {text!r}: no burst of plan {plan.name} {lacking}")
     states = [state.name for state in plan.states]
     for word, names in zip(rest[::2], rest[1::2], strict=True):
         chosen = names.split(",")
@@ -106,13 +107,29 @@ def parse_expectation(text: str, plan: Plan) -> Expectation:
     factor, value = _reference(text, reference)
     return Expectation(
         text=" ".join(words),
-        measure=_measure(text, name),
+        measure=measure,
         relation=_relation(text, relation),
         factor=factor,
         value=value,
         states=tuple(states),
         bursts=tuple(bursts),
     )
+
+
+def _can_have(name: str, measure: Measure, burst: Burst) -> bool:
+    """Whether a burst may have the number; what a kernel does not count is seen in its arms."""
+    if name == HUGE_PAGES:
+        return burst.order == _HUGE_ORDER
+    if measure in OF_HUGE_PAGES:
+        return burst.kind is not RequestKind.MODULE
+    return measure is not Measure.BACKGROUND_FAILURES or burst.background_load > 0
+
+
+def _lacking(name: str, measure: Measure) -> str:
+    if name == HUGE_PAGES:
+        return "is of huge pages"
+    kinds = ", ".join(kind for kind in RequestKind if kind is not RequestKind.MODULE)
+    return f"is of kind {kinds}" if measure in OF_HUGE_PAGES else "has a background_load"
 
 
 def _chosen(text: str, kind: str, chosen: Collection[str], known: list[str]) -> list[str]:

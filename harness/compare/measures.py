@@ -54,6 +54,10 @@ class Measure(StrEnum):
     LATENCY_TOTAL = "latency_total"
 
 
+# What is counted of huge pages alone.
+OF_HUGE_PAGES = frozenset(Measure(field.name) for field in fields(HugePages))
+
+
 def measured(measure: Measure, outcome: Outcome) -> float | None:
     """Read a measure off an outcome; None where it has no such number."""
     return _READERS[measure](outcome)
@@ -123,7 +127,7 @@ _READERS: Mapping[Measure, Callable[[Outcome], float | None]] = {
         lambda one: one.later_demand.small_failures if one.later_demand else None
     ),
     Measure.FALLBACKS: lambda one: one.requests - one.blocks,
-    **{Measure(field.name): _huge_pages(field.name) for field in fields(HugePages)},
+    **{measure: _huge_pages(measure) for measure in OF_HUGE_PAGES},
     Measure.LATENCY_MEDIAN: lambda one: one.latency.median,
     Measure.LATENCY_P95: lambda one: one.latency.p95,
     Measure.LATENCY_P99: lambda one: one.latency.p99,

@@ -327,6 +327,8 @@ def test_less_than_the_control_shows_is_not_less() -> None:
         ("blocks less base in three", "'three' is no state that it can be about; there are one"),
         ("blocks less base on ten", "'on' is neither `in` nor `at`"),
         ("huge_pages less base", "no burst of plan trial is of huge pages"),
+        ("thp_fault_alloc less base", "no burst of plan trial is of kind thp, mthp, hugetlb"),
+        ("background_failures less base", "no burst of plan trial has a background_load"),
     ],
 )
 def test_an_expectation_that_says_nothing_is_refused(text: str, told: str) -> None:
@@ -344,7 +346,7 @@ def test_huge_pages_are_blocks_of_their_order() -> None:
 
 def test_what_was_not_measured_is_no_answer() -> None:
     with pytest.raises(RecordError, match="none of the arms has such a number"):
-        wanted("background_failures not_more base", results(STEADY))
+        wanted("later_failures not_more base", results(STEADY))
 
 
 def test_a_mail_has_72_columns_and_costs_beside_gains() -> None:
