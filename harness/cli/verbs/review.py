@@ -39,9 +39,9 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.jobs.review import require_gates, review, table
     from harness.stages.fetch import fetch
 
-    require_gates(arguments.only)
     if arguments.boot and "prefixes" not in (arguments.only or ("prefixes",)):
         raise UserError("--boot boots what the gate prefixes builds; add prefixes to --only")
+    require_gates(arguments.only)
     cache = pipeline.open_cache()
     if arguments.boot:
         emulator.find(cache)

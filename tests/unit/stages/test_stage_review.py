@@ -184,7 +184,9 @@ def test_lost_option_is_no_pass(judge: Judge, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_sparse_is_asked(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gates, "require", lambda program: program)
+    # A fresh machine has none, and make asks the fake kernel's.
+    for module in ("review", "review_gates"):
+        monkeypatch.setattr(f"harness.jobs.{module}.require", lambda program: program)
     assert judge("sparse", SAME_CODE).held
     assert not judge("sparse", UNCLEAN).held
 
