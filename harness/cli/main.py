@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from harness.cli import net
+from harness.cli import completion, net
 from harness.cli.parser import parser
 from harness.cli.verbs import verbs
 from harness.errors import Exit
@@ -49,8 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_verb(words: Sequence[str]) -> int:
     known = verbs()
+    command = parser(known)
+    if completion.is_asked():
+        completion.answer(command)
     try:
-        arguments = parser(known).parse_args(words)
+        arguments = command.parse_args(words)
     except SystemExit as end:
         if end.code == Exit.USAGE and _is_for_bisect(words):
             return Exit.UNKNOWN

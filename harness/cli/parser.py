@@ -77,6 +77,7 @@ def parser(known: Mapping[str, Verb]) -> Parser:
     for name, verb in known.items():
         one = words.add_parser(
             name,
+            help=verb.HELP,  # to a shell that completes it
             description=verb.HELP,
             epilog="\n".join(("example:", *(f"  {line}" for line in verb.EXAMPLES))) + "\n",
             formatter_class=Formatter,
