@@ -5,13 +5,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.host.files import atomic_write
-from harness.host.templates import markdown
+from harness.host.templates import html, markdown
 from harness.writers.page import Page
 
+REPORT = "report"
+REPORT_HTML = f"{REPORT}.html"
 WRITERS: Mapping[str, Callable[[Page], str]] = {"md": markdown}
 
 
-def write_page(folder: Path, page: Page, *, name: str = "report") -> None:
-    """Write a page in every format; each file appears whole."""
+def write_page(folder: Path, page: Page, *, name: str = REPORT) -> None:
+    """Write a page in every format; each file appears whole.
+
+    Of a folder's pages there is one to look at: the last that has a screen.
+    """
     for ending, writer in WRITERS.items():
         atomic_write(folder / f"{name}.{ending}", writer(page))
+    write_html(folder, page)
+
+
+def write_html(folder: Path, page: Page) -> None:
+    """Write the file to look at, if the page has what to look at."""
+    if page.screen is not None:
+        atomic_write(folder / REPORT_HTML, html(page))

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Jinja templates: the report, and guest files that need values. Unknown names are errors."""
+"""Jinja templates: the reports, and guest files that need values. Unknown names are errors."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import jinja2  # noqa: TID251 - the one importer
 
 from harness import writers
+from harness.writers.html import clean, names
 from harness.writers.page import Page
 
-_PAGE = Path(writers.__file__).with_name("page.md.j2")
+_WRITERS = Path(writers.__file__).parent
+_PAGE = _WRITERS / "page.md.j2"
+_HTML = _WRITERS / "html.j2"
 
 
 def markdown(page: Page) -> str:
@@ -16,14 +21,32 @@ def markdown(page: Page) -> str:
     return render(_PAGE, page=page)
 
 
+def html(page: Page) -> str:
+    """Write a page as one HTML file that loads nothing; all texts are escaped."""
+    style, script = (
+        _HTML.with_suffix(ending).read_text(encoding="utf-8").strip() for ending in (".css", ".js")
+    )
+    template = _environment(_HTML.parent, autoescape=True, finalize=clean).get_template(_HTML.name)
+    return template.render(**names(page, style=style, script=script))
+
+
 def render(template: Path, /, **values: object) -> str:
     """Fill `template` with `values`; a name it uses and we do not give raises."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent),
+    # Markdown and plain text, never HTML.
+    environment = _environment(template.parent, autoescape=False, finalize=None)
+    return environment.get_template(template.name).render(**values)
+
+
+@functools.lru_cache  # it compiles each template once
+def _environment(
+    folder: Path, *, autoescape: bool, finalize: Callable[[object], object] | None
+) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown and plain text, never HTML
+        autoescape=autoescape,  # noqa: S701 - html() says True
+        finalize=finalize,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template.name).render(**values)

@@ -5,21 +5,12 @@ Runs and comparisons come to a Page; a writer of a format takes any Page. Its te
 a format must escape, its writer escapes.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-ABSENT = "-"
+from harness.writers.screen import Screen
+from harness.writers.table import ABSENT, Table, cell, table
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """Rows of cells below a head, all as long as it; a title and notes stand above."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    title: str = ""
-    notes: tuple[str, ...] = ()
-    figures: bool = False  # whether all columns but the first are numbers, set to the right
+__all__ = ["ABSENT", "Page", "Section", "Table", "cell", "table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +34,4 @@ class Page:
     verdict: str = ""
     warnings: tuple[str, ...] = ()
     sections: tuple[Section, ...]
-
-
-def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> Table:
-    """Return a table of any values: integers with thousands separators, the rest as text."""
-    return Table(
-        head=tuple(cell(name) for name in head),
-        rows=tuple(tuple(cell(value) for value in row) for row in rows),
-    )
-
-
-def cell(value: object) -> str:
-    """Return a value as one line of text; ABSENT for an empty one."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return " ".join(str(value).split()) or ABSENT
+    screen: Screen | None = None  # for writers that can draw, instead of the sections
