@@ -31,6 +31,8 @@ class Compared:
     scanned: float
     baseline_scanned: float
     inspected: float | None
+    p99: float  # of the latency of single requests, guest instructions
+    baseline_p99: float
 
 
 def compared(cell: Cell, arm: str) -> Compared | None:
@@ -50,6 +52,8 @@ def compared(cell: Cell, arm: str) -> Compared | None:
         scanned=scanned,
         baseline_scanned=baseline_scanned,
         inspected=fmean(inspected) if inspected else None,
+        p99=fmean(one.latency.p99 for one in ours),
+        baseline_p99=fmean(other.latency.p99 for other in theirs),
     )
 
 

@@ -12,13 +12,14 @@ from harness.writers.page import Table
 
 def huge_page_tables(results: Results) -> tuple[Table, ...]:
     """Make a table of every state and burst whose requests were for huge pages."""
-    return tuple(
-        _table(cell) for cell in cells(results) if any(one.outcome.huge_pages for one in cell.arms)
-    )
+    found = map(huge_page_table, cells(results))
+    return tuple(table for table in found if table)
 
 
-def _table(cell: Cell) -> Table:
-    """Leave out what no arm's kernel tells, and what never happened."""
+def huge_page_table(cell: Cell) -> Table | None:
+    """Leave out what no arm's kernel tells, and what never happened; None without huge pages."""
+    if not any(one.outcome.huge_pages for one in cell.arms):
+        return None
     counters = [
         measure
         for measure in (Measure(field.name) for field in fields(HugePages))

@@ -4,6 +4,8 @@
 from harness.compare.finding_tables import claim_table, indicator_table, map_table
 from harness.compare.huge_page_tables import huge_page_tables
 from harness.compare.results import Results, short
+from harness.compare.screen import comparison_screen
+from harness.compare.screen_facts import command_of
 from harness.compare.side_tables import side_tables
 from harness.compare.state_lines import state_lines
 from harness.compare.tables import tables
@@ -39,6 +41,7 @@ def comparison_page(results: Results) -> Page:
     """Return a whole report: what ran, how to read it, all tables."""
     plan = results.plan
     qemu_version = results.kernels.kernels[0].key.qemu_version
+    ran = (*_kernels(results), *state_lines(results))
     return Page(
         title=f"Comparison: {plan.name}",
         lead=(
@@ -51,7 +54,7 @@ def comparison_page(results: Results) -> Page:
         ),
         warnings=_age(results),
         sections=(
-            Section(title="What ran", points=(*_kernels(results), *state_lines(results))),
+            Section(title="What ran", points=ran),
             Section(
                 title="Results",
                 shows=_HOW_TO_READ,
@@ -62,6 +65,9 @@ def comparison_page(results: Results) -> Page:
                     *side_tables(results),
                 ),
             ),
+        ),
+        screen=comparison_screen(
+            results, ran=ran, how_to_read=_HOW_TO_READ, command=command_of(results)
         ),
     )
 

@@ -10,7 +10,9 @@ DIR/arms/STATE/BURST/seed-N/ARM.tar.gz   the guest's texts
 DIR/changes/           the patches that `buddylab judge` took, as they were
 DIR/failed/            as in states and arms: the console of what failed, and QEMU's words
 DIR/results.json.gz    Results: all of it in one file
+DIR/asked.json         of `buddylab judge`: what was asked
 DIR/report.md          the tables
+DIR/report.html        to look at: the verdict, the map, pictures; of a judgement, the judgement
 """
 
 import gzip
@@ -38,6 +40,7 @@ ARMS = "arms"
 STATES = "states"
 FAILURES = "failed"
 CHANGES = "changes"
+ASKED = "asked.json"
 _KEY_LENGTH = 16
 
 

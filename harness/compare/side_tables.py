@@ -40,10 +40,11 @@ _COMPARED: tuple[_Column, ...] = (
 def side_tables(results: Results) -> tuple[Table, ...]:
     """Make two tables of every state and burst that has an arm: work, and latency."""
     found = cells(results)
-    return (*map(_work_table, found), *map(_latency_table, found))
+    return (*map(work_table, found), *map(latency_table, found))
 
 
-def _work_table(cell: Cell) -> Table:
+def work_table(cell: Cell) -> Table:
+    """Make a row of what the kernel did for each arm of a cell."""
     rows = [
         (arm.name, *(spread_of(measure, ours) for _, measure in _WORK))
         for arm in cell.plan.arms
@@ -53,7 +54,8 @@ def _work_table(cell: Cell) -> Table:
     return Table(title=f"{cell.title}: work", head=head, rows=tuple(rows), figures=True)
 
 
-def _latency_table(cell: Cell) -> Table:
+def latency_table(cell: Cell) -> Table:
+    """Make a row of how long each arm's requests took, and what others met."""
     baseline = cell.plan.baseline
     arms = [one for arm in cell.plan.arms for one in cell.of(arm.name)]
     compared = [

@@ -6,6 +6,7 @@ correction has edge cases that are not ours to get right. Differences that are a
 no spread to resample; their interval is that one value.
 """
 
+import functools
 import statistics
 import warnings
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ def paired(arm: Sequence[float], baseline: Sequence[float]) -> Paired:
     """Compare two samples, the same seeds in the same order."""
     differences = [ours - theirs for ours, theirs in zip(arm, baseline, strict=True)]
     mean = statistics.fmean(differences)
-    low, high = _interval(differences)
+    low, high = _interval(tuple(differences))
     above = sum(difference > 0 for difference in differences)
     below = sum(difference < 0 for difference in differences)
     width = deviation(differences)
@@ -123,7 +124,9 @@ def holm(chances: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _interval(differences: Sequence[float]) -> tuple[float, float]:
+# The same differences are asked for in several tables and pictures.
+@functools.lru_cache(maxsize=1 << 14)
+def _interval(differences: tuple[float, ...]) -> tuple[float, float]:
     if min(differences) == max(differences):
         return differences[0], differences[0]
     # Loaded here: half a second that only a comparison needs.

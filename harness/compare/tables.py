@@ -37,10 +37,11 @@ _HEAD = (
 
 def tables(results: Results) -> tuple[Table, ...]:
     """Make a table of every state and burst that has an arm."""
-    return tuple(_table(cell) for cell in cells(results))
+    return tuple(map(cell_table, cells(results)))
 
 
-def _table(cell: Cell) -> Table:
+def cell_table(cell: Cell) -> Table:
+    """Make a row of what each arm of a cell got, and at what price."""
     plan = cell.plan
     rows = [
         _row(arm.name, ours, compared(cell, arm.name))

@@ -100,6 +100,12 @@ class Difference:
         return None if one is None else max(abs(one.low), abs(one.high))
 
     @property
+    def moved(self) -> bool:
+        """Whether any seed differs, of the changed kernel or of the control."""
+        found = (self.difference, self.control)
+        return any(one.above or one.below for one in found if one)
+
+    @property
     def is_real(self) -> bool:
         """Whether it is more than noise."""
         return (

@@ -9,6 +9,7 @@ from harness.compare.results import Results, short
 from harness.compare.state_differences import promises, state_table
 from harness.compare.statistics import Paired, number
 from harness.compare.verdict import Answer, Answered, Difference, Verdict
+from harness.compare.verdict_screen import verdict_screen
 from harness.writers.page import Page, Section, Table
 
 _NONE = "-"
@@ -87,6 +88,9 @@ def verdict_page(results: Results, verdicts: Sequence[Verdict], asked: Asked) ->
     plan = results.plan
     kernels = results.kernels.kernels
     qemu = kernels[0].key.qemu_version if kernels else "unknown"
+    ran = tuple(_kernels(results))
+    tables = tuple(_table(one) for one in verdicts)
+    states = state_table(results)
     return Page(
         title=f"Judgement: {asked.change} on {asked.kernel}",
         lead=(
@@ -97,15 +101,21 @@ def verdict_page(results: Results, verdicts: Sequence[Verdict], asked: Asked) ->
         verdict=" ".join(verdict_line(one, results, asked) for one in verdicts),
         warnings=tuple(_warnings(results, verdicts)),
         sections=(
-            Section(title="What ran", points=tuple(_kernels(results))),
+            Section(title="What ran", points=ran),
             Section(
                 title="Differences",
                 shows=_HOW_TO_READ,
-                tables=tuple(_table(one) for one in verdicts),
+                tables=tables,
             ),
-            Section(
-                title="States", points=(f"{promises(results)}",), tables=(state_table(results),)
-            ),
+            Section(title="States", points=(f"{promises(results)}",), tables=(states,)),
+        ),
+        screen=verdict_screen(
+            results,
+            verdicts,
+            command=asked.command,
+            tables=(*tables, states),
+            ran=ran,
+            how_to_read=_HOW_TO_READ,
         ),
     )
 
@@ -132,7 +142,7 @@ def _warnings(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _table(verdict: Verdict) -> Table:
-    shown = [one for one in verdict.differences if _is_shown(one)]
+    shown = [one for one in verdict.differences if one.moved]
     hidden = len(verdict.differences) - len(shown)
     return Table(
         title=f"{verdict.variant} against {BASE}: {verdict.answer}",
@@ -141,11 +151,6 @@ def _table(verdict: Verdict) -> Table:
               "floor", "p", "answer"),
         rows=tuple(_row(one) for one in shown),
     )  # fmt: skip
-
-
-def _is_shown(one: Difference) -> bool:
-    moved = one.difference.above or one.difference.below
-    return bool(moved or (one.control and (one.control.above or one.control.below)))
 
 
 def _row(one: Difference) -> tuple[str, ...]:

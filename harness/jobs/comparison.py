@@ -15,6 +15,7 @@ from harness.compare.plan import ArmRun, Group, Plan
 from harness.compare.plan_text import parse_plan
 from harness.compare.results import (
     ARMS,
+    ASKED,
     CHANGES,
     FAILURES,
     KERNELS,
@@ -45,6 +46,8 @@ from harness.record.key import key_differences, provenance_differences
 logger = logging.getLogger("compare")
 
 _Kept = TypeVar("_Kept")
+# What `buddylab judge` writes before there is a comparison.
+_ITS_OWN = frozenset({ASKED, CHANGES})
 
 
 def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> KernelsFile:
@@ -54,7 +57,7 @@ def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> Ker
     the kernels came from. Where results.json.gz is all that is left of the arms, they are laid
     out again, without their texts.
     """
-    if folder.exists() and any(each.name != CHANGES for each in folder.iterdir()):
+    if folder.exists() and any(each.name not in _ITS_OWN for each in folder.iterdir()):
         try:
             text = (folder / PLAN).read_text(encoding="utf-8")
             known = parse_kernels((folder / KERNELS).read_bytes(), plan, str(folder / KERNELS))

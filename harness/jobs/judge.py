@@ -23,6 +23,7 @@ from harness.jobs.compare import Job, Kernels, compare
 from harness.jobs.comparison import saved
 from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import lab_of
+from harness.jobs.saved_report import VERDICT, keep_asked
 from harness.stages.boot_files import boot_files
 from harness.stages.change import range_of, taken
 from harness.stages.configure import read_config
@@ -31,7 +32,6 @@ from harness.values import KernelSource
 
 logger = logging.getLogger("judge")
 
-VERDICT = "verdict"
 MAIL = "mail.txt"
 _SLUG_CHARS = 32
 
@@ -164,6 +164,7 @@ def judge(
         with untestable(variant):
             lab_of(boot_files(*kernel), it.plan, cache, guests=guests)
     failure: HarnessError | None = None
+    keep_asked(it.folder, asked)
     job = Job(plan=it.plan, text=it.text, folder=it.folder, jobs=jobs, store=ArmStore(cache))
     try:
         results = compare(job, kernels, cache, guests)

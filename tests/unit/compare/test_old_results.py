@@ -37,7 +37,8 @@ def test_the_report_is_written_anew_and_the_results_stay(tmp_path: Path) -> None
     report = (folder / "report.md").read_text()
     assert "QEMU 7.2.22 (Debian" in report
     assert "5.15.180 (local), 12 patches, counters percpu, vmlinux" in report
-    (folder / "report.md").unlink()
+    for name in ("report.md", "report.html"):
+        (folder / name).unlink()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -117,6 +117,13 @@ def test_a_worse_change_is_told_in_one_line_and_a_mail(
     assert {"verdict.md", "mail.txt", "report.md", "plan.toml", "changes"} <= {
         path.name for path in folder.iterdir()
     }
+    page = (folder / "report.html").read_text()
+    assert "Judgement: change.patch" in page
+    assert "buddylab judge change.patch --kernel" in page
+    # Made again, it is the same: what was asked is kept.
+    (folder / "report.html").unlink()
+    assert main(["report", str(folder)]) == Exit.OK
+    assert (folder / "report.html").read_text() == page
     assert (folder / "changes/0001-change.patch").read_bytes() == Path("change.patch").read_bytes()
 
 

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison as it is looked at: which arm is better where, how sure that is, and why. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.compare.effects import SAME_WORK, Compared, Effect
+from harness.compare.finding_tables import claim_table, indicator_table
+from harness.compare.judged_claims import Fate, judged_claims
+from harness.compare.place_folds import TONES, place_fold, share_told
+from harness.compare.places import Place, Tally, places, tallies
+from harness.compare.results import Results
+from harness.compare.screen_facts import facts, largest_of
+from harness.compare.state_differences import promises
+from harness.writers.picture import brief
+from harness.writers.screen import (
+    Answer,
+    Block,
+    Fold,
+    Map,
+    MapRow,
+    Mark,
+    Part,
+    Screen,
+    Tone,
+    Words,
+    sign_of,
+)
+from harness.writers.table import ABSENT, Table
+
+_WORDS = {
+    Effect.HELPS: "helps",
+    Effect.NOTHING: "nothing",
+    Effect.COSTS: "costs",
+    Effect.HURTS: "hurts",
+}
+
+_TOLD = {
+    Tone.GOOD: "helps",
+    Tone.BAD: "hurts",
+    Tone.MIXED: "helps and hurts",
+    Tone.COST: "costs, gains nothing",
+    Tone.SAME: "no difference",
+}
+
+
+def comparison_screen(
+    results: Results, *, ran: Sequence[str], how_to_read: str, command: str
+) -> Screen:
+    """Return the screen; `ran` says in points what ran, `command` what makes it again."""
+    found = places(results)
+    arms = tallies(found)
+    return Screen(
+        kind="comparison",
+        answers=(_answer(results, arms),),
+        facts=facts(results, command=command, largest=largest_of(found)),
+        parts=(
+            *((_map_part(results, found),) if arms else ()),
+            *_claim_parts(results),
+            *((_arm_part(results, arms),) if len(arms) > 1 else ()),
+            *place_parts(found),
+            _rest(results, ran, how_to_read),
+        ),
+    )
+
+
+def _answer(results: Results, arms: Sequence[Tally]) -> Answer:
+    best = _best(arms)
+    tone = _tone(best) if best else Tone.SAME
+    return Answer(
+        tone=tone,
+        word=_TOLD[tone],
+        sentence=_sentence(results, arms),
+        points=tuple(_how_sure(results)),
+    )
+
+
+def _best(arms: Sequence[Tally]) -> Tally | None:
+    return max(arms, key=lambda one: (one.helps - one.hurts, one.helps, -one.costs), default=None)
+
+
+def _tone(one: Tally) -> Tone:
+    if one.helps or one.hurts:
+        return Tone.MIXED if one.helps and one.hurts else Tone.GOOD if one.helps else Tone.BAD
+    return Tone.COST if one.costs else Tone.SAME
+
+
+def _sentence(results: Results, arms: Sequence[Tally]) -> str:
+    baseline = results.plan.baseline
+    best = _best(arms)
+    if best is None:
+        return f"Nothing can be said yet: no arm has a seed in common with `{baseline}`."
+    if not any(one.helps or one.hurts for one in arms):
+        return (
+            f"No arm gets more or fewer blocks than `{baseline}` beyond noise in any of "
+            f"{best.all} places (state and request){_costly(arms)}."
+        )
+    told = _told(best, baseline)
+    if len(arms) == 1:
+        return f"{told}."
+    helping = sum(bool(one.helps) for one in arms)
+    return f"{told}; of {len(arms)} arms {helping} help somewhere, {_harm(arms)}."
+
+
+def _harm(arms: Sequence[Tally]) -> str:
+    count = sum(bool(one.hurts) for one in arms)
+    return f"{count} hurt somewhere" if count else "none hurts"
+
+
+def _costly(arms: Sequence[Tally]) -> str:
+    count = sum(bool(one.costs) for one in arms)
+    return (
+        f"; {count} of {len(arms)} scan over {100 * SAME_WORK:.0f} % more somewhere"
+        if count
+        else ""
+    )
+
+
+def _told(one: Tally, baseline: str) -> str:
+    gain = f" (most {_most(one.arm, one.best)})" if one.best else ""
+    loss = f" (most {_most(one.arm, one.worst)})" if one.worst else ""
+    costs = f", and only costs in {one.costs}" if one.costs else ""
+    return (
+        f"`{one.arm}` gets more blocks than `{baseline}` in {one.helps} of {one.all} places{gain}, "
+        f"fewer in {one.hurts or 'none'}{loss}{costs}"
+    )
+
+
+def _most(arm: str, place: Place | None) -> str:
+    return ABSENT if place is None else f"{sign_of(place.arms[arm].blocks.mean)}, {place.name}"
+
+
+def _how_sure(results: Results) -> Iterator[str]:
+    seeds = sorted({one.seed for one in results.arms})
+    yield (
+        f"How sure: N = {len(seeds)} of {len(results.plan.seeds)} seeds, each arm against "
+        f"`{results.plan.baseline}` from the same seed; more or fewer means that the 95 % interval "
+        "of the mean difference (BCa bootstrap) excludes 0."
+    )
+    claims = judged_claims(results)
+    if claims:
+        fates = [one.fate for one in claims]
+        judged = len(fates) - fates.count(Fate.UNKNOWN)
+        yield (
+            f"Predictions made before the run: {fates.count(Fate.MISS)} of {judged} missed, "
+            f"{fates.count(Fate.HIT)} held."
+        )
+    made = promises(results)
+    if made.all:
+        yield f"Memory: {made}."
+
+
+def _map_part(results: Results, found: Sequence[Place]) -> Part:
+    baseline = results.plan.baseline
+    arms = tuple(arm.name for arm in results.plan.arms if arm.name != baseline)
+    rows = tuple(
+        MapRow(
+            state=one.cell.marked_state,
+            request=one.cell.burst,
+            note=_note(one, baseline),
+            link=one.link,
+            marks=tuple(_mark(one.arms.get(arm)) for arm in arms),
+            is_above_noise=one.is_above_noise,
+        )
+        for one in found
+    )
+    return Part(
+        title=f"Where: each arm against {baseline}",
+        blocks=(
+            Map(
+                title=f"Map of each arm against {baseline}",
+                columns=arms,
+                column_word="arm",
+                rows=rows,
+                notes=(
+                    (
+                        "Figures are mean differences in blocks got. ▲ helps: the interval lies "
+                        "above 0; ▼ hurts: below it; ◆ costs: neither, but over "
+                        f"{100 * SAME_WORK:.0f} % more pages scanned; = nothing."
+                    ),
+                    "Below it: pages scanned against the baseline's, and p99 of the latency.",
+                    (
+                        "Rows are sorted by their largest change over its noise, which is half of "
+                        "the 95 % interval; a row's name leads to its seeds, pictures and numbers."
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def _note(one: Place, baseline: str) -> str:
+    bases = [each.baseline_blocks for each in one.arms.values()]
+    if not bases:
+        return ""
+    bound = max(each.outcome.bound.blocks for each in one.cell.arms)
+    return f"{baseline} {brief(bases[0])} of {bound:,}"
+
+
+def _mark(one: Compared | None) -> Mark | None:
+    if one is None:
+        return None
+    return Mark(
+        tone=TONES[one.effect],
+        word=_WORDS[one.effect],
+        figure=sign_of(one.blocks.mean),
+        notes=(
+            f"scan {share_told(one.scanned, one.baseline_scanned)}",
+            f"p99 {share_told(one.p99, one.baseline_p99)}",
+        ),
+    )
+
+
+def _claim_parts(results: Results) -> Iterator[Part]:
+    table = claim_table(results)
+    if table is None:
+        return
+    verdict = table.head.index("verdict")
+    missed, others = ([], [])  # type: tuple[list[tuple[str, ...]], list[tuple[str, ...]]]
+    for row in table.rows:
+        (missed if row[verdict] == Fate.MISS else others).append(row)
+    blocks: list[Block] = []
+    if missed:
+        blocks.append(_rows_of(table, missed, "Missed"))
+    else:
+        blocks.append(Words(paragraphs=("None missed.",)))
+    if others:
+        inner = _rows_of(table, others, "")
+        blocks.append(Fold(title=f"{len(others)} that held or have no data", blocks=(inner,)))
+    yield Part(
+        title="Predictions, misses first", shows="; ".join(table.notes), blocks=tuple(blocks)
+    )
+
+
+def _rows_of(table: Table, rows: Sequence[tuple[str, ...]], title: str) -> Table:
+    return Table(title=title, head=table.head, rows=tuple(rows))
+
+
+def _arm_part(results: Results, arms: Sequence[Tally]) -> Part:
+    rows = tuple(
+        (
+            one.arm,
+            str(one.helps),
+            str(one.hurts),
+            str(one.costs),
+            str(one.nothing),
+            _most(one.arm, one.best),
+            _most(one.arm, one.worst),
+        )
+        for one in sorted(arms, key=lambda one: (one.hurts - one.helps, one.costs))
+    )
+    head = ("arm", "▲ helps", "▼ hurts", "◆ only costs", "= nothing", "most gained", "most lost")
+    return Part(
+        title="Each arm, over all places",
+        shows=f"In how many states and requests an arm is what, against {results.plan.baseline}.",
+        blocks=(Table(head=head, rows=rows),),
+    )
+
+
+def place_parts(
+    found: Sequence[Place], *, title: str = "Why: each state and request, seed by seed"
+) -> Iterator[Part]:
+    """Return the folds of all places, for those who want to see why."""
+    if found:
+        yield Part(
+            title=title,
+            shows="Gains beside costs; a dot is a seed, a bar the 95 % interval of the mean.",
+            blocks=tuple(map(place_fold, found)),
+        )
+
+
+def _rest(results: Results, ran: Sequence[str], how_to_read: str) -> Part:
+    table = indicator_table(results)
+    return Part(
+        title="What ran, and how to read it",
+        blocks=(
+            Words(paragraphs=(results.plan.why, how_to_read)),
+            Fold(title="Kernels and states", blocks=(Words(points=tuple(ran)),)),
+            *((Fold(title=table.title, blocks=(table,)),) if table else ()),
+        ),
+    )

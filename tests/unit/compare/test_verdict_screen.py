@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A judgement to look at: better or worse in one sentence, against the control, seed by seed."""
+
+from dataclasses import replace
+
+import pytest
+from html_reading import Element, require_sound
+from test_judging import ASKED, STEADY, results
+
+from harness.compare.results import Results
+from harness.compare.verdict import verdicts
+from harness.compare.verdict_page import verdict_page
+from harness.host.templates import html
+
+FEWER = tuple(count - 20 for count in STEADY)
+MORE = tuple(count + 30 for count in STEADY)
+
+
+def shown(found: Results) -> Element:
+    return require_sound(html(verdict_page(found, verdicts(found), ASKED)))
+
+
+def sentence(whole: Element) -> str:
+    return whole.classed("verdict")[0].text
+
+
+def test_a_worse_change_is_told_first() -> None:
+    assert sentence(shown(results(FEWER))) == (
+        "▼ worse The change is worse in blocks got (\u221220 %, one ten); nothing is better beyond "
+        "noise."
+    )
+
+
+def test_a_better_change_at_a_price_is_mixed() -> None:
+    assert sentence(shown(results(MORE, work=9000))) == (
+        "◇ mixed The change is better in blocks got (+30 %, one ten) and worse in work (+800 %, "
+        "one ten)."
+    )
+
+
+def test_no_difference_is_told_plainly() -> None:
+    whole = shown(results(STEADY))
+
+    assert sentence(whole).startswith("= no difference The change makes no difference beyond noise")
+    assert "Nothing is beyond noise in any place." in whole.text
+
+
+def test_what_is_below_the_control_s_noise_is_folded_away() -> None:
+    """All seeds agree on 3 blocks more, but the base again differs by 5 from itself."""
+    whole = shown(
+        results(tuple(count + 3 for count in STEADY), again=tuple(count + 5 for count in STEADY))
+    )
+
+    assert sentence(whole).startswith("= no difference")
+    (field,) = [
+        one for one in whole.classed("map")[0].all("td") if one.attributes.get("data-word")
+    ][:1]
+    assert field.text.startswith("= +3 % nothing noise 5.0 %")
+    (row,) = [one for one in whole.all("desc") if "95 % interval" in one.text][:1]
+    assert "blocks got: mean +3 %" in row.text
+
+
+def test_the_map_has_a_column_for_each_measure_that_moved() -> None:
+    (table, *_) = shown(results(FEWER, work=9000)).classed("map")
+
+    assert [one.text for one in table.all("thead")[0].all("th")] == [
+        "state, request",
+        "blocks got",
+        "work",
+    ]
+
+
+def test_the_place_that_differs_is_open_with_the_control_s_dots() -> None:
+    whole = shown(results(FEWER))
+    (fold, *_) = [one for one in whole.all("details") if one.attributes.get("id") == "judged-all-1"]
+
+    assert "open" in fold.attributes
+    assert len(fold.classed("floor")) == 1
+    told = [one.text for one in fold.all("desc")]
+    assert any(
+        one.startswith("By seed, base to change: 1: 100 to 80, 2: 101 to 81") for one in told
+    )
+
+
+def test_the_command_that_asks_again_can_be_copied() -> None:
+    copies = [
+        one.attributes["data-copy"]
+        for one in shown(results(FEWER)).all("dd")
+        if "data-copy" in one.attributes
+    ]
+
+    assert ASKED.command in copies
+
+
+@pytest.mark.parametrize("text", ["<b>x</b>", '"><script>1</script>', "a\x00\u202eb"])
+def test_the_name_of_a_change_is_never_an_element(text: str) -> None:
+    found = results(FEWER)
+    asked = replace(ASKED, change=text, command=text, kernel=text)
+    page = verdict_page(found, verdicts(found), asked)
+    whole = require_sound(html(page))
+
+    assert [one.tag for one in whole.everything()] == [one.tag for one in shown(found).everything()]
