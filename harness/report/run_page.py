@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A judged run as a page: the paper's tables beside ours, the checks, the key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from harness.checks.base import CheckResult, Status
 from harness.report.document import BurstFigures, Run, RunStage, Verdict
 from harness.report.identity import kernel_sentence, kernel_warnings
 from harness.report.reconciliation import reconciliation_section
+from harness.report.screen import run_screen
 from harness.report.sections import paper_sections
 from harness.texts.proc.sysctl import Policy
 from harness.writers.page import Page, Section, Table, cell, table
@@ -14,6 +16,7 @@ from harness.writers.page import Page, Section, Table, cell, table
 _NS_PER_US = 1_000
 _NS_PER_S = 1_000_000_000
 _BYTES_PER_MIB = 1 << 20
+_PREDICTED = "Predicted and observed"
 _PAGES_SCANNED = "pages scanned for migration"
 _BLOCK_NOTE = (
     "A block of order k is 2^k contiguous pages of 4096 bytes; order 10 (4 MiB) is the largest."
@@ -26,8 +29,11 @@ _LEAD = (
 )
 
 
-def run_page(run: Run) -> Page:
-    """Return the page of a judged run."""
+def run_page(run: Run, logs: Mapping[str, str] = MappingProxyType({})) -> Page:
+    """Return the page of a judged run; `logs` are its kernel's logs by name, if they are there."""
+    ours = _our_sections(run)
+    reconciled, papers, replay = reconciliation_section(run), paper_sections(run), _replay(run)
+    rows = prediction_rows(run)
     return Page(
         title="buddylab: one run, judged",
         lead=(_LEAD,),
@@ -45,11 +51,20 @@ def run_page(run: Run) -> Page:
                 "was served, and how often the kernel had to compact memory for it.",
                 points=_headline(run),
             ),
-            *_our_sections(run),
-            reconciliation_section(run),
-            *paper_sections(run),
+            *ours,
+            reconciled,
+            *papers,
             *_check_sections(run),
-            _replay_section(run),
+            replay,
+        ),
+        screen=run_screen(
+            run,
+            kernel=kernel_sentence(run),
+            predicted=table(PREDICTION_HEAD, rows) if rows else None,
+            ours=(*(one for one in ours if one.title != _PREDICTED), reconciled),
+            papers=papers,
+            key=replay,
+            logs=logs,
         ),
     )
 
@@ -77,7 +92,7 @@ def _status(check: CheckResult) -> str:
     return check.status.replace("_", " ")
 
 
-def _replay_section(run: Run) -> Section:
+def _replay(run: Run) -> Section:
     return Section(
         title="Replay key",
         shows="The key covers everything that executed: a repeatable run with the same key gives "
@@ -184,7 +199,7 @@ def _prediction_sections(run: Run) -> tuple[Section, ...]:
         return ()
     return (
         Section(
-            title="Predicted and observed",
+            title=_PREDICTED,
             shows="By how much the counters of each burst would rise, computed while the guest was "
             "paused right before the first request, and by how much they did.",
             tables=(table(PREDICTION_HEAD, rows),),

@@ -86,6 +86,22 @@ def parse_kernel_log(text: str) -> KernelLog:
     )
 
 
+def classified(text: str) -> tuple[LogFinding, ...]:
+    """Return each line that is taken for something, what memory pressure may bring included."""
+    found = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        message = _message(line)
+        if kind := _kind(message) or _pressure(message):
+            found.append(LogFinding(kind=kind, line_number=number, message=message))
+    return tuple(found)
+
+
+def _pressure(message: str) -> str:
+    if _OOM_KILL.search(message):
+        return "OOM kill"
+    return "allocation failure" if _ALLOCATION_FAILURE.search(message) else ""
+
+
 def _message(line: str) -> str:
     line = line.rstrip("\r")
     match = _STAMP.search(line) or _LEVEL.match(line)
