@@ -96,7 +96,7 @@ def test_a_judged_run_answers_in_short(cache: Cache, tmp_path: Path, verb: str) 
     assert not cache.root.exists()
     assert done.returncode == (Exit.CHECK_FAILED if answer.failed else Exit.OK)
     assert (answer.folder, answer.kernel) == (run, "5.15.180-buddylab")
-    assert answer.report == (None if verb == "check" else run / "report.md")
+    assert answer.report == (None if verb == "check" else run / "report.html")
     assert answer.headline
     assert answer.held + answer.not_applicable + len(answer.failed) > 30
 

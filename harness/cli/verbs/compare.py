@@ -4,7 +4,6 @@
 import argparse
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +19,7 @@ from harness.cli.verbs import Group
 from harness.errors import Exit
 
 if TYPE_CHECKING:
-    from harness.compare.judged_claims import Fate, Found
     from harness.compare.plan import Plan
-    from harness.compare.results import Results
 
 logger = logging.getLogger("compare")
 
@@ -31,30 +28,6 @@ RANK = 41
 HELP = "run a plan's arms, all from the same memory"
 EXAMPLES = ("buddylab compare vm/plans/smoke.toml --kernel debian:6.1",)
 ANSWERS = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimAnswer:
-    """What became of a claim in one state and burst, and the numbers that it rests on."""
-
-    says: str
-    state: str
-    burst: str
-    fate: "Fate"
-    found: "Found | None"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareAnswer:
-    """How much has run, and what became of the plan's claims; the folder has all numbers."""
-
-    plan: str
-    folder: Path
-    report: Path
-    states: int
-    broken_states: int  # memory was not what the plan says; their arms are marked
-    arms: int
-    claims: tuple[ClaimAnswer, ...]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +69,7 @@ def act(arguments: argparse.Namespace) -> int:
 
 def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness import pipeline
+    from harness.cli.compared import say_results
     from harness.host import emulator
     from harness.jobs.compare import Job, compare
     from harness.stages.boot import require_memory
@@ -122,43 +96,19 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
         for variant, each in requests.items()
     }
     logger.info("results folder: %s", folder)
-    _say(arguments, folder, compare(job, kernels, cache))
+    say_results(arguments, folder, compare(job, kernels, cache))
     return Exit.OK
 
 
-def _say(arguments: argparse.Namespace, folder: Path, results: "Results") -> None:
-    from harness.cli.answer import say
-    from harness.compare.judged_claims import judged_claims
-    from harness.compare.page import report_text
-
-    answer = CompareAnswer(
-        plan=results.plan.name,
-        folder=folder,
-        report=folder / "report.md",
-        states=len(results.states),
-        broken_states=sum(bool(state.broken) for state in results.states),
-        arms=len(results.arms),
-        claims=tuple(
-            ClaimAnswer(
-                says=one.claim.says,
-                state=one.cell.state,
-                burst=one.cell.burst,
-                fate=one.fate,
-                found=one.found,
-            )
-            for one in judged_claims(results)
-        ),
-    )
-    say(arguments, answer, report_text(results))
-
-
 def _report(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
+    from harness.cli.compared import say_results
     from harness.compare.state_lines import broken_invariants
-    from harness.jobs.comparison import saved, write
+    from harness.jobs.comparison import saved
+    from harness.jobs.saved_report import write_reports
 
     results = saved(folder, plan)
-    write(folder, results)
-    _say(arguments, folder, results)
+    write_reports(folder, results)
+    say_results(arguments, folder, results)
     broken = broken_invariants(results)
     for error in broken:
         logger.error("%s", error)

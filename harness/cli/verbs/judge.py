@@ -137,7 +137,8 @@ def _judge(arguments: argparse.Namespace) -> int:
     from harness.compare.verdict_page import verdict_line
     from harness.host import emulator
     from harness.host.files import atomic_write
-    from harness.jobs.judge import MAIL, VERDICT, judge
+    from harness.host.pages import REPORT_HTML
+    from harness.jobs.judge import MAIL, judge
 
     jobs = arguments.jobs or os.cpu_count() or 1
     _require_possible(arguments, jobs)
@@ -152,7 +153,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     mails = "\n".join(mail_text(results, one, asked) for one in found)
     atomic_write(it.folder / MAIL, mails)
     fared = None if wanted is None else expected(wanted, results)
-    page, mail = it.folder / f"{VERDICT}.md", it.folder / MAIL
+    page, mail = it.folder / REPORT_HTML, it.folder / MAIL
     kernels_told = tuple(
         JudgedKernel(
             variant=one.variant,

@@ -13,6 +13,7 @@ from harness.cli.main import main
 from harness.errors import Exit, RecordError
 from harness.stages.check import check
 
+REPORTS = ("run.json", "report.md", "report.html", "junit.xml")
 STAGES = [name for name, _command in synthetic_run.STAGES]
 
 
@@ -38,7 +39,7 @@ def test_whole_folder_holds_and_nothing_is_written_by_check(folder: Path) -> Non
 
 
 def test_report_writes_the_same_again(folder: Path) -> None:
-    texts = {name: (folder / name).read_bytes() for name in ("run.json", "report.md", "junit.xml")}
+    texts = {name: (folder / name).read_bytes() for name in REPORTS}
     for name in texts:
         (folder / name).unlink()
 
@@ -48,7 +49,7 @@ def test_report_writes_the_same_again(folder: Path) -> None:
 
 def refuses(folder: Path, capsys: pytest.CaptureFixture[str], *verbs: str) -> None:
     """Neither verb passes the folder, and `report` writes no report about it."""
-    for name in ("run.json", "report.md", "junit.xml"):
+    for name in REPORTS:
         if "report" in verbs:
             (folder / name).unlink(missing_ok=True)
     for verb in verbs:
