@@ -104,9 +104,13 @@ def _existing(place: Path) -> Path:
     return next(path for path in (absolute, *absolute.parents) if path.is_dir())
 
 
+def free_mib(place: Path) -> int:
+    """Return what is free where `place` is, or would be."""
+    return shutil.disk_usage(_existing(place)).free >> 20
+
+
 def _with_free(place: Path) -> str:
-    free_mib = shutil.disk_usage(_existing(place)).free >> 20
-    return f"{place} ({free_mib} MiB free)"
+    return f"{place} ({free_mib(place)} MiB free)"
 
 
 def _advice(place: Path) -> str:

@@ -116,6 +116,17 @@ def read_whole(url: str, *, bytes_max: int, deadline: Deadline) -> bytes | None:
     return content
 
 
+def require_answer(url: str, *, deadline: Deadline) -> None:
+    """Ask whether `url` could be brought; UnreachableError says in short why not."""
+    request = urllib.request.Request(url, headers=_AGENT, method="HEAD")  # noqa: S310 - our own
+    try:
+        with _opened(request):
+            pass
+    except (OSError, http.client.HTTPException) as error:
+        late = " too late" if deadline.expired else ""
+        raise UnreachableError(f"{_reason(error)}{late}") from error
+
+
 def _accept(told: str, part: Path, target: Path, sha256: str) -> Path:
     actual = sha256_file(part)
     if actual != sha256:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.arch.x86_64 import X86_64
-from harness.errors import Exit, HostError
+from harness.errors import HostError
 from harness.host import emulator
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
@@ -82,22 +82,20 @@ def install_line(needs: tuple[Need, ...]) -> str:
     return "apt-get install --no-install-recommends " + " ".join(need.package for need in needs)
 
 
-def doctor(*, install: bool, review: bool = False) -> int:
-    """Report what is missing; with `install`, get it. Returns an exit code."""
+def install(*, review: bool = False) -> tuple[Need, ...]:
+    """Get what is missing, and return what that was.
+
+    Raises HostError with the line to type where we may not.
+    """
     needs = missing(review=review)
-    if not needs:
-        logger.info("nothing is missing on this machine")
-        return Exit.OK
     for need in needs:
         logger.info("missing: %s (%s)", need.package, need.why)
-    if not install:
-        logger.info("as root: %s", install_line(needs))
-        return Exit.HOST
-    _install(needs)
+    if needs:
+        _install(needs)
     if still := missing(review=review):
         names = ", ".join(need.package for need in still)
         raise HostError(f"still missing after the installation: {names}; install them by hand")
-    return Exit.OK
+    return needs
 
 
 def _install(needs: tuple[Need, ...]) -> None:

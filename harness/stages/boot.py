@@ -39,7 +39,7 @@ _BRING_UP_CPUS = (
 # A connection that comes before the card has its link is tried again only after six seconds.
 _WAIT_FOR_LINK = 'until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0.05; done'
 # What QEMU itself and its translation buffers take beside the guest's memory.
-_EMULATOR_MIB = 320
+EMULATOR_MIB = 320
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,18 +108,23 @@ def spec_of(what: BootFiles, settings: RunSettings, speed: Speed, folder: Path) 
     )
 
 
-def require_memory(memory_mib: int) -> None:
-    """Refuse a guest that this host would have to kill half-way."""
+def available_mib() -> int | None:
+    """Return the memory that this host could give away; None where it does not tell."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
-            available_mib = int(line.split()[1]) >> 10
-            needed_mib = memory_mib + _EMULATOR_MIB
-            if available_mib < needed_mib:
-                raise HostError(
-                    f"a guest of {memory_mib} MiB needs about {needed_mib} MiB, this host has "
-                    f"{available_mib} MiB available; free some, or use --scale small"
-                )
-            return
+            return int(line.split()[1]) >> 10
+    return None
+
+
+def require_memory(memory_mib: int) -> None:
+    """Refuse a guest that this host would have to kill half-way."""
+    there_mib = available_mib()
+    needed_mib = memory_mib + EMULATOR_MIB
+    if there_mib is not None and there_mib < needed_mib:
+        raise HostError(
+            f"a guest of {memory_mib} MiB needs about {needed_mib} MiB, this host has "
+            f"{there_mib} MiB available; free some, or use --scale small"
+        )
 
 
 def wait_for_power_off(guest: status_channel.Guest, speed: Speed) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The least that the `buddylab` command promises, as a process."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,10 +33,19 @@ def test_version_needs_nothing() -> None:
     assert (done.returncode, done.stdout.split()[0]) == (0, "buddylab")
 
 
-def test_doctor_says_what_to_type(tmp_path: Path) -> None:
-    done = buddylab("doctor", env={"PATH": str(tmp_path)})
+def test_doctor_says_what_to_type(cache: Cache, tmp_path: Path) -> None:
+    nobody = {"BUDDYLAB_KERNEL_MIRROR": "http://127.0.0.1:9", "PATH": str(tmp_path)}
 
-    refused(done, Exit.HOST, "missing: qemu-system-x86", "as root: apt-get install")
+    done = buddylab("doctor", env=nobody)
+
+    assert cache.root.parent == tmp_path
+    assert (done.returncode, done.stderr) == (Exit.HOST, "")
+    assert "MISSING: gcc (compiles the kernel" in done.stdout
+    line = r"as root: apt-get install --no-install-recommends .*qemu-system-x86 "
+    assert re.search(line, done.stdout)
+    assert "MISSING: qemu-system-x86_64 is not installed" in done.stdout
+    assert "MISSING: http://127.0.0.1:9 is out of reach" in done.stdout
+    assert done.stdout.endswith("NOT READY: see what is MISSING above\n")
 
 
 def test_cache_that_cannot_be_written_is_the_hosts_matter(

@@ -55,7 +55,7 @@ def own(cache: Cache) -> str:
     """
     made = {version for line in lines() if line.series for version in line.versions}
     try:
-        there = _lines(Apt(cache))
+        there = lines_of(Apt(cache))
     except HostError:
         there = []
     return next((f"{PREFIX}{line}" for line in there if line in made), DEBIAN_12)
@@ -75,7 +75,7 @@ def _package(name: str, package: str, apt: Apt, suite: str, cache: Cache) -> Pac
     try:
         (found,) = apt.download([package], with_dependencies=False)
     except HostError as error:
-        there = _lines(apt)
+        there = lines_of(apt)
         if package.removeprefix(_PACKAGE) in there:  # it is there, and cannot be had
             raise
         if name == DEBIAN_12 and (other := _of_debian_12(package, cache)):
@@ -106,7 +106,7 @@ def _none(name: str, package: str, apt: Apt, suite: str, there: list[str]) -> Us
     )
 
 
-def _lines(apt: Apt) -> list[str]:
+def lines_of(apt: Apt) -> list[str]:
     """Return the lines of which apt has a source, oldest first."""
     found = (name.removeprefix(_PACKAGE) for name in apt.names(_PACKAGE))
     return sorted(

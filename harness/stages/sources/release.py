@@ -28,7 +28,7 @@ KERNEL_ORG = "https://cdn.kernel.org/pub/linux/kernel"
 # Kernel.org checksum autosigner <autosigner@kernel.org>, see https://kernel.org/signature.html.
 AUTOSIGNER = "B8868C80BA62A1FFFAF5FDA9632D3A06589DA6B1"
 DOWNLOAD_LIMIT_S = 3600.0
-_SUMS = "sha256sums.asc"
+SUMS = "sha256sums.asc"
 _SUMS_BYTES_MAX = 16 << 20
 _SUMS_LIMIT_S = 300.0
 _NAMED_MAX = 5
@@ -65,20 +65,20 @@ def bring(release: str, cache: Cache) -> KernelSource:
 
 def _listed(release: str, name: str, folder: str) -> str:
     """Return the sha256 that a directory's signed sums have of a file."""
-    url, told = f"{folder}/{_SUMS}", without_credentials(folder)
-    deadline = Deadline.after(_SUMS_LIMIT_S, f"downloading {_SUMS}")
+    url, told = f"{folder}/{SUMS}", without_credentials(folder)
+    deadline = Deadline.after(_SUMS_LIMIT_S, f"downloading {SUMS}")
     message = read_whole(url, bytes_max=_SUMS_BYTES_MAX, deadline=deadline)
     if message is None:
         raise UserError(
-            f"{told} has no {_SUMS}: no release {release} can be had there; check its number, or "
+            f"{told} has no {SUMS}: no release {release} can be had there; check its number, or "
             f"${MIRROR}"
         )
-    signed = read_signed(message, f"{told}/{_SUMS}", key=AUTOSIGNER)
+    signed = read_signed(message, f"{told}/{SUMS}", key=AUTOSIGNER)
     if signed.doubt:
         logger.warning(
             "THE SIGNATURE OF %s/%s WAS NOT VERIFIED: %s; `gpg --locate-keys autosigner@kernel.org`"
             " gets the key, or $%s names a file with it",
-            *(told, _SUMS, signed.doubt, KEYRING),
+            *(told, SUMS, signed.doubt, KEYRING),
         )
     sums = parse_sums(signed.text)
     if name not in sums:
