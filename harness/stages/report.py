@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""report: write a judged run as run.json, report.md and junit.xml into its folder."""
+"""report: write a judged run into its folder: run.json, its page, junit.xml and run.ktap."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from harness.host.files import atomic_write
 from harness.host.pages import write_page
 from harness.report.document import Run, encode_run
 from harness.report.junit import junit
+from harness.report.ktap import ktap
 from harness.report.run_page import run_page
 from harness.values import CONSOLE_LOG, RAW
 from harness.writers.page import Page
@@ -15,12 +16,14 @@ from harness.writers.page import Page
 _DMESG = "after/dmesg"
 RUN_DOCUMENT = "run.json"
 JUNIT = "junit.xml"
+KTAP = "run.ktap"
 
 
 def report(run: Run, folder: Path) -> None:
     """Write the page, and the documents for programs; each file appears whole."""
     write_page(folder, screen_page(run, folder))
     atomic_write(folder / JUNIT, junit(run))
+    atomic_write(folder / KTAP, ktap(run))
     atomic_write(folder / RUN_DOCUMENT, encode_run(run))
 
 

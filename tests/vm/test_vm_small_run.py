@@ -7,6 +7,7 @@ patched, built, booted, put through the paper's stages and judged by every check
 
 import filecmp
 import os
+import re
 import subprocess  # noqa: TID251 - the command as a user types it
 import sys
 import xml.etree.ElementTree as ET
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.host.cache import Cache
 from harness.report.document import Run, Verdict, decode_run
 
 pytestmark = pytest.mark.vm
@@ -61,6 +63,24 @@ def test_junit_has_a_case_for_each_check(folder: Path, run: Run) -> None:
     cases = ET.parse(folder / "junit.xml").getroot().iter("testcase")  # noqa: S314 - ours
 
     assert len(list(cases)) == len(run.checks)
+
+
+def test_kunit_of_the_kernel_s_own_tree_reads_the_results(folder: Path, run: Run) -> None:
+    found = sorted(Cache.default().root.glob("sources/*/tree/tools/testing/kunit/kunit.py"))
+    # 5.15's does not know KTAP yet.
+    known = [one for one in found if "KTAP" in one.with_name("kunit_parser.py").read_text()]
+    if not known:
+        pytest.skip("no kernel source that is in the cache has a parser of KTAP")
+    argv = [sys.executable, str(known[-1]), "parse", str(folder / "run.ktap")]
+    done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True, timeout=60)
+
+    assert done.returncode == 0
+    skipped = sum(check.status == "not_applicable" for check in run.checks)
+    counts = re.findall(r"(passed|failed|crashed|skipped|errors): ([0-9]+)", done.stdout)
+    assert dict(counts) == {
+        "passed": str(len(run.checks) - skipped),
+        **({"skipped": str(skipped)} if skipped else {}),
+    }
 
 
 def test_second_run_is_the_same_to_the_byte(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from harness.cli.main import main
 from harness.errors import Exit, RecordError
 from harness.stages.check import check
 
-REPORTS = ("run.json", "report.md", "report.html", "junit.xml")
+REPORTS = ("run.json", "report.md", "report.html", "junit.xml", "run.ktap")
 STAGES = [name for name, _command in synthetic_run.STAGES]
 
 
