@@ -24,7 +24,8 @@ _KEPT_PREFIXES = (
     "CCACHE_",  # where its cache is, and whether it is used
     "XDG_",
 )
-_PINNED = {
+# Of every command that is started.
+PINNED = {
     # LANGUAGE would translate messages although LC_ALL is set: it must not be there.
     "LC_ALL": "C.UTF-8",
     "TERM": "dumb",
@@ -39,4 +40,4 @@ def pinned(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name in _KEPT or name.startswith(_KEPT_PREFIXES)
     }
-    return kept | _PINNED
+    return kept | PINNED

@@ -26,7 +26,14 @@ def lab_of(
     guests: Guests = QEMU,
 ) -> Lab:
     """Make ready to boot a kernel; the seed is set for each group."""
-    settings = RunSettings(
+    settings = settings_of(plan)
+    speed = guests.speed(what, settings, cache)
+    return Lab(what=what, settings=settings, speed=speed, check_stop=check_stop)
+
+
+def settings_of(plan: Plan) -> RunSettings:
+    """Return how a plan's guests are run, with its first seed."""
+    return RunSettings(
         mode=RunMode.REPEATABLE,
         memory_mib=plan.memory_mib,
         cpus=1,
@@ -35,8 +42,6 @@ def lab_of(
         icount_shift=plan.icount_shift,
         accelerator=AcceleratorChoice.TCG,
     )
-    speed = guests.speed(what, settings, cache)
-    return Lab(what=what, settings=settings, speed=speed, check_stop=check_stop)
 
 
 def seeded(lab: Lab, seed: int) -> Lab:

@@ -99,8 +99,9 @@ class Guest:
             Path(self._option(f"id={name}")).open("wb", buffering=0)  # noqa: SIM115
             for name in ("console", "results", "status")
         )
-        self.monitor = monitor_of(argv)
-        if not os.environ["BUDDYLAB_FAKE_QEMU"].endswith("deaf"):
+        is_watched = any(item.startswith("socket,id=monitor,fd=") for item in argv)
+        self.monitor = monitor_of(argv) if is_watched else None
+        if is_watched and not os.environ["BUDDYLAB_FAKE_QEMU"].endswith("deaf"):
             threading.Thread(target=serve, args=(self.monitor, self.answer), daemon=True).start()
         plan = [item for item in argv if item.startswith("name=opt/buddylab/plan,file=")]
         self.plan = Path(plan[0].partition("file=")[2]).read_text() if plan else ""

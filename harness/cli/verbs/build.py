@@ -3,6 +3,7 @@
 
 import argparse
 
+from harness.cli.dry_run import add_dry_run_option, build_script
 from harness.cli.options import add_kernel_options
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
@@ -18,6 +19,7 @@ ANSWERS = True
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
+    add_dry_run_option(parser)
 
 
 def act(arguments: argparse.Namespace) -> int:
@@ -26,6 +28,9 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.cli.answer import say
 
     cache = pipeline.open_cache()
+    if arguments.dry_run:
+        print(build_script(kernel_request(arguments), cache), end="")
+        return Exit.OK
     build = pipeline.built(kernel_request(arguments), cache)
     say(arguments, build, str(build.directory))
     return Exit.OK

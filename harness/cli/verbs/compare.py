@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.dry_run import add_dry_run_option, arms_script
 from harness.cli.options import (
     add_counters_option,
     add_emulator_option,
@@ -52,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run nothing; write the report of the arms in DIR, with PLAN's claims",
     )
+    add_dry_run_option(parser)
 
 
 def act(arguments: argparse.Namespace) -> int:
@@ -91,6 +93,9 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
         variant: pipeline.prepared(each, cache, modes=plan.modes_of(variant), needs=plan.needs)
         for variant, each in requests.items()
     }
+    if arguments.dry_run:
+        print(arms_script(f"buddylab compare {plan.name}", plan, requests, trees, cache), end="")
+        return Exit.OK
     kernels = {
         variant: pipeline.completed(trees[variant], each, cache)
         for variant, each in requests.items()

@@ -5,22 +5,26 @@ import argparse
 import logging
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.dry_run import add_dry_run_option, arms_script
 from harness.cli.options import add_emulator_option, add_kernel_options, path, positive, word
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit
 
 if TYPE_CHECKING:
-    from harness.compare.plan import Plan
+    from harness.compare.plan import Plan, Variant
     from harness.compare.verdict import Answer
     from harness.compare.verdict_page import Asked
     from harness.host.cache import Cache
     from harness.jobs.compare import Kernels
     from harness.jobs.judge import Judged
+    from harness.pipeline import KernelRequest
+    from harness.values import PatchedTree
 
 logger = logging.getLogger("judge")
 
@@ -106,6 +110,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=positive, help="guests at a time (default: the number of CPUs)"
     )
+    add_dry_run_option(parser)
 
 
 def act(arguments: argparse.Namespace) -> int:
@@ -148,7 +153,11 @@ def _judge(arguments: argparse.Namespace) -> int:
     sentence = arguments.expect
     wanted = None if sentence is None else parse_expectation(sentence, it.plan)
     logger.info("results folder: %s", it.folder)
-    kernels = _kernels(it, arguments, cache)
+    requests, trees = _trees(it, arguments, cache)
+    if arguments.dry_run:
+        print(arms_script(_command(arguments), it.plan, requests, trees, cache), end="")
+        return Exit.OK
+    kernels = _kernels(requests, trees, cache)
     results, found = judge(it, asked, kernels, cache, jobs=jobs)
     mails = "\n".join(mail_text(results, one, asked) for one in found)
     atomic_write(it.folder / MAIL, mails)
@@ -236,18 +245,31 @@ def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "As
     return it, asked
 
 
-def _kernels(it: "Judged", arguments: argparse.Namespace, cache: "Cache") -> "Kernels":
+def _trees(
+    it: "Judged", arguments: argparse.Namespace, cache: "Cache"
+) -> tuple[dict["Variant", "KernelRequest"], dict["Variant", "PatchedTree"]]:
+    """Patch all that is asked for: a change that has no place is told before the base is built."""
     from harness import pipeline
     from harness.jobs.judge import untestable, variants
 
     asked = kernel_request(arguments)
     requests = {each: asked.of_arm(it.plan, each) for each in variants(it.plan)}
     trees = {}
-    # A change that has no place is told before the base is built.
     for variant, request in requests.items():
         with untestable(variant):
             modes, needs = it.plan.modes_of(variant), it.plan.needs
             trees[variant] = pipeline.prepared(request, cache, modes=modes, needs=needs)
+    return requests, trees
+
+
+def _kernels(
+    requests: Mapping["Variant", "KernelRequest"],
+    trees: Mapping["Variant", "PatchedTree"],
+    cache: "Cache",
+) -> "Kernels":
+    from harness import pipeline
+    from harness.jobs.judge import untestable
+
     found = {}
     for variant, request in requests.items():
         with untestable(variant):

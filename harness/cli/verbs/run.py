@@ -3,9 +3,11 @@
 
 import argparse
 
+from harness.cli.dry_run import add_dry_run_option, run_script
 from harness.cli.options import add_guest_options, add_kernel_options, path, seed
 from harness.cli.requests import guest_request, kernel_request
 from harness.cli.verbs import Group
+from harness.errors import Exit, UserError
 from harness.texts.proc.sysctl import MODE_WORDS, mode_of
 from harness.values import RunMode
 
@@ -56,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=path, metavar="DIR", help="run folder (default: runs/...)")
     add_guest_options(parser)
+    add_dry_run_option(parser)
 
 
 def act(arguments: argparse.Namespace) -> int:
@@ -75,6 +78,11 @@ def act(arguments: argparse.Namespace) -> int:
         cross_checks=arguments.cross_checks == "on",
         page_owner=arguments.page_owner,
     )
+    if arguments.dry_run and request.mode is RunMode.LIVE:
+        raise UserError(
+            "--dry-run tells how a repeatable run is made; `buddylab shell` opens a live guest, "
+            "in which everything is given by hand"
+        )
     # Minutes of building are not spent on a run that cannot begin.
     if arguments.output is not None:
         require_free(arguments.output)
@@ -83,6 +91,10 @@ def act(arguments: argparse.Namespace) -> int:
     cache = pipeline.open_cache()
     emulator.find(cache)
     modes = () if arguments.policy is None else (arguments.policy,)
+    if arguments.dry_run:
+        tree = pipeline.prepared(request.kernel, cache, modes=modes)
+        print(run_script(request, tree, cache), end="")
+        return Exit.OK
     kernel, image = pipeline.bootable(request.kernel, cache, modes=modes)
     folder = arguments.output or new_folder(f"{request.scale}-{request.mode}")
     with claimed(folder):
