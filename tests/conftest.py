@@ -57,6 +57,8 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Whoever runs the tests may have settings.
+    os.environ["BUDDYLAB_SETTINGS"] = ""
     # Users have no such variable, and without it streams keep what they could not write.
     os.environ.pop("PYTHONUNBUFFERED", None)
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from harness.cli import completion, net
-from harness.cli.parser import parser
+from harness.cli import completion, net, settings
+from harness.cli.parser import Command, parser
+from harness.cli.settings import Settings
 from harness.cli.verbs import verbs
-from harness.errors import Exit
+from harness.errors import Exit, UserError
 from harness.host import streams
 
 logger = logging.getLogger("buddylab")
@@ -51,9 +52,10 @@ def _run_verb(words: Sequence[str]) -> int:
     known = verbs()
     command = parser(known)
     if completion.is_asked():
-        completion.answer(command)
+        completion.answer(command.whole)
+    used, failure = _settings(command)
     try:
-        arguments = command.parse_args(words)
+        arguments = command.whole.parse_args(words)
     except SystemExit as end:
         if end.code == Exit.USAGE and _is_for_bisect(words):
             return Exit.UNKNOWN
@@ -65,10 +67,28 @@ def _run_verb(words: Sequence[str]) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     net.require_text(words)
+    if failure is not None:  # after --help, which needs none
+        raise failure
+    if used is not None and (set_here := used.of_verb[arguments.verb]):
+        named = ", ".join(dict.fromkeys(each.key for each in set_here))
+        logger.info("settings of %s, unless given: %s", used.file, named)
     _choose_emulator(arguments)
     status = known[arguments.verb].act(arguments)
     sys.stdout.flush()  # what it does not take is told, which Python would not do as it ends
     return status
+
+
+def _settings(command: Command) -> tuple[Settings | None, UserError | None]:
+    """Read a user's settings into the parser's defaults; return them, or why they cannot be."""
+    try:
+        file = settings.place()
+        if file is None:
+            return None, None
+        found = settings.read(file, command.options)
+    except UserError as error:
+        return None, error
+    command.set_defaults(found)
+    return found, None
 
 
 def _is_for_bisect(words: Sequence[str]) -> bool:

@@ -2,7 +2,9 @@
 """Options that several verbs share, and the types of their values."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.limits import MEMORY_MIB_MIN, SEED_MAX
 from harness.values import Counters
@@ -68,6 +70,42 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         metavar="MIB",
         help="the guest's memory (default: the scale's)",
     )
+
+
+class Switch(argparse.Action):
+    """An option that is on or, with --no- before its name, off: over a user's settings."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
+        off = [f"--no-{each.removeprefix('--')}" for each in option_strings]
+        super().__init__([*option_strings, *off], dest, nargs=0, default=False, **more)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Turn it on or off."""
+        del parser, values
+        setattr(namespace, self.dest, not (option_string or "").startswith("--no-"))
+
+
+class Several(argparse.Action):
+    """An option that may be given again, for one value more; then those of settings give way."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Take one value."""
+        del parser, option_string
+        before = getattr(namespace, self.dest)
+        given = [] if before is self.default or before is None else before
+        setattr(namespace, self.dest, [*given, values])
 
 
 def word(text: str) -> str:

@@ -5,9 +5,12 @@ import argparse
 import itertools
 import shutil
 from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from harness import __version__
+from harness.cli.options import Switch
+from harness.cli.settings import Settings
 from harness.cli.verbs import Verb
 from harness.errors import Exit
 
@@ -39,6 +42,10 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         positionals = [action for action in actions if not action.option_strings]
         super().add_usage(usage or "%(prog)s [OPTION...]" + _words(positionals), [], groups, prefix)
 
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        told = super()._format_action_invocation(action)
+        return f"--[no-]{action.option_strings[0][2:]}" if isinstance(action, Switch) else told
+
 
 def _words(positionals: Iterable[argparse.Action]) -> str:
     found = ""
@@ -49,15 +56,45 @@ def _words(positionals: Iterable[argparse.Action]) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors name the help that tells more, not all options again."""
+    """A parser that knows its options, and whose errors name the help and not all of them again."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        self.options: dict[str, argparse.Action] = {}  # by name, without dashes
+        super().__init__(*arguments, **more)
+
+    def add_argument(self, *names: Any, **more: Any) -> argparse.Action:
+        """Declare an argument."""
+        action = super().add_argument(*names, **more)
+        long = (name[2:] for name in action.option_strings if name.startswith("--"))
+        self.options |= dict.fromkeys(long, action)
+        return action
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments."""
         self.exit(Exit.USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def parser(known: Mapping[str, Verb]) -> Parser:
-    """Return the command's parser; it leaves the verb's word in `verb`."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The command's parser, which leaves the verb's word in `verb`, and those of its verbs."""
+
+    whole: Parser
+    verbs: Mapping[str, Parser]
+
+    @property
+    def options(self) -> dict[str, dict[str, argparse.Action]]:
+        """The options of each verb, by name."""
+        return {name: one.options for name, one in self.verbs.items()}
+
+    def set_defaults(self, settings: Settings) -> None:
+        """Let a user's settings stand where the command line says nothing."""
+        for name, one in self.verbs.items():
+            for each in settings.of_verb[name]:
+                one.set_defaults(**{each.option.dest: each.value})
+
+
+def parser(known: Mapping[str, Verb]) -> Command:
+    """Return the command's parser."""
     command = Parser(
         prog=PROGRAM,
         usage="%(prog)s [OPTION...] VERB ...; %(prog)s VERB --help for one of them",
@@ -74,8 +111,9 @@ def parser(known: Mapping[str, Verb]) -> Parser:
     words = command.add_subparsers(
         required=True, metavar="VERB", dest="verb", help=argparse.SUPPRESS, prog=PROGRAM
     )
+    found = {}
     for name, verb in known.items():
-        one = words.add_parser(
+        one = found[name] = words.add_parser(
             name,
             help=verb.HELP,  # to a shell that completes it
             description=verb.HELP,
@@ -91,7 +129,7 @@ def parser(known: Mapping[str, Verb]) -> Parser:
                 help="print the answer as JSON",
             )
         _add_loudness(one)
-    return command
+    return Command(command, found)
 
 
 def _add_loudness(one: argparse.ArgumentParser) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.options import Several, path
+
 if TYPE_CHECKING:
     from harness.host.cache import Cache
     from harness.jobs.replay import Replayable
@@ -24,8 +26,8 @@ def add_replayable_options(parser: argparse.ArgumentParser, what: str) -> None:
     )
     parser.add_argument(
         "--results",
-        type=Path,
-        action="append",
+        type=path,
+        action=Several,
         metavar="DIR",
         help="where to look for the key (default: docs/results and runs)",
     )

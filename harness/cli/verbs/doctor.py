@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import add_emulator_option
+from harness.cli.options import Switch, add_emulator_option
 from harness.cli.verbs import Group
 from harness.errors import Exit
 
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--install", action="store_true", help="install missing packages, as root or with sudo"
     )
-    parser.add_argument("--review", action="store_true", help="include what `review` needs")
+    parser.add_argument("--review", action=Switch, help="include what `review` needs")
 
 
 def act(arguments: argparse.Namespace) -> int:

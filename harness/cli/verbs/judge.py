@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.dry_run import add_dry_run_option, arms_script
-from harness.cli.options import add_emulator_option, add_kernel_options, path, positive, word
+from harness.cli.options import (
+    Several,
+    Switch,
+    add_emulator_option,
+    add_kernel_options,
+    path,
+    positive,
+    word,
+)
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit
@@ -86,21 +94,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--with",
         type=word,
         dest="before",
-        action="append",
+        action=Several,
         default=[],
         metavar="CHANGE",
         help="what base and changed kernel both have, e.g. patches/series",
     )
-    parser.add_argument("--each-patch", action="store_true", help="judge every prefix of CHANGE")
+    parser.add_argument("--each-patch", action=Switch, help="judge every prefix of CHANGE")
     parser.add_argument(
         "--expect",
         metavar="SENTENCE",
         help='e.g. "huge_pages not_less base", for `git bisect run`: exit 0 if it holds, 1 if not, '
         "125 if the changed tree does not build or boot, 129 if nothing can be judged",
     )
-    parser.add_argument(
-        "--mail", action="store_true", help="print tables as mails to a list have them"
-    )
+    parser.add_argument("--mail", action=Switch, help="print tables as mails to a list have them")
     parser.add_argument(
         "--output",
         type=path,

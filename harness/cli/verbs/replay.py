@@ -4,7 +4,7 @@
 import argparse
 from dataclasses import dataclass
 
-from harness.cli.options import add_emulator_option, positive
+from harness.cli.options import Switch, add_emulator_option, positive
 from harness.cli.replayable import add_replayable_options, opened
 from harness.cli.verbs import Group
 from harness.errors import Exit
@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--anyway",
-        action="store_true",
+        action=Switch,
         help="also where something else would execute, such as another QEMU",
     )
     parser.add_argument(

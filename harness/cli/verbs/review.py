@@ -3,7 +3,7 @@
 
 import argparse
 
-from harness.cli.options import add_emulator_option, add_kernel_options, names
+from harness.cli.options import Switch, add_emulator_option, add_kernel_options, names
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit, UserError
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="only these of checkpatch, apply, identity, sparse, warnings and prefixes",
     )
     parser.add_argument(
-        "--boot", action="store_true", help="for prefixes: also build and boot each kernel"
+        "--boot", action=Switch, help="for prefixes: also build and boot each kernel"
     )
 
 

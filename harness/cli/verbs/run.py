@@ -4,7 +4,7 @@
 import argparse
 
 from harness.cli.dry_run import add_dry_run_option, run_script
-from harness.cli.options import add_guest_options, add_kernel_options, path, seed
+from harness.cli.options import Switch, add_guest_options, add_kernel_options, path, seed
 from harness.cli.requests import guest_request, kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit, UserError
@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--page-owner",
-        action="store_true",
+        action=Switch,
         help="boot with page_owner=on",
     )
     parser.add_argument("--output", type=path, metavar="DIR", help="run folder (default: runs/...)")
