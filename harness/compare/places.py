@@ -66,6 +66,7 @@ class Tally:
     hurts: int
     costs: int
     nothing: int
+    gained: float  # blocks, sum of the mean differences of all places
     best: Place | None  # where it gains most blocks
     worst: Place | None
 
@@ -98,6 +99,7 @@ def _tally(arm: str, found: tuple[Place, ...]) -> Tally:
         hurts=effects.count(Effect.HURTS),
         costs=effects.count(Effect.COSTS),
         nothing=effects.count(Effect.NOTHING),
+        gained=sum(one.arms[arm].blocks.mean for one in found),
         best=largest(Effect.HELPS),
         worst=largest(Effect.HURTS),
     )

@@ -3,22 +3,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare.effects import SAME_WORK, Compared, Effect
+from harness.compare.effects import SAME_WORK
 from harness.compare.finding_tables import claim_table, indicator_table
 from harness.compare.judged_claims import Fate, judged_claims
-from harness.compare.place_folds import TONES, place_fold, share_told
+from harness.compare.map_part import map_part
+from harness.compare.place_folds import place_fold, share_told
 from harness.compare.places import Place, Tally, places, tallies
 from harness.compare.results import Results
 from harness.compare.screen_facts import facts, largest_of
 from harness.compare.state_differences import promises
-from harness.writers.picture import brief
 from harness.writers.screen import (
     Answer,
     Block,
     Fold,
-    Map,
-    MapRow,
-    Mark,
     Part,
     Screen,
     Tone,
@@ -26,13 +23,6 @@ from harness.writers.screen import (
     sign_of,
 )
 from harness.writers.table import ABSENT, Table
-
-_WORDS = {
-    Effect.HELPS: "helps",
-    Effect.NOTHING: "nothing",
-    Effect.COSTS: "costs",
-    Effect.HURTS: "hurts",
-}
 
 _TOLD = {
     Tone.GOOD: "helps",
@@ -54,7 +44,7 @@ def comparison_screen(
         answers=(_answer(results, arms),),
         facts=facts(results, command=command, largest=largest_of(found)),
         parts=(
-            *((_map_part(results, found),) if arms else ()),
+            *((map_part(results, found),) if arms else ()),
             *_claim_parts(results),
             *((_arm_part(results, arms),) if len(arms) > 1 else ()),
             *place_parts(found),
@@ -75,7 +65,12 @@ def _answer(results: Results, arms: Sequence[Tally]) -> Answer:
 
 
 def _best(arms: Sequence[Tally]) -> Tally | None:
-    return max(arms, key=lambda one: (one.helps - one.hurts, one.helps, -one.costs), default=None)
+    """Return the arm that helps in most places and hurts in fewest, then that gains most."""
+    return max(
+        arms,
+        key=lambda one: (one.helps - one.hurts, one.helps, one.gained, -one.costs),
+        default=None,
+    )
 
 
 def _tone(one: Tally) -> Tone:
@@ -98,7 +93,8 @@ def _sentence(results: Results, arms: Sequence[Tally]) -> str:
     if len(arms) == 1:
         return f"{told}."
     helping = sum(bool(one.helps) for one in arms)
-    return f"{told}; of {len(arms)} arms {helping} help somewhere, {_harm(arms)}."
+    told_all = "all" if helping == len(arms) else str(helping)
+    return f"{told}; of {len(arms)} arms {told_all} help somewhere, {_harm(arms)}."
 
 
 def _harm(arms: Sequence[Tally]) -> str:
@@ -126,7 +122,14 @@ def _told(one: Tally, baseline: str) -> str:
 
 
 def _most(arm: str, place: Place | None) -> str:
-    return ABSENT if place is None else f"{sign_of(place.arms[arm].blocks.mean)}, {place.name}"
+    """Say how many blocks a place makes, at what price, and which place it is."""
+    if place is None:
+        return ABSENT
+    one = place.arms[arm]
+    price = "no other scanning"
+    if one.scanned != one.baseline_scanned:
+        price = f"{share_told(one.scanned, one.baseline_scanned)} pages scanned"
+    return f"{sign_of(one.blocks.mean)} with {price}, {place.name}"
 
 
 def _how_sure(results: Results) -> Iterator[str]:
@@ -147,67 +150,6 @@ def _how_sure(results: Results) -> Iterator[str]:
     made = promises(results)
     if made.all:
         yield f"Memory: {made}."
-
-
-def _map_part(results: Results, found: Sequence[Place]) -> Part:
-    baseline = results.plan.baseline
-    arms = tuple(arm.name for arm in results.plan.arms if arm.name != baseline)
-    rows = tuple(
-        MapRow(
-            state=one.cell.marked_state,
-            request=one.cell.burst,
-            note=_note(one, baseline),
-            link=one.link,
-            marks=tuple(_mark(one.arms.get(arm)) for arm in arms),
-            is_above_noise=one.is_above_noise,
-        )
-        for one in found
-    )
-    return Part(
-        title=f"Where: each arm against {baseline}",
-        blocks=(
-            Map(
-                title=f"Map of each arm against {baseline}",
-                columns=arms,
-                column_word="arm",
-                rows=rows,
-                notes=(
-                    (
-                        "Figures are mean differences in blocks got. ▲ helps: the interval lies "
-                        "above 0; ▼ hurts: below it; ◆ costs: neither, but over "
-                        f"{100 * SAME_WORK:.0f} % more pages scanned; = nothing."
-                    ),
-                    "Below it: pages scanned against the baseline's, and p99 of the latency.",
-                    (
-                        "Rows are sorted by their largest change over its noise, which is half of "
-                        "the 95 % interval; a row's name leads to its seeds, pictures and numbers."
-                    ),
-                ),
-            ),
-        ),
-    )
-
-
-def _note(one: Place, baseline: str) -> str:
-    bases = [each.baseline_blocks for each in one.arms.values()]
-    if not bases:
-        return ""
-    bound = max(each.outcome.bound.blocks for each in one.cell.arms)
-    return f"{baseline} {brief(bases[0])} of {bound:,}"
-
-
-def _mark(one: Compared | None) -> Mark | None:
-    if one is None:
-        return None
-    return Mark(
-        tone=TONES[one.effect],
-        word=_WORDS[one.effect],
-        figure=sign_of(one.blocks.mean),
-        notes=(
-            f"scan {share_told(one.scanned, one.baseline_scanned)}",
-            f"p99 {share_told(one.p99, one.baseline_p99)}",
-        ),
-    )
 
 
 def _claim_parts(results: Results) -> Iterator[Part]:

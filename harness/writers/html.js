@@ -94,6 +94,15 @@
       const fold = row.closest("details.quiet");
       if (fold && !row.hidden && names.some((name) => asked.get(name))) fold.open = true;
     }
+    for (const place of all(".mapped")) {
+      const rows = all("tr[data-state]", place);
+      const shown = rows.filter((row) => !row.hidden).length;
+      const text = names.some((name) => asked.get(name)) ? shown + " of " + rows.length + " places fit" : "";
+      place.querySelector(".fitting").textContent = text;
+      for (const part of all(".scroll, .quiet", place)) {
+        part.hidden = all("tr[data-state]", part).every((row) => row.hidden);
+      }
+    }
     for (const cell of all("th[data-column]")) cell.hidden = !fits(asked, "column", cell.dataset.column);
     for (const fold of all("details[data-state]")) {
       fold.hidden = !fits(asked, "state", fold.dataset.state) || !fits(asked, "request", fold.dataset.request);

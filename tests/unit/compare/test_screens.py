@@ -62,8 +62,8 @@ def verdict(whole: Element) -> str:
 
 def test_the_answer_is_one_sentence() -> None:
     assert verdict(document(HELPS)) == (
-        "▲ helps new gets more blocks than off in 2 of 2 places (most +20.0, two ten), fewer in "
-        "none."
+        "▲ helps new gets more blocks than off in 2 of 2 places (most +20.0 with +800 % pages "
+        "scanned, two ten), fewer in none."
     )
 
 
@@ -71,8 +71,8 @@ def test_an_arm_that_hurts_is_told_as_such() -> None:
     worse = results_of(plan_of(), {"one": {"off": seeds(9, 9, 9, 9), "new": seeds(7, 7, 7, 7)}})
 
     assert verdict(document(worse)) == (
-        "▼ hurts new gets more blocks than off in 0 of 1 places, fewer in 1 (most \u22122.0, "
-        "one ten)."
+        "▼ hurts new gets more blocks than off in 0 of 1 places, fewer in 1 (most \u22122.0 with "
+        "no other scanning, one ten)."
     )
 
 
