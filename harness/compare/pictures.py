@@ -59,6 +59,7 @@ def differences_picture(title: str, rows: Sequence[Row], *, unit: str = "") -> P
     ends = [value for row in rows for value in _extent(row)]
     across = scale_of([0.0, *ends], _NAMES, WIDTH - _NUMBERS)
     bottom = _ROW * len(rows) + 4
+    ticks = across.ticks(3 if unit else 4)  # as many as there is room for their labels
     strokes = [
         *(stroke for at, row in enumerate(rows) for stroke in _row_strokes(row, at, across)),
         Stroke(path=line((across.at(0), 0), (across.at(0), bottom)), look="zero"),
@@ -69,8 +70,8 @@ def differences_picture(title: str, rows: Sequence[Row], *, unit: str = "") -> P
         shows="; ".join(_told(row, unit) for row in rows),
         width=WIDTH,
         height=bottom + _AXIS,
-        strokes=(*_grid(across, bottom), *strokes),
-        labels=(*labels, *_ticks(across, bottom, unit)),
+        strokes=(*_grid(across, bottom, ticks), *strokes),
+        labels=(*labels, *_ticks(across, bottom, unit, ticks)),
     )
 
 
@@ -105,19 +106,23 @@ def _row_strokes(row: Row, at: int, across: Scale) -> Iterator[Stroke]:
 
 def _row_labels(row: Row, at: int, unit: str) -> Iterator[Label]:
     base = _ROW * at + _ROW / 2 + 4
-    name = row.name if len(row.name) <= _NAME_CHARS else f"{row.name[: _NAME_CHARS - 1]}…"
-    yield Label(x=0, y=base, text=name)
+    yield Label(x=0, y=base, text=shortened(row.name))
     number = brief(row.mean, sign=True) + unit
     yield Label(x=WIDTH, y=base, text=number, anchor="end", look="strong")
 
 
-def _grid(across: Scale, bottom: float) -> Iterator[Stroke]:
-    path = "".join(line((across.at(at), 0), (across.at(at), bottom)) for at in across.ticks(3))
+def shortened(name: str) -> str:
+    """Shorten a name to the room that it has beside a picture; its description has all of it."""
+    return name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…"
+
+
+def _grid(across: Scale, bottom: float, ticks: Sequence[float]) -> Iterator[Stroke]:
+    path = "".join(line((across.at(at), 0), (across.at(at), bottom)) for at in ticks)
     yield Stroke(path=path, look="axis")
 
 
-def _ticks(across: Scale, bottom: float, unit: str) -> Iterator[Label]:
-    for at in across.ticks(3):
+def _ticks(across: Scale, bottom: float, unit: str, ticks: Sequence[float]) -> Iterator[Label]:
+    for at in ticks:
         text = brief(at, sign=True) + unit
         yield Label(x=across.at(at), y=bottom + 13, text=text, anchor="middle", look="soft")
 

@@ -10,6 +10,7 @@ from harness.compare.huge_page_tables import huge_page_table
 from harness.compare.measures import Measure, measured
 from harness.compare.pictures import Row, differences_picture, pairs_picture, row_of
 from harness.compare.places import Place
+from harness.compare.price_pictures import latency_picture, price_picture
 from harness.compare.side_tables import latency_table, work_table
 from harness.compare.statistics import paired
 from harness.compare.tables import cell_table
@@ -87,8 +88,9 @@ def _blocks(place: Place) -> Iterator[Block]:
         for name, measure in _DRAWN
         if (rows := _rows(place, measure))
     )
-    if forests:
-        yield Pictures(pictures=forests)
+    price = price_picture(cell)
+    prices = (price,) if price else ()
+    yield Pictures(pictures=(*forests, *prices, latency_picture(cell)), key=_KEY)
     pictures = tuple(picture for arm in place.arms for picture in _pairs(cell, arm))
     equal = [arm for arm in place.arms if not any(True for _ in _pairs(cell, arm))]
     inner: list[Block] = []

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -13,10 +14,12 @@ from html_reading import Element, require_sound
 from made_up import outcome, plan_of, results_of
 
 from harness.cli.main import main
+from harness.compare.cells import cells
 from harness.compare.outcome import Outcome
 from harness.compare.page import comparison_page
 from harness.compare.places import places, tallies
 from harness.compare.plan_text import parse_plan
+from harness.compare.price_pictures import price_picture
 from harness.compare.results import RESULTS, KernelFacts, KernelsFile, Results, parse_results
 from harness.compare.screen import comparison_screen
 from harness.errors import Exit
@@ -148,6 +151,28 @@ def test_costs_stand_beside_gains() -> None:
     assert head[:3] == ["arm", "blocks", "pages scanned"]
     assert off[:3] == ["off (mean)", "11.5", "100"]
     assert new[:3] == ["new", "+20 (+174 %)", "+800 (+800 %)"]
+
+
+def test_price_and_latency_are_drawn_for_each_arm() -> None:
+    fold = next(one for one in document(HELPS).all("details") if "two, ten" in one.text)
+    told = [one.all("desc")[0].text for one in fold.all("svg") if "role" in one.attributes]
+
+    assert "off: 11.5 blocks for 100 pages scanned; new: 31.5 blocks for 900 pages scanned" in told
+    (latency,) = [one for one in told if one.startswith("off: p50 ")]
+    assert "; new: p50 " in latency
+
+
+def test_names_beside_dots_never_lie_over_each_other() -> None:
+    same = {f"arm-{at}": seeds(10, 10, scanned=100 + at) for at in range(9)}
+    text = plan_text(states=["one"], arms=["off", *same], count=2)
+    results = results_of(parse_plan(text, "x"), {"one": {"off": seeds(9, 9), **same}})
+    picture = price_picture(cells(results)[0])
+    assert picture
+
+    heights = sorted(one.y for one in picture.labels if one.text.startswith(("arm", "off")))
+    assert len(heights) == 10
+    assert min(after - before for before, after in pairwise(heights)) >= 11.9
+    assert 0 < heights[0] < heights[-1] < picture.height
 
 
 def test_misses_of_predictions_come_before_hits() -> None:
