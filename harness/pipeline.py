@@ -15,6 +15,7 @@ from harness.errors import UserError
 from harness.host.accelerator import AcceleratorChoice, require_possible
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
+from harness.host.estimate import Memory
 from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
 from harness.host.series import design
@@ -199,7 +200,9 @@ def run_to_verdict(
     """Run the experiments into `folder`, which is ours alone, and judge and report on them."""
     logger.info("run folder: %s", folder)
     plan = stages(Scale(request.scale), monitored=MONITOR in kernel.provides)
-    with progress("run", total=len(plan), unit="stages") as advance:
+    size = f"{request.scale} {request.settings.memory_mib} MiB, {request.mode}"
+    memory = Memory(cache.root, f"run {size}")
+    with progress("run", total=len(plan), unit="stages", memory=memory) as advance:
         key = run(
             kernel,
             image,

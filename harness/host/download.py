@@ -150,7 +150,7 @@ def _continue(url: str, part: Path, deadline: Deadline) -> None:
         total = None if length is None else start + length
         with (
             part.open("ab" if resumed else "wb") as file,
-            progress("fetch", total=total, unit="bytes") as advance,
+            progress("fetch", total=total, unit="bytes", already=start) as advance,
         ):
             while chunk := response.read(CHUNK_BYTES):
                 with written(part):

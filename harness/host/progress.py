@@ -13,10 +13,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.text import Text
+
+from harness.host import estimate
+from harness.host.estimate import Estimate, Memory
 
 LINE_EVERY_S = 10.0
 
@@ -38,40 +43,86 @@ def log_handler() -> logging.Handler:
 
 
 @contextlib.contextmanager
-def progress(stage: str, *, total: int | None, unit: str) -> Iterator[Advance]:
-    """Show a job of `total` units; the caller reports (units done so far, what it does now)."""
+def progress(
+    stage: str, *, total: int | None, unit: str, already: int = 0, memory: Memory | None = None
+) -> Iterator[Advance]:
+    """Show a job of `total` units; the caller reports (units done so far, what it does now).
+
+    `already` were done before. With a memory the job's end is told by how it went the last time,
+    and how it goes is kept when it comes to its end; where `total` is None, so is its number.
+    """
+    past = memory.recall() if memory else None
+    if past is not None and total not in {None, past.units}:
+        past = None  # it had other parts
+    job = Estimate(
+        total=past.units if past and total is None else total,
+        started_s=time.monotonic(),
+        past=past,
+        already=already,
+    )
     if not logging.getLogger(stage).isEnabledFor(logging.INFO):  # --quiet
-        yield lambda _done, _now: None
+        shown: contextlib.AbstractContextManager[Advance] = contextlib.nullcontext(
+            lambda _done, _now: None
+        )
     elif watched():
-        with _bar(stage, total) as advance:
-            yield advance
+        shown = _bar(stage, job)
     else:
-        yield _lines(stage, total, unit)
+        shown = contextlib.nullcontext(_lines(stage, job, unit))
+    with shown as show:
+
+        def advance(done: int, now: str) -> None:
+            job.advance(done, time.monotonic())
+            show(done, now)
+
+        yield advance
+    went = job.went(time.monotonic(), units=job.done if total is None else total)
+    if memory is not None and went is not None:
+        memory.keep(went)
+
+
+class _Left(ProgressColumn):
+    """How long it still takes, also between two units."""
+
+    def __init__(self, job: Estimate) -> None:
+        super().__init__()
+        self._job = job
+
+    def render(self, task: Task) -> Text:
+        """Say it, as of now."""
+        del task
+        return Text(estimate.told(self._job.left_s(time.monotonic())))
 
 
 @contextlib.contextmanager
-def _bar(stage: str, total: int | None) -> Iterator[Advance]:
+def _bar(stage: str, job: Estimate) -> Iterator[Advance]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _Left(job),
         TextColumn("{task.fields[now]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(stage, total=total, now="")
-        yield lambda done, now: bar.update(task, completed=done, now=now)
+        task = bar.add_task(stage, total=job.total, completed=job.already, now="")
+
+        def show(done: int, now: str) -> None:
+            within = done if job.total is None else min(done, job.total)
+            bar.update(task, completed=within, now=now)
+
+        yield show
 
 
-def _lines(stage: str, total: int | None, unit: str) -> Advance:
+def _lines(stage: str, job: Estimate, unit: str) -> Advance:
     last_s = time.monotonic()
 
-    def advance(done: int, now: str) -> None:
+    def show(done: int, now: str) -> None:
         nonlocal last_s
         if time.monotonic() - last_s >= LINE_EVERY_S:
             last_s = time.monotonic()
-            of = f" of {total}" if total else ""
-            logging.getLogger(stage).info("%d%s %s %s", done, of, unit, now)
+            of = f" of {job.total}" if job.total else ""
+            left = estimate.told(job.left_s(last_s))
+            told = f"{now}, {left}" if left else now
+            logging.getLogger(stage).info("%d%s %s %s", done, of, unit, told)
 
-    return advance
+    return show

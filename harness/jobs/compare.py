@@ -73,10 +73,9 @@ class Job:
 
 @dataclass(slots=True)
 class _Watch:
-    """Counts finished arms and failures, from several threads, and predicts the end."""
+    """Counts finished arms and failures, from several threads."""
 
-    total: int
-    advance: Advance
+    advance: Advance = lambda _done, _now: None
     done: int = 0
     ran: int = 0
     failures: list[HarnessError] = field(default_factory=list)
@@ -100,10 +99,7 @@ class _Watch:
             self.done += 1
             self.ran += 1
             each_s = (time.monotonic() - self.started_s) / self.ran
-            left_s = each_s * (self.total - self.done)
-            self.advance(
-                self.done, f"{title}; {each_s:.1f} s each, about {left_s / 60:.0f} min left"
-            )
+            self.advance(self.done, f"{title}; {each_s:.1f} s each")
 
 
 def compare(job: Job, kernels: Kernels, cache: Cache, guests: Guests = QEMU) -> Results:
@@ -158,14 +154,15 @@ def _run_all(
 ) -> list[HarnessError]:
     groups = plans.groups(job.plan)
     total = sum(len(plans.runs(job.plan, group)) for group in groups)
-    with progress("compare", total=total, unit="arms") as advance:
-        watch = _Watch(total=total, advance=advance)
+    watch = _Watch()
 
-        def lab_for(group: Group) -> Lab:
-            return seeded(labs[group.variant], group.seed)
+    def lab_for(group: Group) -> Lab:
+        return seeded(labs[group.variant], group.seed)
 
-        missing = (_missing(job, lab_for(group), group, watch) for group in groups)
-        boots = [boot for boot in missing if boot]
+    missing = (_missing(job, lab_for(group), group, watch) for group in groups)
+    boots = [boot for boot in missing if boot]
+    with progress("compare", total=total, unit="arms", already=watch.done) as advance:
+        watch.advance = advance
 
         def executed(boot: Boot) -> Generator[Produced, None, None]:
             lab = lab_for(boot.group)

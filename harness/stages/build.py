@@ -13,6 +13,7 @@ from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.elf import module_info
+from harness.host.estimate import Memory
 from harness.host.files import remove_tree, sha256_file, sha256_tree
 from harness.host.make import Slot, slot_for, told
 from harness.host.progress import progress
@@ -27,9 +28,6 @@ BUILD_LIMIT_S = 5400.0
 QUICK_LIMIT_S = 900.0
 MODULE = "high_order_test"
 RECIPE_VERSION = "2"  # raised when this file changes what a build leaves
-
-# Lines `make` prints for a build from nothing: the scale of the progress bar, no more.
-LINES_EXPECTED = 1500
 
 # What later stages use, below the slot's output directory.
 KEPT = (
@@ -79,7 +77,10 @@ def build(
         log_path = slot.root / f"build-{key[:8]}.log"
         log_path.unlink(missing_ok=True)
         config_digest = configure(slot, tree, fragment, log_path=log_path, user=config)
-        _kernel(slot, log_path)
+        # What a rebuild takes depends on the edit: only one from nothing tells of the next.
+        is_first = not (slot.objects / X86_64.kernel_image).exists()
+        memory = Memory(cache.root, f"build {slot.root.name}") if is_first else None
+        _kernel(slot, log_path, memory)
         _modules(slot, kmod, digest, scratch, log_path)
         remove_tree(kmod)
         _keep(slot, scratch)
@@ -98,14 +99,14 @@ def build(
     return value
 
 
-def _kernel(slot: Slot, log_path: Path) -> None:
+def _kernel(slot: Slot, log_path: Path, memory: Memory | None) -> None:
     deadline = Deadline.after(BUILD_LIMIT_S, "building the kernel")
     logger.info("kernel image and modules; log in %s", log_path)
     try:
-        with progress("build", total=LINES_EXPECTED, unit="steps") as advance:
+        with progress("build", total=None, unit="steps", memory=memory) as advance:
             lines = slot.make(["bzImage", "modules"], deadline=deadline, log_path=log_path)
             for count, line in enumerate(lines, start=1):
-                advance(min(count, LINES_EXPECTED), line.strip()[:60])
+                advance(count, line.strip()[:60])
     except CommandFailedError as error:
         raise _build_error(error, log_path) from error
 
