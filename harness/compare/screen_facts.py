@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What ran, in the facts that a report of a comparison or of a judgement begins with. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.compare.places import Place
 from harness.compare.results import ArmResult, KernelFacts, Results, short
@@ -54,11 +54,14 @@ def _count(number: int, name: str) -> str:
     return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
-def largest_of(found: Sequence[Place]) -> tuple[Place, str] | None:
+def largest_of(
+    found: Sequence[Place], *, leaving_out: Collection[str] = ()
+) -> tuple[Place, str] | None:
     """Return where, and by which arm, a change is largest over its noise."""
     for place in found:
-        if place.arms:
-            return place, max(place.arms, key=lambda arm: abs(place.arms[arm].blocks.mean))
+        arms = [arm for arm in place.arms if arm not in leaving_out]
+        if arms:
+            return place, max(arms, key=lambda arm: abs(place.arms[arm].blocks.mean))
     return None
 
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare.judging import BASE
+from harness.compare.judging import AGAIN, BASE
 from harness.compare.place_folds import share_told
 from harness.compare.places import places
 from harness.compare.plan import Variant
@@ -44,11 +44,15 @@ def verdict_screen(
     kernels = {one.variant: one for one in results.kernels.kernels}
     change = verdicts[-1].variant if verdicts else BASE
     found = places(results)
+    controls = {arm.name for arm in results.plan.arms if arm.kernel == AGAIN}
     return Screen(
         kind="judgement",
         answers=tuple(_answer(results, one, alone=len(verdicts) == 1) for one in verdicts),
         facts=facts(
-            results, command=command, largest=largest_of(found), change=_change(kernels, change)
+            results,
+            command=command,
+            largest=largest_of(found, leaving_out=controls),
+            change=_change(kernels, change),
         ),
         parts=(
             *(_map_part(one, alone=len(verdicts) == 1) for one in verdicts),

@@ -35,7 +35,7 @@ def _blocks(name: str, text: str) -> Iterator[Block]:
         if len(found) > _FOUND_SHOWN:
             yield Words(paragraphs=(f"and {len(found) - _FOUND_SHOWN} more",))
     else:
-        yield Words(paragraphs=(f"{name}: no line was taken for anything.",))
+        yield Words(paragraphs=(f"{name}: no bug, warning, OOM kill or allocation failure.",))
     shown = [
         LogLine(number=at, text=line.rstrip("\r")[:_LINE_CHARS], kind=kinds.get(at, ""))
         for at, line in enumerate(lines, start=1)

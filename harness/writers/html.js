@@ -12,20 +12,33 @@
     return made;
   };
 
-  // Copying. Where there is no clipboard, the text is selected for the reader to copy.
+  // Copying. Where the clipboard is refused, by the older way; without that, the text is selected.
+  const copiedOtherwise = (text) => {
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  };
+  const tellAWhile = (told, word) => {
+    told.textContent = word;
+    setTimeout(() => { told.textContent = "copy"; }, 1500);
+  };
   const copied = async (text, place, told) => {
     let word = "copied";
     try {
       await navigator.clipboard.writeText(text);
     } catch {
+      if (copiedOtherwise(text)) return tellAWhile(told, word);
       const range = document.createRange();
       range.selectNodeContents(place.firstChild);
       getSelection().removeAllRanges();
       getSelection().addRange(range);
       word = "selected";
     }
-    told.textContent = word;
-    setTimeout(() => { told.textContent = "copy"; }, 1500);
+    tellAWhile(told, word);
   };
   for (const place of all("[data-copy]")) {
     const made = button("copy", "copy", () => copied(place.dataset.copy, place, made));
