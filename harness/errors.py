@@ -12,16 +12,16 @@ from pathlib import Path
 class Exit(IntEnum):
     """Exit codes of the `buddylab` command."""
 
-    OK = 0
-    CHECK_FAILED = 1
-    USAGE = 2
-    HOST = 3
-    STAGE = 4
-    GUEST_LOST = 5
+    OK = 0  # it holds, or is done
+    CHECK_FAILED = 1  # a check failed, or an expectation does not hold
+    USAGE = 2  # the command, a file or a plan cannot be meant so: change it
+    HOST = 3  # this machine lacks something: install, free or connect it
+    STAGE = 4  # a stage failed on its input; the message names its log
+    GUEST_LOST = 5  # the guest panicked, hung, went silent or died
     UNTESTABLE = 125  # for `git bisect run`: this tree cannot be judged, skip it
     UNKNOWN = 129  # for `git bisect run`: nothing can be judged, stop
-    BUG = 70  # a fault of buddylab's own; EX_SOFTWARE of sysexits.h
-    INTERRUPTED = 130
+    BUG = 70  # a fault of buddylab's own; the message names the file with the bug report
+    INTERRUPTED = 130  # interrupted; what was finished is kept
 
 
 class HarnessError(Exception):

@@ -39,38 +39,38 @@ class Item(StrEnum):
     columns in debugfs.
     """
 
-    REQ = "req"
-    SLOWPATH = "slowpath"
-    COMPACT = "compact"
-    ADAPTIVE = "adaptive"
-    SUCCESS = "success"
-    FAIL = "fail"
-    COMPACT_SKIPPED = "compact_skipped"
-    COMPACT_STALL = "compact_stall"
-    COMPACT_DEFERRED = "compact_deferred"
-    COMPACT_SUCCESS = "compact_success"
-    COMPACT_FAIL = "compact_fail"
-    STEP_FAST = "step_fast"
-    STEP_MIN_WATERMARK = "step_min_watermark"
-    STEP_COMPACT_FIRST = "step_compact_first"
-    STEP_FREELIST = "step_freelist"
-    STEP_RECLAIM = "step_reclaim"
-    STEP_COMPACT_SECOND = "step_compact_second"
-    STEP_LAST_RESORT = "step_last_resort"
-    STEP_OOM = "step_oom"
-    STEP_NOFAIL = "step_nofail"
-    STEP_BULK = "step_bulk"
-    FAIL_INJECTED = "fail_injected"
-    FAIL_MEMCG = "fail_memcg"
-    FAIL_NO_ZONE = "fail_no_zone"
-    FAIL_NORETRY_COMPACT = "fail_noretry_compact"
-    FAIL_NO_DIRECT_RECLAIM = "fail_no_direct_reclaim"
-    FAIL_MEMALLOC = "fail_memalloc"
-    FAIL_NORETRY = "fail_noretry"
-    FAIL_COSTLY = "fail_costly"
-    FAIL_OOM_VICTIM = "fail_oom_victim"
-    FAIL_EXHAUSTED = "fail_exhausted"
-    FAIL_NOFAIL_ATOMIC = "fail_nofail_atomic"
+    REQ = "req"  # requests at entry of __alloc_pages()
+    SLOWPATH = "slowpath"  # entries into __alloc_pages_slowpath()
+    COMPACT = "compact"  # attempts at direct compaction: skipped and stall
+    ADAPTIVE = "adaptive"  # requests for which the policy acted
+    SUCCESS = "success"  # requests that got a block: the sum of the steps
+    FAIL = "fail"  # requests that got none: the sum of the reasons
+    COMPACT_SKIPPED = "compact_skipped"  # no zone was suitable: nothing was tried
+    COMPACT_STALL = "compact_stall"  # a task compacted itself: success and fail
+    COMPACT_DEFERRED = "compact_deferred"  # of the stalls, those put off in all zones
+    COMPACT_SUCCESS = "compact_success"  # stalls after which a block was there
+    COMPACT_FAIL = "compact_fail"  # stalls after which none was
+    STEP_FAST = "step_fast"  # the fast path, down to the low watermark
+    STEP_MIN_WATERMARK = "step_min_watermark"  # the second attempt, down to the min watermark
+    STEP_COMPACT_FIRST = "step_compact_first"  # direct compaction before reclaim
+    STEP_FREELIST = "step_freelist"  # any later attempt at the free lists
+    STEP_RECLAIM = "step_reclaim"  # direct reclaim
+    STEP_COMPACT_SECOND = "step_compact_second"  # direct compaction after reclaim
+    STEP_LAST_RESORT = "step_last_resort"  # the policy's, in modes last and clear
+    STEP_OOM = "step_oom"  # in __alloc_pages_may_oom()
+    STEP_NOFAIL = "step_nofail"  # a last attempt for __GFP_NOFAIL
+    STEP_BULK = "step_bulk"  # the bulk allocator, pages of order 0
+    FAIL_INJECTED = "fail_injected"  # fault injection
+    FAIL_MEMCG = "fail_memcg"  # the limit of a memory cgroup
+    FAIL_NO_ZONE = "fail_no_zone"  # no zone is allowed
+    FAIL_NORETRY_COMPACT = "fail_noretry_compact"  # __GFP_NORETRY, compaction skipped or deferred
+    FAIL_NO_DIRECT_RECLAIM = "fail_no_direct_reclaim"  # the caller may not reclaim
+    FAIL_MEMALLOC = "fail_memalloc"  # the caller itself reclaims (PF_MEMALLOC)
+    FAIL_NORETRY = "fail_noretry"  # __GFP_NORETRY
+    FAIL_COSTLY = "fail_costly"  # an order above 3, after one round of the ladder
+    FAIL_OOM_VICTIM = "fail_oom_victim"  # the caller was chosen by the OOM killer
+    FAIL_EXHAUSTED = "fail_exhausted"  # no progress, and nothing to kill
+    FAIL_NOFAIL_ATOMIC = "fail_nofail_atomic"  # __GFP_NOFAIL of a caller that may not reclaim
 
 
 def _of_kind(prefix: str) -> tuple[Item, ...]:

@@ -17,7 +17,7 @@ class Relation(StrEnum):
     """
 
     EQUAL = "equal"  # every difference is 0
-    INTERVAL_CONTAINS_0 = "interval_contains_0"
+    INTERVAL_CONTAINS_0 = "interval_contains_0"  # the interval contains 0
     MORE = "more"  # the interval lies above 0
     LESS = "less"  # the interval lies below 0
     NOT_LESS = "not_less"  # the interval does not lie below 0
@@ -32,15 +32,15 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     The reference is `value`, or `factor` times what arm `against` had with the same seed.
     """
 
-    says: str
-    arm: str
-    measure: Measure
-    relation: Relation
+    says: str  # the sentence
+    arm: str  # about which arm
+    measure: Measure  # which of its numbers
+    relation: Relation  # to the reference
     states: tuple[str, ...] = ()  # none: all of the plan
-    bursts: tuple[str, ...] = ()
+    bursts: tuple[str, ...] = ()  # none: all of the plan
     against: str | None = None  # None: the plan's baseline
-    factor: float | None = None  # None: 1
-    value: float | None = None
+    factor: float | None = None  # times that arm's number; None: 1
+    value: float | None = None  # instead of another arm's number
 
     @property
     def name(self) -> str:

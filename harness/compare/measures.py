@@ -12,46 +12,46 @@ from harness.compare.outcome import Outcome
 class Measure(StrEnum):
     """Names as plans have them; pages or events unless said otherwise."""
 
-    BLOCKS = "blocks"
+    BLOCKS = "blocks"  # blocks that the requests got
     BOUND_SHARE = "bound_share"  # of the bound, 1 is all of it; none where the bound is 0
-    SCANNED = "scanned"
+    SCANNED = "scanned"  # pages that compaction's migration scanner looked at
     SCANNED_PER_BLOCK_MADE = "scanned_per_block_made"  # none where no block was made
-    INSPECTED = "inspected"  # none where the kernel does not tell
+    INSPECTED = "inspected"  # pages that mode 5 looked at; none where it is not told
     WORK = "work"  # pages that compaction and reclaim scanned
-    FREE_SCANNED = "free_scanned"
-    MIGRATED = "migrated"
-    RECLAIM_SCANNED = "reclaim_scanned"
-    RECLAIMED = "reclaimed"
+    FREE_SCANNED = "free_scanned"  # pages that compaction's free scanner looked at
+    MIGRATED = "migrated"  # pages that compaction moved
+    RECLAIM_SCANNED = "reclaim_scanned"  # pages that reclaim looked at
+    RECLAIMED = "reclaimed"  # pages that reclaim freed
     STALLS = "stalls"  # attempts at direct compaction
-    COMPACT_SUCCESSES = "compact_successes"  # of them; none in old results
-    COMPACT_FAILURES = "compact_failures"
-    RECLAIM_STALLS = "reclaim_stalls"
-    DEFERRED = "deferred"  # none without the monitor
-    ADAPTIVE = "adaptive"  # none without the monitor
-    KCOMPACTD_SCANNED = "kcompactd_scanned"
-    KSWAPD_SCANNED = "kswapd_scanned"
-    OOM_KILLS = "oom_kills"
-    UNMOVABLE_AFTER = "unmovable_after"  # pageblocks
-    UNMOVABLE_MADE = "unmovable_made"  # pageblocks more than before
+    COMPACT_SUCCESSES = "compact_successes"  # of them, those that made a block; none in old results
+    COMPACT_FAILURES = "compact_failures"  # of them, the others; none in old results
+    RECLAIM_STALLS = "reclaim_stalls"  # entries into direct reclaim
+    DEFERRED = "deferred"  # attempts put off in all zones; none without the monitor
+    ADAPTIVE = "adaptive"  # requests for which the policy acted; none without the monitor
+    KCOMPACTD_SCANNED = "kcompactd_scanned"  # pages that kcompactd looked at
+    KSWAPD_SCANNED = "kswapd_scanned"  # pages that kswapd looked at
+    OOM_KILLS = "oom_kills"  # tasks that the OOM killer chose
+    UNMOVABLE_AFTER = "unmovable_after"  # pageblocks of that type
+    UNMOVABLE_MADE = "unmovable_made"  # of them, more than before
     MIXED_AFTER = "mixed_after"  # pageblocks with a page of another mobility; none in old results
     MIXED_MADE = "mixed_made"  # of them, more than before
-    EXTFRAG_EVENTS = "extfrag_events"
-    BACKGROUND_FAILURES = "background_failures"  # none without a background load
-    LATER_FAILURES = "later_failures"  # of large requests; none without a later demand
-    LATER_SMALL_FAILURES = "later_small_failures"  # none without a later demand
+    EXTFRAG_EVENTS = "extfrag_events"  # mm_page_alloc_extfrag: blocks taken of another migratetype
+    BACKGROUND_FAILURES = "background_failures"  # of its requests; none without a background load
+    LATER_FAILURES = "later_failures"  # of large requests, later; none without a later demand
+    LATER_SMALL_FAILURES = "later_small_failures"  # of small ones; none without a later demand
     FALLBACKS = "fallbacks"  # requests that got no block
-    THP_FAULT_ALLOC = "thp_fault_alloc"  # these seven: none where no huge page was asked for
-    THP_FAULT_FALLBACK = "thp_fault_fallback"
-    THP_SPLIT_PAGE = "thp_split_page"
+    THP_FAULT_ALLOC = "thp_fault_alloc"  # these seven: none without huge pages
+    THP_FAULT_FALLBACK = "thp_fault_fallback"  # as /proc/vmstat has it
+    THP_SPLIT_PAGE = "thp_split_page"  # as /proc/vmstat has it
     ANON_FAULT_ALLOC = "anon_fault_alloc"  # of the size; none before 6.10
-    ANON_FAULT_FALLBACK = "anon_fault_fallback"
-    HTLB_BUDDY_ALLOC_SUCCESS = "htlb_buddy_alloc_success"
-    HTLB_BUDDY_ALLOC_FAIL = "htlb_buddy_alloc_fail"
+    ANON_FAULT_FALLBACK = "anon_fault_fallback"  # of the size; none before 6.10
+    HTLB_BUDDY_ALLOC_SUCCESS = "htlb_buddy_alloc_success"  # as /proc/vmstat has it
+    HTLB_BUDDY_ALLOC_FAIL = "htlb_buddy_alloc_fail"  # as /proc/vmstat has it
     LATENCY_MEDIAN = "latency_median"  # of a request, guest instructions
-    LATENCY_P95 = "latency_p95"
-    LATENCY_P99 = "latency_p99"
-    LATENCY_MOST = "latency_most"
-    LATENCY_TOTAL = "latency_total"
+    LATENCY_P95 = "latency_p95"  # 95th percentile
+    LATENCY_P99 = "latency_p99"  # 99th percentile
+    LATENCY_MOST = "latency_most"  # the longest
+    LATENCY_TOTAL = "latency_total"  # of all requests together
 
 
 # What is counted of huge pages alone.

@@ -46,9 +46,9 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     is one of them.
     """
 
-    name: Variant
+    name: Variant  # of a-z, 0-9, _ and -
     source: str = ""  # as --kernel has it; empty: what --kernel says
-    changes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()  # patches, mailboxes or series, one after the other
     config: str = ""  # a file of options, or a whole .config; empty: the guest's own alone
 
 
@@ -61,7 +61,7 @@ class Action(StrEnum):
 class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How memory is fragmented before the arms part."""
 
-    name: str
+    name: str  # of a-z, 0-9, _ and -
     make: str = ""  # a state of scripts/make_state.sh, made by the seed
     prepare: str = ""  # shell text, after that; {seed} and {memory_mib} are filled in
     deadline_s: int = 300  # guest seconds
@@ -76,9 +76,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Requests of one order, all that is got being held until the end."""
 
-    name: str
-    order: int
-    kind: RequestKind = RequestKind.MODULE
+    name: str  # of a-z, 0-9, _ and -
+    order: int  # of each request, from those of its kind
+    kind: RequestKind = RequestKind.MODULE  # who makes the requests
     requests: int = 0  # 0: as many as the whole memory could hold
     hold_until_fail: bool = True  # stop at the first failure
     background_load: int = 0  # requests of other orders beside it (kmod/background_load.c)
@@ -93,20 +93,20 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class ThpDefrag(StrEnum):
     """When a fault may compact for a huge page (/sys/kernel/mm/transparent_hugepage/defrag)."""
 
-    ALWAYS = "always"
-    DEFER = "defer"
-    DEFER_MADVISE = "defer+madvise"
-    MADVISE = "madvise"  # the kernel's default
-    NEVER = "never"
+    ALWAYS = "always"  # at every fault
+    DEFER = "defer"  # never itself: kswapd and kcompactd are woken
+    DEFER_MADVISE = "defer+madvise"  # itself where MADV_HUGEPAGE was said, else as defer
+    MADVISE = "madvise"  # where MADV_HUGEPAGE was said; the kernel's default
+    NEVER = "never"  # a fault takes a huge page that is free, or none
 
 
 class PolicyKnobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The policy's mode, by its word, and those of its other knobs that an arm writes."""
 
-    mode: str
-    threshold_pct: int | None = None
-    cutoff: int | None = None
-    min_order: int | None = None
+    mode: str  # a word of vm.adaptive_compaction_mode
+    threshold_pct: int | None = None  # vm.adaptive_compaction_threshold
+    cutoff: int | None = None  # vm.adaptive_compaction_cutoff
+    min_order: int | None = None  # vm.adaptive_compaction_min_order
 
     @property
     def sysctls(self) -> dict[str, int]:
@@ -123,12 +123,12 @@ class PolicyKnobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to serve the burst."""
 
-    name: str
-    kernel: Variant = PATCHED
+    name: str  # of a-z, 0-9, _ and -
+    kernel: Variant = PATCHED  # one of [[kernels]], or one that is there without
     policy: str | PolicyKnobs | None = None  # a mode's word alone, or with other knobs
-    sysctls: dict[str, int] = {}  # any others
+    sysctls: dict[str, int] = {}  # any others, by their full names
     gfp: str = "kernel"  # a class of kmod/high_order_test.c
-    before: Action | None = None
+    before: Action | None = None  # what is done before the burst
     thp_defrag: ThpDefrag | None = None  # None: left alone
 
     @property
@@ -145,16 +145,16 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole comparison."""
 
-    name: str
-    why: str
-    memory_mib: int
-    seeds: tuple[int, ...]
+    name: str  # of a-z, 0-9, _ and -
+    why: str  # the question, in a sentence
+    memory_mib: int  # of each guest
+    seeds: tuple[int, ...]  # a guest for each seed, state and kernel
     baseline: str  # the arm that all others are compared with
     settle_s: int = 1  # guest seconds between an arm's settings and its burst
-    icount_shift: int = 3
-    states: tuple[State, ...]
-    bursts: tuple[Burst, ...]
-    arms: tuple[Arm, ...]
+    icount_shift: int = 3  # an instruction takes 2^icount_shift ns of guest time
+    states: tuple[State, ...]  # [[states]]
+    bursts: tuple[Burst, ...]  # [[bursts]]
+    arms: tuple[Arm, ...]  # [[arms]]
     kernels: tuple[Kernel, ...] = ()  # where they come from; what runs is told by their keys
     claims: tuple[Claim, ...] = ()  # no part of what an arm does, nor of its key
 

@@ -19,7 +19,7 @@ _LINE = re.compile(r"([a-z][A-Za-z0-9_.-]*) ?= ?(.*)")
 class PolicyMode(IntEnum):
     """What the policy does for a request: which compaction calls it raises, or adds."""
 
-    OFF = 0
+    OFF = 0  # acts for no request
     LATE = 1  # raises the second call only, to full priority
     EARLY = 2  # raises both calls, to full priority
     LIGHT = 3  # raises the first call only, to the priority of the second
