@@ -11,9 +11,14 @@ if TYPE_CHECKING:
 
 
 def kernel_request(arguments: argparse.Namespace) -> "pipeline.KernelRequest":
-    """Return which kernel is asked for."""
+    """Return which kernel is asked for; UserError if the series has no such patch."""
     from harness import pipeline
+    from harness.host.assets import asset
+    from harness.host.series import series_in
+    from harness.texts.build.series import prefix
 
+    # Here, where no source was brought yet: it is one series for all lines.
+    prefix(series_in(asset("patches") / "series").patches, getattr(arguments, "upto", None))
     return pipeline.KernelRequest(
         kernel=arguments.kernel,
         upto=getattr(arguments, "upto", None),

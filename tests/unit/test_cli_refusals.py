@@ -148,7 +148,7 @@ def test_folders_that_were_tried_are_gone_again(
 
     refused(done, Exit.USAGE, "nosuch")
     assert not (tmp_path / "some").exists()
-    assert names(cache) == ["sources"]
+    assert names(cache) == []
 
 
 @pytest.mark.parametrize("place", ["/", "..", "."])
