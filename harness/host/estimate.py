@@ -3,7 +3,7 @@
 
 Parts of a job differ: of a kernel build the last lines link, of a run one stage takes half of the
 time. So the seconds of the last time are kept, and how much faster or slower it goes now is learnt
-on the way. Without them the units are taken for equal.
+on the way. Without them nothing is told of units that are not alike.
 """
 
 import itertools
@@ -65,6 +65,7 @@ class Estimate:
     started_s: float
     past: Past | None = None  # of as many units
     already: int = 0  # done before it began
+    alike: bool = True  # whether a unit takes about as long as another
     _points: list[tuple[int, float]] = field(default_factory=list)
 
     @property
@@ -86,7 +87,7 @@ class Estimate:
         ahead = weight(self.total) - weight(self.done)
         behind = weight(self.done) - weight(self.already)
         passed_s = reached_s - self.started_s
-        if self.past is None and not behind:
+        if self.past is None and not (behind and self.alike):
             return None
         prior = _TRUST * weight(self.total) if self.past else 0.0
         pace = (passed_s + prior) / (behind + prior)

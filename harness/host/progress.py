@@ -48,8 +48,9 @@ def progress(
 ) -> Iterator[Advance]:
     """Show a job of `total` units; the caller reports (units done so far, what it does now).
 
-    `already` were done before. With a memory the job's end is told by how it went the last time,
-    and how it goes is kept when it comes to its end; where `total` is None, so is its number.
+    `already` were done before. With a memory, for units that are not alike, the job's end is told
+    by how it went the last time, and how it goes is kept when it comes to its end; where `total` is
+    None, so is its number.
     """
     past = memory.recall() if memory else None
     if past is not None and total not in {None, past.units}:
@@ -59,6 +60,7 @@ def progress(
         started_s=time.monotonic(),
         past=past,
         already=already,
+        alike=memory is None,
     )
     if not logging.getLogger(stage).isEnabledFor(logging.INFO):  # --quiet
         shown: contextlib.AbstractContextManager[Advance] = contextlib.nullcontext(

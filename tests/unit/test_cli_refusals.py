@@ -58,6 +58,7 @@ def test_value_that_no_work_can_begin_with(cache: Cache, command: str, told: str
         ("judge patches/series --config nosuch", "nosuch cannot be read"),
         ("judge patches/series --plan nosuch", "nosuch cannot be read"),
         ("judge v6.1..v6.2", "give the repository that has them, --kernel DIR"),
+        ("compare vm/plans/smoke.toml --report-only --dry-run", "give one of them"),
         ("run --accelerator kvm", "a repeatable run counts instructions, which KVM cannot"),
     ],
 )

@@ -17,7 +17,7 @@ from harness.cli.options import (
 )
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
-from harness.errors import Exit
+from harness.errors import Exit, UserError
 
 if TYPE_CHECKING:
     from harness.compare.plan import Plan
@@ -61,6 +61,8 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.host.folder import RUNS, require_writable
     from harness.jobs.plan_file import read_plan
 
+    if arguments.report_only and arguments.dry_run:
+        raise UserError("--report-only runs nothing that --dry-run could print; give one of them")
     plan = read_plan(arguments.plan)
     folder = arguments.output or RUNS / f"compare-{plan.name}"
     require_writable(folder)
