@@ -2,6 +2,7 @@
 """A judgement as it is looked at: better or worse, how sure, where, and why. Pure."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.compare.judging import AGAIN, BASE
 from harness.compare.place_folds import share_told
@@ -28,6 +29,17 @@ from harness.writers.screen import (
 )
 from harness.writers.table import Table
 
+_NOTES = (
+    (
+        "Figures are mean differences as shares of the base's mean, or plain where "
+        "that is 0. ▲ helps, ▼ hurts, = no difference beyond noise: whether more "
+        "is better depends on the measure."
+    ),
+    (
+        "Below it: the noise floor there, from the A/A control. Rows are sorted by "
+        "their largest difference over it."
+    ),
+)
 _WORDS = {Answer.BETTER: "helps", Answer.WORSE: "hurts", Answer.SAME: "nothing"}
 
 
@@ -43,11 +55,14 @@ def verdict_screen(
     """Return the screen; `tables` have the numbers of the verdicts."""
     kernels = {one.variant: one for one in results.kernels.kernels}
     change = verdicts[-1].variant if verdicts else BASE
+    # The whole change first, then what its first patches are without the others.
+    ordered = (*verdicts[-1:], *verdicts[:-1])
+    first = _First(variant=change, is_alone=len(verdicts) == 1)
     found = places(results)
     controls = {arm.name for arm in results.plan.arms if arm.kernel == AGAIN}
     return Screen(
         kind="judgement",
-        answers=tuple(_answer(results, one, alone=len(verdicts) == 1) for one in verdicts),
+        answers=tuple(_answer(results, one, first=first) for one in ordered),
         facts=facts(
             results,
             command=command,
@@ -55,8 +70,8 @@ def verdict_screen(
             change=_change(kernels, change),
         ),
         parts=(
-            *(_map_part(one, alone=len(verdicts) == 1) for one in verdicts),
-            *(_why_part(one, alone=len(verdicts) == 1) for one in verdicts),
+            *(_map_part(one, first=first) for one in ordered),
+            *(_why_part(one, alone=len(verdicts) == 1) for one in ordered),
             *place_parts(found, title="Each arm against base, as a comparison shows it"),
             Part(
                 title="All numbers, and how to read them",
@@ -79,17 +94,26 @@ def _change(kernels: dict[Variant, KernelFacts], variant: Variant) -> str:
     return ", ".join(names) or "nothing"
 
 
-def _answer(results: Results, verdict: Verdict, *, alone: bool) -> Answered:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _First:
+    """The verdict that is told with all that holds for the others as well."""
+
+    variant: Variant
+    is_alone: bool
+
+
+def _answer(results: Results, verdict: Verdict, *, first: _First) -> Answered:
     return Answered(
         tone=TONES[verdict.answer],
         word=verdict.answer,
-        sentence=_sentence(verdict, alone=alone),
-        points=tuple(_points(results, verdict)),
+        sentence=_sentence(verdict, first),
+        points=tuple(_points(results, verdict)) if verdict.variant == first.variant else (),
     )
 
 
-def _sentence(verdict: Verdict, *, alone: bool) -> str:
-    subject = "The change" if alone else f"`{verdict.variant}`"
+def _sentence(verdict: Verdict, first: _First) -> str:
+    is_whole = verdict.variant == first.variant
+    subject = "The change" if is_whole else f"Its part `{verdict.variant}`"
     better, worse = ([one for one in verdict.differences if one.answer is each]
                      for each in (Answer.BETTER, Answer.WORSE))  # fmt: skip
     if not better and not worse:
@@ -161,42 +185,34 @@ def _over(one: Difference) -> tuple[bool, float]:
     return one.answer is not Answer.SAME, over
 
 
-def _map_part(verdict: Verdict, *, alone: bool) -> Part:
+def _map_part(verdict: Verdict, *, first: _First) -> Part:
     found = _places(verdict)
     measures = tuple(dict.fromkeys(one.measure for one in verdict.differences if one.moved))
     rows = []
     for at, ours in enumerate(found.values(), 1):
-        by_measure = {one.measure: one for one in ours}
-        first = ours[0]
+        by_measure = {each.measure: each for each in ours}
+        one = ours[0]
         rows.append(
             MapRow(
-                state=first.cell.marked_state,
-                request=" ".join(part for part in (first.cell.burst, first.setting) if part),
+                state=one.cell.marked_state,
+                request=" ".join(part for part in (one.cell.burst, one.setting) if part),
                 note="",
                 link=place_link(verdict, at),
                 marks=tuple(_mark(by_measure.get(measure)) for measure in measures),
-                is_above_noise=any(one.answer is not Answer.SAME for one in ours),
+                is_above_noise=any(each.answer is not Answer.SAME for each in ours),
             )
         )
     return Part(
-        title="Where: changed against base" if alone else f"Where: {verdict.variant} against base",
+        title="Where: changed against base"
+        if first.is_alone
+        else f"Where: {verdict.variant} against base",
         blocks=(
             Map(
                 title=f"Map of {verdict.variant} against {BASE}",
                 columns=tuple(NAMES[measure] for measure in measures),
                 column_word="measure",
                 rows=tuple(rows),
-                notes=(
-                    (
-                        "Figures are mean differences as shares of the base's mean, or plain where "
-                        "that is 0. ▲ helps, ▼ hurts, = no difference beyond noise: whether more "
-                        "is better depends on the measure."
-                    ),
-                    (
-                        "Below it: the noise floor there, from the A/A control. Rows are sorted by "
-                        "their largest difference over it."
-                    ),
-                ),
+                notes=_NOTES if verdict.variant == first.variant else (),
             ),
         ),
     )

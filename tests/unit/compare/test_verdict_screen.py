@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 from html_reading import Element, require_sound
-from test_judging import ASKED, STEADY, results
+from made_up import results_of
+from test_judging import ASKED, STEADY, outcomes, plan_of, results
 
+from harness.compare.judging import AGAIN, BASE, CHANGE
 from harness.compare.results import Results
 from harness.compare.verdict import verdicts
 from harness.compare.verdict_page import verdict_page
@@ -90,6 +92,21 @@ def test_the_command_that_asks_again_can_be_copied() -> None:
     ]
 
     assert ASKED.command in copies
+
+
+def test_of_each_patch_the_whole_change_comes_first() -> None:
+    kernels = {BASE: STEADY, AGAIN: STEADY, "change-1": MORE, CHANGE: FEWER}
+    cell = {name: outcomes(blocks) for name, blocks in kernels.items()}
+    whole = shown(results_of(plan_of("a", "b", each=True), {"one": cell}))
+
+    assert [one.text.partition("blocks")[0] for one in whole.classed("verdict")] == [
+        "▼ worse The change is worse in ",
+        "▲ better Its part change-1 is better in ",
+    ]
+    assert len(whole.text.split("How sure")) == 2
+    titles = [one.text for one in whole.all("h2")]
+    assert "Where: change against base" in titles
+    assert titles.index("Where: change against base") < titles.index("Where: change-1 against base")
 
 
 @pytest.mark.parametrize("text", ["<b>x</b>", '"><script>1</script>', "a\x00\u202eb"])
