@@ -13,7 +13,8 @@ nox.options.reuse_existing_virtualenvs = True
 
 # The kernel lines that the series is made for.
 LINES = ("5.15.180", "debian:6.1", "debian:6.12", "debian:7.3@trixie-backports")
-DEV = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
+PROJECT = nox.project.load_toml("pyproject.toml")
+DEV = nox.project.dependency_groups(PROJECT, "dev")
 
 
 def install(session: nox.Session) -> None:
@@ -114,6 +115,21 @@ def lines(session: nox.Session) -> None:
         session.run("buddylab", "review", "--only", "identity", *chosen)
         plan = ("--plan", "vm/plans/judge_small.toml")
         session.run("buddylab", "judge", "patches/series", *plan, *chosen)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documents as a site in dist/site; a warning is an error."""
+    session.install("--quiet", *nox.project.dependency_groups(PROJECT, "docs"))
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(default=False)
+def tutorial(session: nox.Session) -> None:
+    """Run the tutorial's commands, as its page has them, in a new clone."""
+    install(session)
+    session.run("buddylab", "doctor", "--install")
+    session.run("pytest", "-s", "--timeout=7200", "tests/vm/tutorial.py", *session.posargs)
 
 
 @nox.session(default=False)

@@ -102,7 +102,7 @@ def _command(command: Command, verbs: Mapping[str, Verb]) -> Iterator[str]:
     yield from _table(("code", "meaning"), [(str(code), meaning) for code, meaning in codes])
     yield ""
     yield "125 and 129 are answers of `judge --expect`, see"
-    yield "[judging](../judging.md#to-find-the-commit)."
+    yield "[bisect a regression](../howto/bisect.md)."
 
 
 def _verb(name: str, verb: Verb, parser: Parser) -> Iterator[str]:

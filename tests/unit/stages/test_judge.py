@@ -323,7 +323,7 @@ def test_each_patch_of_a_range_has_a_verdict(
 def test_git_bisect_finds_the_commit_that_made_it_worse(
     repository: Path, tmp_path: Path, cache: Cache
 ) -> None:
-    """The example of docs/judging.md."""
+    """The example of docs/howto/bisect.md."""
     good = git(repository, "rev-parse", "HEAD")
     commit(repository, "int five;", "int cinq;")
     commit(repository, *BUILDS_NOT, file="Makefile")

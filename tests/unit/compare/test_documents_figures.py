@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What documents show and quote of docs/results is what those results say.
+
+A figure in prose stands between two comments, which a reader does not see:
+
+    <!-- figure: policy-5.15 mixed_50 order-9 policy blocks median -->57<!-- / -->
+"""
+
+import functools
+import re
+import statistics
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.compare.cells import cells, value_pairs, values
+from harness.compare.measures import Measure
+from harness.compare.place_picture import blocks_picture
+from harness.compare.results import RESULTS, Results, parse_results
+from harness.errors import UserError
+from harness.writers.svg import svg
+
+ROOT = Path(__file__).parents[3]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FIGURE = re.compile(r"<!-- figure: (.*?) -->(.*?)<!-- / -->", re.DOTALL)
+# The picture of the README: a place where arms differ in what they can.
+SHOWN, WHERE = "policy-5.15", "mixed_50 order-9"
+CALLED = {
+    "policy": "mode 5",
+    "retry-mayfail": "RETRY_MAYFAIL",
+    "proactive-100": "proactiveness 100",
+    "compact-memory": "compact_memory",
+}
+
+
+@functools.cache
+def kept(folder: str) -> Results:
+    path = ROOT / "docs/results" / folder / RESULTS
+    return parse_results(path.read_bytes(), str(path))
+
+
+def figure(tag: str) -> str:
+    """Compute what a tag asks for: of an arm's seeds, or with `gain` of its differences."""
+    folder, state, burst, arm, measure, what = tag.split()
+    (cell,) = [one for one in cells(kept(folder)) if (one.state, one.burst) == (state, burst)]
+    ours, base = cell.of(arm), cell.of(cell.plan.baseline)
+    match what:
+        case "median":
+            value = statistics.median(values(Measure(measure), ours))
+        case "gain":
+            pairs = value_pairs(Measure(measure), ours, base)
+            value = statistics.fmean(one - other for one, other in pairs)
+        case "seeds":
+            value = len(values(Measure(measure), ours))
+        case _:
+            raise ValueError(f"{what} is none of median, gain and seeds")
+    return f"{value:+.1f}" if what == "gain" else f"{value:,.1f}".removesuffix(".0")
+
+
+def test_figures_in_prose_are_those_of_results(request: pytest.FixtureRequest) -> None:
+    """With --rewrite-golden the documents get today's figures."""
+    found = 0
+    for document in DOCUMENTS:
+        text = document.read_text()
+        told = [(tag, figure(tag), shown) for tag, shown in FIGURE.findall(text)]
+        found += len(told)
+        if request.config.getoption("--rewrite-golden"):
+            document.write_text(
+                FIGURE.sub(lambda one: f"<!-- figure: {one[1]} -->{figure(one[1])}<!-- / -->", text)
+            )
+        else:
+            wrong = [(tag, now, shown) for tag, now, shown in told if now != shown]
+            assert not wrong, f"{document.name}: {wrong}; pytest --rewrite-golden writes them anew"
+    assert found > 5
+
+
+def test_the_picture_of_a_result_is_drawn_from_it(golden: Callable[[str, str], None]) -> None:
+    title = "Huge pages gained over the unchanged policy, a dot a seed"
+    drawn = svg(blocks_picture(kept(SHOWN), WHERE, title=title, names=CALLED))
+
+    golden(str(ROOT / "docs/result.svg"), drawn)
+    root = ET.fromstring(drawn)  # noqa: S314 - made here
+    texts = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert set(CALLED.values()) <= set(texts)
+    gain = figure(f"{SHOWN} {WHERE} policy blocks gain")
+    assert f"mode 5: mean {gain}" in (root.findtext("{http://www.w3.org/2000/svg}desc") or "")
+
+
+def test_a_place_that_is_none_is_named() -> None:
+    with pytest.raises(UserError, match="'nowhere' is no place of policy: "):
+        blocks_picture(kept(SHOWN), "nowhere", title="")
