@@ -10,6 +10,8 @@ import jinja2  # noqa: TID251 - the one importer
 from harness import writers
 from harness.writers.html import clean, names
 from harness.writers.page import Page
+from harness.writers.site import TEMPLATES, View
+from harness.writers.site import names as site_names
 
 _WRITERS = Path(writers.__file__).parent
 _PAGE = _WRITERS / "page.md.j2"
@@ -23,11 +25,33 @@ def markdown(page: Page) -> str:
 
 def html(page: Page) -> str:
     """Write a page as one HTML file that loads nothing; all texts are escaped."""
-    style, script = (
-        _HTML.with_suffix(ending).read_text(encoding="utf-8").strip() for ending in (".css", ".js")
-    )
+    style, script = html_assets()
     template = _environment(_HTML.parent, autoescape=True, finalize=clean).get_template(_HTML.name)
     return template.render(**names(page, style=style, script=script))
+
+
+def site_page(view: View, title: str) -> str:
+    """Write a page of `buddylab serve`, in the style of the reports."""
+    style, script = site_assets()
+    environment = _environment(_HTML.parent, autoescape=True, finalize=clean)
+    template = environment.get_template(TEMPLATES[type(view)])
+    return template.render(**site_names(view, title, style=style, script=script))
+
+
+@functools.cache
+def html_assets() -> tuple[str, str]:
+    """Return style and script of report.html."""
+    return _asset("html.css"), _asset("html.js")
+
+
+@functools.cache
+def site_assets() -> tuple[str, str]:
+    """Return style and script of the pages of `buddylab serve`."""
+    return f"{_asset('html.css')}\n{_asset('site.css')}", _asset("site.js")
+
+
+def _asset(name: str) -> str:
+    return (_WRITERS / name).read_text(encoding="utf-8").strip()
 
 
 def render(template: Path, /, **values: object) -> str:

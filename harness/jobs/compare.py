@@ -20,7 +20,6 @@ from harness.compare.results import (
     short,
 )
 from harness.compare.state_invariants import StateResult, broken_invariant, state_result
-from harness.digest import sha256_text
 from harness.encoding import encode
 from harness.errors import HarnessError, RecordError
 from harness.host.cache import Cache
@@ -35,6 +34,7 @@ from harness.jobs.comparison import (
     gathered,
     keep_state,
     kept_state,
+    lock_name,
     raw_path,
     result_path,
     write,
@@ -116,7 +116,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache, guests: Guests = QEMU) -> 
         for variant, kernel in kernels.items()
     }
     with (
-        cache.locked(f"compare-{sha256_text(str(job.folder.absolute()))[:16]}"),
+        cache.locked(lock_name(job.folder)),
         disk_full_told(job.folder, "name a folder elsewhere with --output"),
     ):
         facts = _kernel_facts(labs, kernels, job.plan)

@@ -35,6 +35,7 @@ from harness.compare.results import (
     zipped,
 )
 from harness.compare.state_invariants import StateResult
+from harness.digest import sha256_text
 from harness.encoding import encode
 from harness.errors import RecordError, UserError
 from harness.host.files import atomic_write
@@ -48,6 +49,11 @@ logger = logging.getLogger("compare")
 _Kept = TypeVar("_Kept")
 # What `buddylab judge` writes before there is a comparison.
 _ITS_OWN = frozenset({ASKED, CHANGES})
+
+
+def lock_name(folder: Path) -> str:
+    """Name the cache's lock that is held while a comparison writes to `folder`."""
+    return f"compare-{sha256_text(str(folder.absolute()))[:16]}"
 
 
 def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> KernelsFile:

@@ -21,6 +21,7 @@ from harness.jobs.comparison import saved, write
 from harness.jobs.plan_file import read_plan
 from harness.stages.check import check
 from harness.stages.report import screen_page
+from harness.writers.page import Page
 
 VERDICT = "verdict"
 
@@ -58,21 +59,20 @@ def shown(folder: Path) -> Path:
     if path.is_file():
         return path
     with disk_full_told(folder, "copy the folder to another disk"):
-        if is_comparison(folder):
-            results = results_of(folder)
-            if not results.arms:
-                raise UserError(f"{folder} has no finished arm yet; run its comparison again")
-            judged = is_judged(results)
-            asked = _asked_of(folder) or _guessed(results)
-            write_html(
-                folder,
-                verdict_page(results, verdicts(results), asked)
-                if judged
-                else comparison_page(results),
-            )
-        else:
-            write_html(folder, screen_page(check(folder, strict=False), folder))
+        write_html(folder, page_of(folder))
     return path
+
+
+def page_of(folder: Path) -> Page:
+    """Return the page to look at, made anew of what the folder has; raises as `shown` does."""
+    if not is_comparison(folder):
+        return screen_page(check(folder, strict=False), folder)
+    results = results_of(folder)
+    if not results.arms:
+        raise UserError(f"{folder} has no finished arm yet; run its comparison again")
+    if not is_judged(results):
+        return comparison_page(results)
+    return verdict_page(results, verdicts(results), _asked_of(folder) or _guessed(results))
 
 
 def is_judged(results: Results) -> bool:

@@ -110,6 +110,8 @@ def run_guest(
         slowdown=speed.slowdown,
         stage_limit_s={stage.name: _limit_s(stage, speed) for stage in plan},
     )
+    # From the start, for who watches: how many stages there are.
+    atomic_write(folder / HOST_FACTS, encode(facts))
     job = _Job(what, plan, settings, folder, speed, facts, _Clock(plan, facts, progress), rules)
     try:
         is_repeatable = settings.mode is RunMode.REPEATABLE

@@ -42,7 +42,7 @@ def names(page: Page, *, style: str, script: str) -> dict[str, object]:
         "page": page,
         "style": style,
         "script": script,
-        "policy": _policy(style, script),
+        "policy": policy(style, script),
         "sections": nested(page.sections),
         "signs": {tone.value: sign for tone, sign in SIGNS.items()},
         "kind": lambda block: type(block).__name__,
@@ -83,7 +83,8 @@ def nested(sections: Sequence[Section]) -> tuple[Nested, ...]:
     return tuple(Nested(section=one, inner=tuple(inner)) for one, inner in found)
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
+    """Return the policy that allows these two by their digests, and nothing else."""
     style_digest, script_digest = (
         base64.b64encode(sha256(text.encode()).digest()).decode() for text in (style, script)
     )
