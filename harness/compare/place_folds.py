@@ -60,7 +60,7 @@ def place_fold(place: Place) -> Fold:
         title=cell.title,
         hint=_hint(place),
         link=place.link,
-        state=cell.state,
+        state=cell.marked_state,  # as the map names it
         request=cell.burst,
         blocks=tuple(_blocks(place)),
     )

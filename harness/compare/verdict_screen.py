@@ -70,8 +70,8 @@ def verdict_screen(
             change=_change(kernels, change),
         ),
         parts=(
-            *(_map_part(one, first=first) for one in ordered),
-            *(_why_part(one, alone=len(verdicts) == 1) for one in ordered),
+            *(_map_part(one, first=first) for one in ordered if one.differences),
+            *(_why_part(one, alone=len(verdicts) == 1) for one in ordered if one.differences),
             *place_parts(found, title="Each arm against base, as a comparison shows it"),
             Part(
                 title="All numbers, and how to read them",
@@ -105,7 +105,7 @@ class _First:
 def _answer(results: Results, verdict: Verdict, *, first: _First) -> Answered:
     return Answered(
         tone=TONES[verdict.answer],
-        word=verdict.answer,
+        word=verdict.answer if verdict.differences else "not measured",
         sentence=_sentence(verdict, first),
         points=tuple(_points(results, verdict)) if verdict.variant == first.variant else (),
     )
@@ -114,6 +114,8 @@ def _answer(results: Results, verdict: Verdict, *, first: _First) -> Answered:
 def _sentence(verdict: Verdict, first: _First) -> str:
     is_whole = verdict.variant == first.variant
     subject = "The change" if is_whole else f"Its part `{verdict.variant}`"
+    if not verdict.differences:
+        return f"{subject} is not judged: no seed has numbers of it and of the base."
     better, worse = ([one for one in verdict.differences if one.answer is each]
                      for each in (Answer.BETTER, Answer.WORSE))  # fmt: skip
     if not better and not worse:

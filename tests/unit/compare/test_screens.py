@@ -18,10 +18,13 @@ from harness.compare.cells import cells
 from harness.compare.outcome import Outcome
 from harness.compare.page import comparison_page
 from harness.compare.places import places, tallies
+from harness.compare.plan import PATCHED
 from harness.compare.plan_text import parse_plan
 from harness.compare.price_pictures import price_picture
 from harness.compare.results import RESULTS, KernelFacts, KernelsFile, Results, parse_results
 from harness.compare.screen import comparison_screen
+from harness.compare.state_invariants import StateResult
+from harness.compare.states import Quantity
 from harness.errors import Exit
 from harness.host.templates import html
 from harness.writers.page import Page
@@ -140,6 +143,17 @@ def test_a_row_of_the_map_leads_to_all_its_seeds() -> None:
     told = [one.all("desc")[0].text for one in fold.all("svg") if "role" in one.attributes]
     assert "By seed, off to new: 1: 10 to 30, 2: 11 to 31, 3: 12 to 32, 4: 13 to 33" in told
     assert "By seed, off to new: 1: 100 to 900, 2: 100 to 900, 3: 100 to 900, 4: 100 to 900" in told
+
+
+def test_a_filter_finds_the_folds_of_what_the_map_names() -> None:
+    broken = Quantity(name="free", seen=9, expected=5, tolerance=1)
+    state = StateResult(state="one", seed=1, variant=PATCHED, quantities=(broken,))
+    whole = document(replace(HELPS, states=(state,)))
+
+    rows = {row.attributes["data-state"] for row in whole.all("tr") if row.attributes}
+    folds = {fold.attributes.get("data-state") for fold in whole.all("details")} - {None}
+    assert rows == folds == {"one (!)", "two"}
+    assert "Memory was not as expected, but is included: seed 1 patched." in whole.text
 
 
 def test_costs_stand_beside_gains() -> None:

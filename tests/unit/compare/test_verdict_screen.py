@@ -94,6 +94,16 @@ def test_the_command_that_asks_again_can_be_copied() -> None:
     assert ASKED.command in copies
 
 
+def test_nothing_measured_is_no_answer() -> None:
+    """A change that does not boot leaves the base's arms alone: that is not "no difference"."""
+    whole = shown(results_of(plan_of(), {"one": {BASE: outcomes(STEADY)}}))
+
+    assert sentence(whole) == (
+        "= not measured The change is not judged: no seed has numbers of it and of the base."
+    )
+    assert whole.classed("map") == []
+
+
 def test_of_each_patch_the_whole_change_comes_first() -> None:
     kernels = {BASE: STEADY, AGAIN: STEADY, "change-1": MORE, CHANGE: FEWER}
     cell = {name: outcomes(blocks) for name, blocks in kernels.items()}
