@@ -30,11 +30,8 @@ def test_the_tutorial_leads_to_a_verdict(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout
-    said = dict(
-        zip(
-            *[iter(re.split(r"^### (\d+)\n", done.stdout, flags=re.MULTILINE)[1:])] * 2, strict=True
-        )
-    )
+    parts = re.split(r"^### (\d+)\n", done.stdout, flags=re.MULTILINE)
+    said = dict(zip(parts[1::2], parts[2::2], strict=True))
     assert len(said) == len(blocks())
     assert re.findall(r"^[+-]\s.*", said["3"], re.MULTILINE) == [
         "-\t\t\t\t\t\tINIT_COMPACT_PRIORITY,",

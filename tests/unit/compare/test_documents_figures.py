@@ -77,7 +77,7 @@ def test_figures_in_prose_are_those_of_results(request: pytest.FixtureRequest) -
 
 
 def test_the_picture_of_a_result_is_drawn_from_it(golden: Callable[[str, str], None]) -> None:
-    title = "Huge pages gained over the unchanged policy, a dot a seed"
+    title = "Huge pages gained over mode off, by seed"
     drawn = svg(blocks_picture(kept(SHOWN), WHERE, title=title, names=CALLED))
 
     golden(str(ROOT / "docs/result.svg"), drawn)
