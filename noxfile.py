@@ -48,13 +48,26 @@ def tests(session: nox.Session) -> None:
     # Some wait for a deadline to pass: a worker more than there are CPUs.
     workers = str((os.cpu_count() or 1) + 1)
     session.run("pytest", "-m", "not vm", "-n", workers, *session.posargs)
+    run_vm_tests(session, "vm and not long")
+
+
+@nox.session(name="vm-tests", default=False)
+def vm_tests(session: nox.Session) -> None:
+    """Run all tests on a real kernel, those too that CI has no time for."""
+    install(session)
+    session.run("buddylab", "doctor", "--install")
+    run_vm_tests(session, "vm")
+
+
+def run_vm_tests(session: nox.Session, chosen: str) -> None:
+    """Run the tests that boot a kernel and that pytest's expression `chosen` is true of."""
     if not session.posargs:
         # Before the tests that want it, which would wait for it without a word.
         tested = os.environ.get("BUDDYLAB_TEST_KERNEL")
         session.run("buddylab", "build", *(("--kernel", tested) if tested else ()))
     # Two guests at once: each has one CPU of its own, and their deadlines know no third.
     several = ("-n", "2", "--dist", "loadfile", "-v", "--durations=20")
-    session.run("pytest", "-m", "vm", "--timeout=3000", *several, *session.posargs)
+    session.run("pytest", "-m", chosen, "--timeout=3000", *several, *session.posargs)
 
 
 @nox.session

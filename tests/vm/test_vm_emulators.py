@@ -183,6 +183,7 @@ def buddylab(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("machine")
 def test_arms_from_a_saved_state_are_replayed_to_the_byte(
     request: pytest.FixtureRequest, tmp_path: Path

@@ -151,6 +151,7 @@ def test_guest_reaches_nothing(guest: tuple[LiveGuest, Path], host_port: int) ->
         say(live, "ip route del default")
 
 
+@pytest.mark.long
 def test_every_check_holds(bootable: tuple[KernelBuild, GuestImage], tmp_path: Path) -> None:
     build, image = bootable
     plan = experiments.stages(SCALE)

@@ -14,7 +14,7 @@ from harness.stages.patch import patch
 from harness.texts.build.objects import differences
 from harness.values import KernelSource
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
 MUTANTS = Path(__file__).parents[1] / "mutants"
 

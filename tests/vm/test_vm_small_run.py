@@ -128,6 +128,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_policy_off_never_raises_a_priority(other: Path) -> None:
     run = decode_run((other / "run.json").read_text())
 
@@ -138,6 +139,7 @@ def test_policy_off_never_raises_a_priority(other: Path) -> None:
     assert failed <= {"headline-burst-is-served-by-compaction"}
 
 
+@pytest.mark.long
 def test_without_cross_checks_the_monitor_counts_much_the_same(folder: Path, other: Path) -> None:
     said = buddylab("difference", str(folder), str(other))
     sys.stdout.write(said.stdout)

@@ -14,7 +14,7 @@ import pytest
 from harness.checks.registry import CHECKS
 from harness.report.document import Run, Verdict, decode_run
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
 LIMIT_S = 2900
 # Whatever the kernel: each of them compared numbers.
