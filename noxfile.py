@@ -11,8 +11,11 @@ nox.needs_version = ">=2024.10"
 nox.options.sessions = ["tests"]
 nox.options.reuse_existing_virtualenvs = True
 
-# The kernel lines that the series is made for.
-LINES = ("5.15.180", "debian:6.1", "debian:6.12", "debian:7.3@trixie-backports")
+# A source of each kernel line that the series is made for.
+LINES = tuple(
+    nox.project.load_toml(file)["kernel"]
+    for file in sorted(Path("patches/lines").glob("*/line.toml"))
+)
 PROJECT = nox.project.load_toml("pyproject.toml")
 DEV = nox.project.dependency_groups(PROJECT, "dev")
 
@@ -102,10 +105,10 @@ def is_shell(file: Path) -> bool:
 
 @nox.session(name="kernel-style", default=False)
 def kernel_style(session: nox.Session) -> None:
-    """Check the series as a reviewer would: checkpatch, sparse, configurations, prefixes."""
+    """Check the series by the kernel's submit checklist on each line; KTAP in runs."""
     install(session)
     session.run("buddylab", "doctor", "--install", "--review")
-    session.run("buddylab", "review", *session.posargs)
+    session.run("buddylab", "review", "--ktap", "runs/kernel-style.ktap", *session.posargs)
 
 
 @nox.session(default=False)

@@ -33,13 +33,16 @@ class Configuration:
     base: str  # make target
     fragment: tuple[str, ...] = ()  # on top of it; each line is checked to survive
     counters: Counters = Counters.PERCPU  # with the series; the default of its choice
+    arguments: tuple[str, ...] = ()  # to make
 
 
 DEFCONFIG = Configuration(name="defconfig", base="defconfig")
+ALLNOCONFIG = Configuration(name="allnoconfig", base="allnoconfig")
+ALLMODCONFIG = Configuration(name="allmodconfig", base="allmodconfig")
 CONFIGURATIONS = (
     DEFCONFIG,
     Configuration(name="atomic", base="defconfig", counters=Counters.ATOMIC),
-    Configuration(name="allnoconfig", base="allnoconfig"),
+    ALLNOCONFIG,
     Configuration(name="smp-n", base="defconfig", fragment=("# CONFIG_SMP is not set",)),
     Configuration(
         name="compaction-n",
@@ -105,10 +108,10 @@ def configure_as(slot: Slot, configuration: Configuration, *, monitor: bool) -> 
     lines = (*configuration.fragment, *ours)
     fragment = "".join(f"{line}\n" for line in lines)
     config = slot.objects / ".config"
-    _make(slot, [configuration.base])
+    _make(slot, [*configuration.arguments, configuration.base])
     with config.open("a") as file:
         file.write(fragment)
-    _make(slot, ["olddefconfig"])
+    _make(slot, [*configuration.arguments, "olddefconfig"])
     if lost := dropped(parse_config(fragment), parse_config(config.read_text())):
         raise StageError("review", f"{configuration.name} did not keep {', '.join(lost)}")
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""run.ktap: one result per check, as the kernel's own tests give them to kernel CI.
+"""KTAP: one result per check, as the kernel's own tests give them to kernel CI.
 
 KTAP version 1 (Documentation/dev-tools/ktap.rst), as `tools/testing/kunit/kunit.py parse` reads it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.checks.base import CheckResult, Status
-from harness.report.document import Run, Verdict
+from harness.report.document import Run
 
 SUITE = "buddylab"
 _VERSION = "KTAP version 1"
@@ -15,27 +16,49 @@ _INDENT = " " * 4
 _DETAILS_SHOWN = 20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Results that belong together, and what is told before them."""
+
+    name: str
+    about: tuple[str, ...]
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether none failed."""
+        return all(check.status is not Status.FAILED for check in self.checks)
+
+
 def ktap(run: Run) -> str:
-    """Return the whole file: one suite, whose subtests are the checks."""
-    return "".join(f"{line}\n" for line in _lines(run))
+    """Return a run's file: one suite, whose subtests are the checks."""
+    about = (
+        f"kernel {run.uname_r}, {run.key.mode}, scale {run.scale}",
+        f"replay key {run.key_digest}",
+    )
+    return document([Suite(name=SUITE, about=about, checks=run.checks)])
 
 
-def _lines(run: Run) -> Iterator[str]:
+def document(suites: Sequence[Suite]) -> str:
+    """Return a whole file: each suite with its checks as subtests."""
+    return "".join(f"{line}\n" for line in _lines(suites))
+
+
+def _lines(suites: Sequence[Suite]) -> Iterator[str]:
     yield _VERSION
-    yield "1..1"
-    for line in _suite(run):
-        yield _INDENT + line
-    holds = run.verdict is Verdict.ALL_HOLD
-    yield f"{'ok' if holds else 'not ok'} 1 {SUITE}"
+    yield f"1..{len(suites)}"
+    for number, suite in enumerate(suites, start=1):
+        for line in _suite(suite):
+            yield _INDENT + line
+        yield f"{'ok' if suite.holds else 'not ok'} {number} {_plain(suite.name)}"
 
 
-def _suite(run: Run) -> Iterator[str]:
+def _suite(suite: Suite) -> Iterator[str]:
     yield _VERSION
-    yield f"# Subtest: {SUITE}"
-    yield f"1..{len(run.checks)}"
-    yield _diagnostic(f"kernel {run.uname_r}, {run.key.mode}, scale {run.scale}")
-    yield _diagnostic(f"replay key {run.key_digest}")
-    for number, check in enumerate(run.checks, start=1):
+    yield f"# Subtest: {_plain(suite.name)}"
+    yield f"1..{len(suite.checks)}"
+    yield from map(_diagnostic, suite.about)
+    for number, check in enumerate(suite.checks, start=1):
         yield from _result(number, check)
 
 
@@ -45,11 +68,11 @@ def _result(number: int, check: CheckResult) -> Iterator[str]:
         yield from map(_diagnostic, (f"why: {check.why}", *check.details[:_DETAILS_SHOWN]))
         if len(check.details) > _DETAILS_SHOWN:
             yield _diagnostic(f"and {len(check.details) - _DETAILS_SHOWN} more, see report.html")
-        yield f"not ok {number} {check.name}"
+        yield f"not ok {number} {_plain(check.name)}"
     elif check.status is Status.NOT_APPLICABLE:
-        yield f"ok {number} {check.name} # SKIP {_plain(check.details[0])}"
+        yield f"ok {number} {_plain(check.name)} # SKIP {_plain(check.details[0])}"
     else:
-        yield f"ok {number} {check.name}"
+        yield f"ok {number} {_plain(check.name)}"
 
 
 def _diagnostic(text: str) -> str:

@@ -35,7 +35,7 @@ from harness.jobs.figure import Figure
 from harness.jobs.mutants import Trial
 from harness.jobs.predict import Forecasts
 from harness.jobs.reallocate import Churned
-from harness.jobs.review import GateOutcome
+from harness.report.checklist import GateOutcome, LineReview, State
 from harness.stages import boot_files, fetch
 from harness.texts.guest.reallocate import Reallocation, Row
 from harness.texts.pages import PageCount
@@ -233,16 +233,20 @@ def test_a_churn_answers(pretended: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_gates_figures_and_costs_answer(
     pretended: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gate = GateOutcome(gate="apply", held=False, details=("a hunk",))
+    gate = GateOutcome(gate="apply", state=State.FAILED, details=("a hunk",))
+    line = LineReview(kernel="6.1", release="6.1.192", entries=(), outcomes=(gate,))
     figure = Figure(what="a boot", value=2.0, unit="s", goal=3.0, goal_is_most=True)
     costs: Iterator[Cost | str] = iter(("head", Cost(what="bare", instructions=9.0, base=None)))
-    pretended.setattr(review, "review", lambda *_, **__: (gate,))
+    pretended.setattr(review, "review_lines", lambda *_, **__: (line,))
     pretended.setattr(bench, "bench", lambda *_, **__: iter([figure]))
     pretended.setattr(cost, "cost", lambda *_, **__: costs)
 
-    code, gates = answered(capsys, "review", "--only", "apply")
-    assert code == Exit.CHECK_FAILED
-    assert gates == [{"gate": "apply", "held": False, "details": ["a hunk"]}]
+    code, told = answered(capsys, "review", "--only", "apply")
+    assert isinstance(told, dict)
+    assert (code, told["holds"]) == (Exit.CHECK_FAILED, False)
+    (row,) = told["rows"]
+    assert (row["topic"], row["cells"][0]["state"]) == ("applies without fuzz", "failed")
+    assert told["lines"][0]["outcomes"][0]["details"] == ["a hunk"]
     code, figures = answered(capsys, "bench")
     assert isinstance(figures, list)
     assert (code, figures[0]["value"], figures[0]["goal"]) == (Exit.OK, 2.0, 3.0)

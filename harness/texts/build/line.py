@@ -5,6 +5,7 @@ line.toml is read into Structs, which refuse a word that is misspelt:
 
     versions = ["6.1"]            # VERSION.PATCHLEVEL of the kernels it covers
     series = true                 # false: `config` holds, but the series is not made for it
+    kernel = "debian:6.1"         # what `fetch` brings for it, where all lines are reviewed
     rules = ["fallback_claims"]   # where its allocator differs (harness.texts.build.rules)
 
     [[known]]                     # sources whose files are known, by git's blob ids
@@ -58,6 +59,7 @@ class Rename(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class _LineFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     versions: list[str]
     series: bool = True
+    kernel: str | None = None
     known: list[Known] = []
     config: dict[str, str] = {}
     rename: list[Rename] = []
@@ -74,6 +76,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     config: Mapping[str, str]  # fragment by flavour
     renames: tuple[Rename, ...] = ()
     rules: tuple[Rule, ...] = ()
+    kernel: str | None = None  # a source of it, as `fetch` is asked for one
 
     def page_alloc_is_upstream(self, release: str, blob: str) -> bool | None:
         """Whether this is upstream's own mm/page_alloc.c; None where upstream's is not known."""
@@ -101,6 +104,7 @@ def parse_line(name: str, data: bytes) -> Line:
         config=file.config,
         renames=tuple(file.rename),
         rules=tuple(file.rules),
+        kernel=file.kernel,
     )
 
 

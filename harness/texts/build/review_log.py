@@ -3,7 +3,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 # gcc and sparse name line and column, objtool names a place in a function.
@@ -15,6 +15,8 @@ _STYLE = re.compile(
     r"^(?P<path>[^:\n]+):(?P<line>\d+): (?:ERROR|WARNING|CHECK):(?P<kind>\w+): (?P<text>.*)$",
     re.MULTILINE,
 )
+# Of checkstack.pl, with the address or without; the second kind of number is a loop's.
+_STACK = re.compile(r"^(?:0x[0-9a-f]+ )?(?P<function>\S+) \[.*\]:\s+(?P<size>\d+)$", re.MULTILINE)
 _HUNK = re.compile(r"^Hunk #\d+ succeeded at .*$", re.MULTILINE)
 
 
@@ -80,3 +82,19 @@ def style_complaints(log: str) -> tuple[StyleComplaint, ...]:
 def displaced_hunks(log: str) -> tuple[str, ...]:
     """Return the lines of GNU patch about hunks that did not apply just where they say."""
     return tuple(match.group(0) for match in _HUNK.finditer(log))
+
+
+def stacks(log: str) -> tuple[tuple[str, int], ...]:
+    """Return functions and the bytes of their stacks, as scripts/checkstack.pl tells them."""
+    return tuple((match["function"], int(match["size"])) for match in _STACK.finditer(log))
+
+
+def deep_stacks(
+    before: Mapping[str, int], after: Mapping[str, int], most_bytes: int
+) -> tuple[str, ...]:
+    """Name the functions with more than `most_bytes` of stack, and more than they had."""
+    return tuple(
+        f"{name}: {size} bytes of stack, {before.get(name, 0) or 'none that is told'} before"
+        for name, size in after.items()
+        if size > most_bytes and size > before.get(name, 0)
+    )

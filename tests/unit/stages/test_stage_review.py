@@ -4,22 +4,30 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from harness.errors import HostError, StageError, UserError
 from harness.host.cache import Cache
 from harness.host.series import series_in
+from harness.jobs import review as reviews
 from harness.jobs import review_gates as gates
-from harness.jobs.review import GateOutcome, review, table
+from harness.jobs.review import review, review_lines
 from harness.jobs.review_builds import CONFIGURATIONS
-from harness.jobs.review_gates import GATES, Findings, Reviewed
+from harness.jobs.review_gates import GATES
+from harness.jobs.reviewed import Findings, Reviewed
+from harness.report.checklist import GateOutcome, State
 from harness.stages.fetch import fetch
+from harness.texts.build.additions import File
 from harness.texts.build.review_log import (
     Complaint,
     complaints,
+    deep_stacks,
     displaced_hunks,
     new_complaints,
+    stacks,
     style_complaints,
 )
 from harness.values import KernelSource, PatchedTree
@@ -27,12 +35,13 @@ from harness.values import KernelSource, PatchedTree
 SAME_CODE = ("int one;", "int two;", "int two; /* counted */", "int three;")
 OTHER_CODE = ("int one;", "int two;", "int TWO;", "int three;")
 UNCLEAN = ("int one;", "int two;", "int two; /* warning: unused variable */", "int three;")
+BROKEN = ("int one;", "int two;", "int BREAK;", "int three;")
 REPAIRED = ("int one;", "int two; /* warning: unused variable */", "int two;", "int three;")
 ELSEWHERE = ("int three;", "int four;", "int four; /* counted */", "int five;")
 
 # What the gates ask of kbuild: a compiler that finds the warnings that a source asks for.
 MAKEFILE = r"""
-defconfig allnoconfig: tinyconfig
+defconfig allnoconfig allmodconfig: tinyconfig
 
 .PHONY: mm/page_alloc.o mm/
 mm/: mm/page_alloc.o
@@ -45,10 +54,20 @@ mm/page_alloc.o:
 CHECKPATCH = r"""
 open(my $words, ">", ".checkpatch-camelcase.git.");
 while (<>) {
+	die "no such option" if /^\+int BREAK/;
 	print "$ARGV:$.: WARNING:FILE_PATH_CHANGES: added file\n" if /new file/;
 	print "$ARGV:$.: ERROR:SPACING: space missing\n", $found = 1 if /TWO/;
 }
 exit($found);
+"""
+
+CHECKSTACK = r"""
+print "0x0 two [page_alloc.o]:\t\t" . (grep(/TWO/, <STDIN>) ? 600 : 200) . "\n";
+"""
+KERNEL_DOC = r"""#!/bin/sh
+shift
+if grep -q BREAK "$1"; then echo broken; exit 3; fi
+if grep -q TWO "$1"; then echo "$1:3: warning: bad line" >&2; fi
 """
 
 WriteSeries = Callable[..., Path]
@@ -61,6 +80,10 @@ def source(fake_kernel: Path, cache: Cache) -> KernelSource:
         makefile.write(MAKEFILE)
     script = "BEGIN { shift @ARGV while $ARGV[0] =~ /^--/ }" + CHECKPATCH
     (fake_kernel / "scripts/checkpatch.pl").write_text(script)
+    (fake_kernel / "scripts/checkstack.pl").write_text(CHECKSTACK)
+    kernel_doc = fake_kernel / "scripts/kernel-doc"
+    kernel_doc.write_text(KERNEL_DOC)
+    kernel_doc.chmod(0o755)
     return fetch(str(fake_kernel), cache)
 
 
@@ -75,6 +98,7 @@ def judge(source: KernelSource, cache: Cache, write_series: WriteSeries) -> Judg
             replace(source, page_alloc_upstream=upstream),
             cache,
             only=[gate],
+            fresh=True,
             series=series_in(write_series(*changes)),
         )
         assert outcome.gate == gate
@@ -84,15 +108,15 @@ def judge(source: KernelSource, cache: Cache, write_series: WriteSeries) -> Judg
 
 
 def test_checkpatch_says_what_it_expects(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert judge("checkpatch", SAME_CODE).held
+    assert judge("checkpatch", SAME_CODE).state is State.HELD
 
     bad = judge("checkpatch", OTHER_CODE)
-    assert not bad.held
+    assert bad.state is State.FAILED
     assert bad.details[0] == "0001-change.patch: line 18: SPACING: space missing"
 
     monkeypatch.setitem(gates.EXPECTED_STYLE, "SPACING", "a reason")
     expected = judge("checkpatch", OTHER_CODE)
-    assert expected.held
+    assert expected.state is State.HELD
     assert expected.details[1].endswith("SPACING: space missing (expected: a reason)")
 
 
@@ -102,24 +126,20 @@ def test_checkpatch_leaves_nothing_where_the_user_is(
     monkeypatch.chdir(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
 
-    assert judge("checkpatch", SAME_CODE).held
+    assert judge("checkpatch", SAME_CODE).state is State.HELD
     assert {path.name for path in tmp_path.iterdir()} - before == {"series"}
 
 
-def test_checkpatch_that_breaks_is_no_pass(judge: Judge, source: KernelSource) -> None:
-    script = source.tree / "scripts/checkpatch.pl"
-    script.unlink()
-    script.write_text('die "no such option";')
-
-    broken = judge("checkpatch", SAME_CODE)
-    assert not broken.held
+def test_checkpatch_that_breaks_is_no_pass(judge: Judge) -> None:
+    broken = judge("checkpatch", BROKEN)
+    assert broken.state is State.FAILED
     assert "no such option" in broken.details[0]
 
 
 def test_patch_in_its_place_applies(judge: Judge) -> None:
     outcome = judge("apply", SAME_CODE, ELSEWHERE, upstream=True)
 
-    assert outcome.held
+    assert outcome.state is State.HELD
     assert outcome.details == ("2 patches with --fuzz=0",)
 
 
@@ -141,7 +161,7 @@ def test_kept_mail_is_as_it_is_exported_for_upstreams_own_file(
         only=["apply"],
         series=series_in(directory),
     )
-    assert outcome.held is held
+    assert (outcome.state is State.HELD) is held
     assert outcome.details == (
         ("1 patches with --fuzz=0, of which 1 are other than those kept",)
         if held
@@ -155,21 +175,21 @@ def test_kept_mail_is_as_it_is_exported_for_upstreams_own_file(
 def test_patch_that_needs_fuzz_is_wrong(judge: Judge) -> None:
     outcome = judge("apply", SAME_CODE, OTHER_CODE)
 
-    assert not outcome.held
+    assert outcome.state is State.FAILED
     assert outcome.details[0].startswith("patch: 0002-change.patch: mm/page_alloc.c, hunk 1")
 
 
 def test_identity_of_code(judge: Judge) -> None:
-    assert judge("identity", SAME_CODE).held
+    assert judge("identity", SAME_CODE).state is State.HELD
 
     leaking = judge("identity", OTHER_CODE)
-    assert not leaking.held
+    assert leaking.state is State.FAILED
     assert "symbol TWO in .bss (only in the second object)" in leaking.details
 
 
 def test_new_warning_is_found_in_every_configuration(judge: Judge) -> None:
     unclean = judge("warnings", UNCLEAN)
-    assert not unclean.held
+    assert unclean.state is State.FAILED
     assert [line for line in unclean.details if "warning" in line] == [
         f"{item.name}: mm/page_alloc.c: warning: unused variable" for item in CONFIGURATIONS
     ]
@@ -179,23 +199,23 @@ def test_lost_option_is_no_pass(judge: Judge, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("BUDDYLAB_DROP", "CONFIG_BUDDY_MONITOR")
 
     outcome = judge("warnings", SAME_CODE)
-    assert not outcome.held
+    assert outcome.state is State.FAILED
     assert "defconfig did not keep CONFIG_BUDDY_MONITOR=y" in outcome.details[0]
 
 
 def test_sparse_is_asked(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     # A fresh machine has none, and make asks the fake kernel's.
-    for module in ("review", "review_gates"):
+    for module in ("review", "review_compiled"):
         monkeypatch.setattr(f"harness.jobs.{module}.require", lambda program: program)
-    assert judge("sparse", SAME_CODE).held
-    assert not judge("sparse", UNCLEAN).held
+    assert judge("sparse", SAME_CODE).state is State.HELD
+    assert judge("sparse", UNCLEAN).state is State.FAILED
 
 
 def test_prefix_that_does_not_build_is_named(judge: Judge) -> None:
-    assert judge("prefixes", SAME_CODE).held
+    assert judge("prefixes", SAME_CODE).state is State.HELD
 
     broken = judge("prefixes", ("int one;", "int two;", "int two", "int three;"), ELSEWHERE)
-    assert not broken.held
+    assert broken.state is State.FAILED
     assert broken.details[0].startswith("prefix 1: review: mm/page_alloc.c:3:8: error: ")
 
 
@@ -247,24 +267,144 @@ def test_what_the_host_lacks_is_no_finding(
         review(source, cache, only=["sparse"], series=series_in(write_series(SAME_CODE)))
 
 
-def test_table() -> None:
-    text = table(
-        [
-            GateOutcome(gate="apply", held=True, details=("6 patches",)),
-            GateOutcome(gate="identity", held=False, details=("one", "two " * 30)),
-            GateOutcome(gate="warnings", held=False, details=tuple("x" * 25)),
-        ]
-    )
+def test_what_did_not_change_is_taken_from_the_cache(
+    source: KernelSource, cache: Cache, write_series: WriteSeries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = write_series(SAME_CODE)
 
-    lines = text.splitlines()
-    assert lines[:4] == [
-        "gate        result",
-        "apply       held    6 patches",
-        "identity    FAILED  one",
-        " " * 20 + ("two " * 20).strip(),
-    ]
-    assert lines[-1].strip() == "and 5 more"
-    assert max(map(len, lines)) <= 100
+    def apply(**more: bool) -> GateOutcome:
+        (outcome,) = review(source, cache, only=["apply"], series=series_in(directory), **more)
+        return outcome
+
+    first, again = apply(), apply()
+    assert (first.cached, again.cached) == (False, True)
+    assert replace(again, cached=False) == first
+    assert not apply(fresh=True).cached
+    monkeypatch.setattr(reviews, "_version", lambda program: f"{program} 2.0")
+    assert not apply().cached
+    assert apply().cached
+    mail = directory / "0001-change.patch"
+    mail.write_text(mail.read_text().replace("change 1", "changed 1"))
+    assert not apply().cached
+    monkeypatch.setattr(reviews, "_recipe", lambda: "another")
+    assert not apply().cached
+
+
+def test_what_fails_is_told_again_from_the_cache_and_an_error_is_not(
+    source: KernelSource, cache: Cache, write_series: WriteSeries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = series_in(write_series(OTHER_CODE))
+    states = []
+    for _ in range(2):
+        (outcome,) = review(source, cache, only=["identity"], series=series)
+        states.append((outcome.state, outcome.cached))
+    assert states == [(State.FAILED, False), (State.FAILED, True)]
+
+    monkeypatch.setenv("BUDDYLAB_DROP", "CONFIG_BUDDY_MONITOR")
+    for _ in range(2):
+        (outcome,) = review(source, cache, only=["warnings"], series=series)
+        assert (outcome.state, outcome.cached) == (State.FAILED, False)
+
+
+def test_a_line_that_nobody_named_may_be_out_of_reach(
+    source: KernelSource, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(kernel: str, _cache: Cache) -> KernelSource:
+        if kernel != "5.15.180":
+            raise HostError(f"{kernel} cannot be reached; connect")
+        return source
+
+    monkeypatch.setattr(reviews, "fetch", fetched)
+    monkeypatch.setitem(GATES, "ioctls", lambda _: Findings(notes=("none",)))
+
+    found = review_lines((), cache, only=["ioctls"])
+    assert [one.release for one in found] == ["5.15.180", None, None, None]
+    assert found[1].why_not == "debian:6.1 cannot be reached; connect"
+    with pytest.raises(HostError, match="debian:6.1 cannot"):
+        review_lines(("5.15.180", "debian:6.1"), cache, only=["ioctls"])
+    monkeypatch.setattr(reviews, "fetch", lambda kernel, _: fetched(f"no {kernel}", cache))
+    with pytest.raises(HostError, match="none of 5.15.180, debian:6.1"):
+        review_lines((), cache, only=["ioctls"])
+
+
+def test_each_word_size_is_compiled_for(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.jobs.review_compiled.CROSS", {"s390": "absent-"})
+
+    held = judge("arch", SAME_CODE)
+    assert held.state is State.HELD
+    assert held.details[0] == "mm/page_alloc.o for i386"
+    assert "absent-gcc is not installed" in held.details[1]
+    unclean = judge("arch", UNCLEAN)
+    assert unclean.details[0] == "i386: mm/page_alloc.c: warning: unused variable"
+
+
+def test_a_deep_stack_is_found(judge: Judge) -> None:
+    assert judge("stack", SAME_CODE).details == (
+        "mm/page_alloc.o: mm/page_alloc.o: two has the deepest stack, 200 bytes",
+    )
+    assert deep_stacks({"two": 200}, {"two": 600, "one": 512}, 512) == (
+        "two: 600 bytes of stack, 200 before",
+    )
+    assert deep_stacks({"two": 600}, {"two": 600}, 512) == ()
+
+
+def test_kernel_doc_is_asked_of_the_sources_own_script(judge: Judge) -> None:
+    assert judge("kernel-doc", SAME_CODE).state is State.HELD
+    assert judge("kernel-doc", OTHER_CODE).details[0] == "mm/page_alloc.c: warning: bad line"
+    assert "kernel-doc ended with 3: broken" in judge("kernel-doc", BROKEN).details[0]
+
+
+def found_in(gate: str, **files: str) -> Findings:
+    """Put new files through a gate that reads them alone."""
+    change = {name.replace("__", "."): File("", text) for name, text in files.items()}
+    places = {"vm.rst": "Documentation/", "abi.txt": "Documentation/ABI/"}
+    change = {f"{places.get(name, '')}{name}": file for name, file in change.items()}
+    parameters = change.pop("parameters.txt", None)
+    if parameters:
+        change["Documentation/admin-guide/kernel-parameters.txt"] = parameters
+    return GATES[gate](cast("Reviewed", SimpleNamespace(change=lambda: change)))
+
+
+@pytest.mark.parametrize(
+    ("gate", "source_text", "document", "said"),
+    [
+        ("proc", 'proc_create("it", 0);', {"vm__rst": "see /proc/it"}, "/proc/it is not"),
+        ("proc", '.procname = "knob",', {"vm__rst": "the knob is"}, "sysctl knob is not"),
+        (
+            "boot-parameters",
+            'early_param("it", f);',
+            {"parameters__txt": "\tit=\t[MM]"},
+            "it is not",
+        ),
+        ("interfaces", "DEVICE_ATTR_RO(it);", {"abi__txt": "/sys/x/it"}, "it in sysfs is not"),
+        ("interfaces", 'debugfs_create_u32("it", 0);', {"vm__rst": "x/it"}, "it in debugfs is not"),
+        ("barriers", "\tsmp_mb();", {"b__h": "int b;"}, "a.c:1: smp_mb(); has no comment"),
+    ],
+)
+def test_what_is_added_is_told(
+    gate: str, source_text: str, document: dict[str, str], said: str
+) -> None:
+    mute = found_in(gate, a__c=source_text, vm__rst="nothing", abi__txt="")
+    assert mute.wrong[0].startswith(said)
+    told = source_text if gate != "barriers" else f"/* so */\n{source_text}"
+    assert found_in(gate, a__c=told, **document).wrong == ()
+    nothing = found_in(gate, a__c="int a;", **document)
+    assert nothing.state is State.NOT_APPLICABLE
+
+
+def test_options_and_parameters_of_modules() -> None:
+    config = 'config A\n\tbool "Ask"\n\tdefault y\n'
+    assert found_in("default-off", Kconfig=config).wrong == ("A: default y",)
+    assert found_in("help", Kconfig=config).wrong == ("A has no help",)
+    mended = config.replace("default y", "help\n\t  It is.")
+    assert found_in("default-off", Kconfig=mended).wrong == ()
+    assert found_in("help", Kconfig=mended).wrong == ()
+
+    code = "module_param(size, int, 0);"
+    assert found_in("module-parameters", a__c=code).wrong == ("size has no MODULE_PARM_DESC",)
+    assert found_in("module-parameters", a__c=code + 'MODULE_PARM_DESC(size, "s");').wrong == ()
+    ioctl = "#define DO _IO('b', 1)"
+    assert "ioctl-number.rst is as before" in found_in("ioctls", a__c=ioctl).wrong[0]
 
 
 LOG = """  CC      mm/page_alloc.o
@@ -274,6 +414,11 @@ LOG = """  CC      mm/page_alloc.o
 mm/page_alloc.o: warning: objtool: get_page()+0x1f: unreachable instruction
 cc1: all warnings being treated as errors
 """
+
+
+def test_stacks_are_read_with_address_and_without() -> None:
+    text = "0x0010 f.isra.0 [page_alloc.o]:\t\t\t528\ng [vmlinux]:\t96\nnoise 3\n"
+    assert stacks(text) == (("f.isra.0", 528), ("g", 96))
 
 
 def test_complaints_are_without_their_lines() -> None:
