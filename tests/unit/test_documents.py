@@ -23,7 +23,7 @@ PATH = re.compile(r"`((?:harness|kmod|vm|patches|tests|docs)/[\w./*<>-]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # Lines of code, and what of them is a call of the command: up to what a shell would take next.
 CODE_LINE = re.compile(r"^    .*|^```\w*\n(?:.*\n)*?```$", re.MULTILINE)
-CALL = re.compile(r"\bbuddylab ((?:\"[^\"]*\"|\$\([^)]*\)|\\\n|[^\n#;&|)\"])+)")
+CALL = re.compile(r"\bbuddylab ((?:\"[^\"]*\"|\$\([^)]*\)|\\\n|[^\n#;&|>)\"])+)")
 README = (ROOT / "README.md").read_text()
 
 
@@ -101,13 +101,14 @@ def test_commands_in_documents_are_commands(capsys: pytest.CaptureFixture[str]) 
 def test_calls_are_found_in_code_only() -> None:
     text = (
         "Say buddylab in prose.\n\n"
-        "    buddylab run --seed 3   # a comment\n"
+        "    buddylab run --seed 3   # a comment\n    buddylab run --seed 4 > file\n"
         '    git bisect run buddylab judge A..B --expect "x not_less base"\n\n'
         '```sh\ncp "$(buddylab fetch --quiet)/mm" a\nbuddylab judge \\\n  x.patch | cat\n```\n'
     )
 
     assert calls(text) == [
         ["run", "--seed", "3"],
+        ["run", "--seed", "4"],
         ["judge", "A..B", "--expect", "x not_less base"],
         ["fetch", "--quiet"],
         ["judge", "x.patch"],

@@ -3,6 +3,7 @@
 
 import argparse
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 GROUP = Group.MACHINE
 RANK = 10
 HELP = "tell what this machine can do and what it lacks"
-EXAMPLES = ("buddylab doctor",)
+EXAMPLES = ("buddylab doctor", "buddylab doctor --ci github")
 ANSWERS = True
 
 
@@ -29,6 +30,19 @@ class InstallAnswer:
     program: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowAnswer:
+    """A workflow file for a forge."""
+
+    forge: str
+    place: str  # in the kernel's repository
+    text: str
+
+
+# Where each forge looks for it.
+WORKFLOWS = {"github": ".github/workflows/buddylab.yml"}
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_emulator_option(parser)
@@ -36,12 +50,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--install", action="store_true", help="install missing packages, as root or with sudo"
     )
     parser.add_argument("--review", action=Switch, help="include what `review` needs")
+    parser.add_argument(
+        "--ci",
+        choices=tuple(WORKFLOWS),
+        metavar="FORGE",
+        help="print a workflow that judges each push of your kernel: github",
+    )
 
 
 def act(arguments: argparse.Namespace) -> int:
     """Look at the machine; with --install, get packages alone and name the QEMU."""
     from harness.host.cache import Cache
 
+    if arguments.ci:
+        return _workflow(arguments)
     cache = Cache.default()
     if arguments.install:
         return _install(arguments, cache)
@@ -53,6 +75,16 @@ def act(arguments: argparse.Namespace) -> int:
     text = "ready" if machine.ready else "NOT READY: see what is MISSING above"
     say(arguments, machine, text)
     return Exit.OK if machine.ready else Exit.HOST
+
+
+def _workflow(arguments: argparse.Namespace) -> int:
+    from harness.cli.answer import say
+
+    file = resources.files("harness.cli") / "workflows" / f"{arguments.ci}.yml"
+    text = file.read_text(encoding="utf-8")
+    answer = WorkflowAnswer(forge=arguments.ci, place=WORKFLOWS[arguments.ci], text=text)
+    say(arguments, answer, text.rstrip("\n"))
+    return Exit.OK
 
 
 def _install(arguments: argparse.Namespace, cache: "Cache") -> int:
