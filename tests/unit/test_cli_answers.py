@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+import synthetic_run
 from command_line import buddylab
 from saved_folder import write_run
 
@@ -18,7 +19,7 @@ from harness.cli.main import main
 from harness.cli.parser import parser
 from harness.cli.verbs import verbs
 from harness.errors import Exit
-from harness.host import emulator
+from harness.host import emulator, prerequisites
 from harness.host.cache import Cache
 from harness.jobs import (
     bench,
@@ -36,10 +37,11 @@ from harness.jobs.mutants import Trial
 from harness.jobs.predict import Forecasts
 from harness.jobs.reallocate import Churned
 from harness.report.checklist import GateOutcome, LineReview, State
+from harness.report.document import decode_run
 from harness.stages import boot_files, fetch
 from harness.texts.guest.reallocate import Reallocation, Row
 from harness.texts.pages import PageCount
-from harness.values import KernelBuild, KernelSource, PatchedTree
+from harness.values import GuestImage, KernelBuild, KernelSource, PatchedTree
 
 STAGES = [("fetch", KernelSource), ("patch", PatchedTree), ("build", KernelBuild)]
 
@@ -253,3 +255,42 @@ def test_gates_figures_and_costs_answer(
     code, told = answered(capsys, "cost")
     assert isinstance(told, dict)
     assert (code, told["notes"], told["costs"][0]["instructions"]) == (Exit.OK, ["head"], 9.0)
+
+
+def test_a_guest_and_a_run_answer(
+    pretended: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    image = GuestImage(digest="d" * 64, packages=("bash=5",), size_bytes=7, path=tmp_path / "it")
+    pretended.setattr(pipeline, "bootable", lambda *_, **__: (FakeKernel, image))
+
+    code, answer = answered(capsys, "guest")
+    assert isinstance(answer, dict)
+    assert (code, answer["digest"], answer["path"]) == (Exit.OK, "d" * 64, str(tmp_path / "it"))
+
+    run = decode_run(synthetic_run.document())
+    pretended.setattr(pipeline, "run_to_verdict", lambda *_: run)
+    code, answer = answered(capsys, "run", "--scale", "small", "--output", str(tmp_path / "run"))
+    assert isinstance(answer, dict)
+    assert (code, answer["verdict"], answer["key"]) == (Exit.OK, run.verdict, run.key_digest)
+    assert (answer["folder"], answer["report"]) == (str(tmp_path / "run"), None)
+    assert answer["held"] + answer["not_applicable"] == len(run.checks)
+
+
+def test_a_doctor_that_installs_or_prints_answers(
+    pretended: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    got = (prerequisites.Need(package="sparse", program="sparse", why="checks"),)
+    used = SimpleNamespace(version="8.2", program=tmp_path / "qemu")
+    pretended.setattr(prerequisites, "install", lambda **_: got)
+    pretended.setattr(emulator, "find", lambda *_: used)
+
+    code, answer = answered(capsys, "doctor", "--install")
+    assert (code, answer) == (
+        Exit.OK,
+        {"installed": ["sparse"], "qemu": "8.2", "program": str(tmp_path / "qemu")},
+    )
+    code, answer = answered(capsys, "doctor", "--ci", "github")
+    assert isinstance(answer, dict)
+    assert (code, answer["forge"]) == (Exit.OK, "github")
+    assert main(["doctor", "--ci", "github"]) == Exit.OK
+    assert capsys.readouterr().out == answer["text"]

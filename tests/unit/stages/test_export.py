@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mails that git am and quilt take; then a tree is what `buddylab patch` made, to the byte."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -278,6 +279,31 @@ def home(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "home").mkdir()
     assert not cache.root.exists()
     return tmp_path / "home"
+
+
+@pytest.mark.usefixtures("home")
+def test_the_verb_answers_as_json(
+    source: KernelSource,
+    patches: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in (("user.name", AUTHOR.name), ("user.email", AUTHOR.email)):
+        git("config", "--global", name, value, cwd=tmp_path)
+    monkeypatch.setattr("harness.jobs.export.series_for", lambda one: series_for(one, patches))
+    monkeypatch.chdir(tmp_path)
+    words = ("export", "--kernel", str(source.tree), "--output", "mails")
+
+    assert main([*words, "--json"]) == Exit.OK
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["release"] == source.release
+    assert answer["author"] == "Ann \u00d6nym <ann@example.org>"
+    assert answer["folder"] == str(tmp_path / "mails")
+    assert [Path(each).name[:4] for each in answer["mails"]] == ["0001", "0002", "0003"]
+    assert all((tmp_path / each).is_file() for each in (answer["letter"], *answer["mails"]))
+    assert main([*words, "--json"]) == Exit.USAGE
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("known", [(), ("user.name",), ("user.email",)])
