@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 GROUP = Group.MACHINE
 RANK = 10
 HELP = "tell what this machine can do and what it lacks"
-EXAMPLES = ("buddylab doctor", "buddylab doctor --ci github")
+EXAMPLES = ("buddylab doctor",)
 ANSWERS = True
 
 
