@@ -14,13 +14,13 @@ from harness.digest import sha256_text
 from harness.encoding import encode
 from harness.errors import HarnessError, HostError, StageError, UserError
 from harness.host.cache import Cache
-from harness.host.command import require, run
+from harness.host.command import CommandFailedError, require, run
 from harness.host.deadline import Deadline
 from harness.host.series import Series, lines, series_for
 from harness.jobs import review_builds, review_compiled, review_documents, review_gates, reviewed
 from harness.jobs.review_compiled import CROSS
 from harness.jobs.review_gates import GATES, PROGRAMS
-from harness.jobs.reviewed import Findings, Gate, Reviewed
+from harness.jobs.reviewed import Findings, Gate, Reviewed, not_judged
 from harness.report.checklist import GateOutcome, LineReview, State
 from harness.stages.apply import steps_of
 from harness.stages.build import compiler_id
@@ -140,6 +140,10 @@ def _outcome(name: str, gate: Gate, under: Reviewed, *, fresh: bool) -> GateOutc
             found = known
     except HostError:
         raise
+    except CommandFailedError as error:
+        late = error.late_after_s is not None  # this machine's doing, not the series'
+        found = not_judged(str(error)) if late else Findings((str(error),))
+        known = None
     except HarnessError as error:
         # Not kept: it may be this machine's (a deadline, memory).
         found, known = Findings((str(error),)), None

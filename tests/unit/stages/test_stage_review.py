@@ -11,6 +11,8 @@ import pytest
 
 from harness.errors import HostError, StageError, UserError
 from harness.host.cache import Cache
+from harness.host.command import run
+from harness.host.deadline import Deadline
 from harness.host.series import series_in
 from harness.jobs import review as reviews
 from harness.jobs import review_gates as gates
@@ -304,6 +306,23 @@ def test_what_fails_is_told_again_from_the_cache_and_an_error_is_not(
     for _ in range(2):
         (outcome,) = review(source, cache, only=["warnings"], series=series)
         assert (outcome.state, outcome.cached) == (State.FAILED, False)
+
+
+def test_a_tool_that_is_late_judges_nothing(
+    source: KernelSource, cache: Cache, write_series: WriteSeries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(_series: Reviewed) -> Findings:
+        run(["sleep", "30"], deadline=Deadline.after(0.05, "it"))
+        raise AssertionError
+
+    monkeypatch.setitem(GATES, "apply", late)
+    series = series_in(write_series(SAME_CODE))
+
+    (outcome,) = review(source, cache, only=["apply"], series=series)
+    assert (outcome.state, outcome.cached) == (State.NOT_JUDGED, False)
+    assert "sleep 30: not done" in outcome.details[0]
+    (again,) = review(source, cache, only=["apply"], series=series)
+    assert not again.cached
 
 
 def test_a_line_that_nobody_named_may_be_out_of_reach(
