@@ -219,7 +219,7 @@ def _interval(one: Difference) -> str:
 
 
 def _percent(value: float, base: float) -> str:
-    share = 100 * value / base
+    share = 100 * value / abs(base)
     return f"{share:+.1f}" if abs(share) < 10 else f"{share:+.0f}"  # noqa: PLR2004
 
 

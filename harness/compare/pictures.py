@@ -25,6 +25,7 @@ _NUMBERS = 60  # of its mean, at its right
 _ROW = 20
 _AXIS = 18
 _NAME_CHARS = 18
+_END_CHARS = 7  # of those, how many are of its end
 _PAIRS_HEIGHT = 104
 
 
@@ -113,7 +114,10 @@ def _row_labels(row: Row, at: int, unit: str) -> Iterator[Label]:
 
 def shortened(name: str) -> str:
     """Shorten a name to the room that it has beside a picture; its description has all of it."""
-    return name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…"
+    if len(name) <= _NAME_CHARS:
+        return name
+    # Names of one family differ at their ends.
+    return f"{name[: _NAME_CHARS - _END_CHARS - 1]}…{name[-_END_CHARS:]}"
 
 
 def _grid(across: Scale, bottom: float, ticks: Sequence[float]) -> Iterator[Stroke]:

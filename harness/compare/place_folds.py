@@ -97,7 +97,8 @@ def _blocks(place: Place) -> Iterator[Block]:
     if pictures:
         inner.append(Pictures(pictures=pictures, are_twos=True, key=_KEY[:2]))
     if equal:
-        inner.append(Words(paragraphs=(f"No seed differs in blocks or scanning: {_all(equal)}.",)))
+        told = f"No seed differs in blocks or scanning: {', '.join(equal)}."
+        inner.append(Words(paragraphs=(told,)))
     yield Fold(title="By seed", hint="baseline and arm from the same memory", blocks=tuple(inner))
     tables = (cell_table(cell), huge_page_table(cell), work_table(cell), latency_table(cell))
     yield Fold(
@@ -105,10 +106,6 @@ def _blocks(place: Place) -> Iterator[Block]:
         hint="medians and ranges, work, latencies, keys",
         blocks=tuple(table for table in tables if table),
     )
-
-
-def _all(names: list[str]) -> str:
-    return ", ".join(names)
 
 
 def _sides(place: Place) -> Table:
@@ -160,7 +157,8 @@ def share_told(now: float, before: float) -> str:
         return "0 %"
     if not before:
         return f"0 → {brief(now)}"
-    share = 100 * (now - before) / before
+    # What a plan measures may be negative: of -2 to -1 is more.
+    share = 100 * (now - before) / abs(before)
     if abs(share) < _SMALLEST_SHARE:
         return "0 %"
     text = f"{share:+,.0f}" if abs(share) >= 1 else f"{share:+.1f}"
@@ -195,17 +193,12 @@ def _cost_tone(low: float, high: float, base: float) -> Tone:
 def _pairs(cell: Cell, arm: str) -> Iterator[Picture]:
     """Draw blocks and pages scanned of an arm, gains beside costs, where any seed differs."""
     baseline = cell.plan.baseline
-    both = pairs(cell.of(arm), cell.of(baseline))
-    seeds = [one.seed for one, _ in both]
-    numbers = [
-        (
-            name,
-            [measured(measure, other.outcome) or 0.0 for _, other in both],
-            [measured(measure, one.outcome) or 0.0 for one, _ in both],
-        )
-        for name, measure in _DRAWN[:2]
-    ]
-    if all(base == ours for _, base, ours in numbers):
+    seeds = [one.seed for one, _ in pairs(cell.of(arm), cell.of(baseline))]
+    numbers = {
+        name: value_pairs(measure, cell.of(arm), cell.of(baseline)) for name, measure in _DRAWN[:2]
+    }
+    if all(one == other for both in numbers.values() for one, other in both):
         return
-    for name, base, ours in numbers:
+    for name, both in numbers.items():
+        ours, base = zip(*both, strict=True)
         yield pairs_picture(f"{arm}: {name}", seeds, base, ours, names=(baseline, arm))

@@ -23,6 +23,7 @@ from harness.writers.screen import (
     sign_of,
 )
 from harness.writers.table import ABSENT, Table
+from harness.writers.words import counted
 
 _TOLD = {
     Tone.GOOD: "helps",
@@ -86,26 +87,31 @@ def _sentence(results: Results, arms: Sequence[Tally]) -> str:
         return f"Nothing can be said yet: no arm has a seed in common with `{baseline}`."
     if not any(one.helps or one.hurts for one in arms):
         return (
-            f"No arm gets more or fewer blocks than `{baseline}` beyond noise in any of "
-            f"{best.all} places (state and request){_costly(arms)}."
+            f"No arm gets more or fewer blocks than `{baseline}` beyond noise in "
+            f"{counted(best.all, 'place')} (state and request){_costly(arms)}."
         )
     told = _told(best, baseline)
     if len(arms) == 1:
         return f"{told}."
-    helping = sum(bool(one.helps) for one in arms)
-    told_all = "all" if helping == len(arms) else str(helping)
-    return f"{told}; of {len(arms)} arms {told_all} help somewhere, {_harm(arms)}."
+    helping, hurting = (sum(map(bool, each)) for each in zip(
+        *((one.helps, one.hurts) for one in arms), strict=True))  # fmt: skip
+    return (
+        f"{told}; of {len(arms)} arms {_all_of(helping, len(arms), 'help')} somewhere, "
+        f"{_all_of(hurting, len(arms), 'hurt')}{' somewhere' if hurting else ''}."
+    )
 
 
-def _harm(arms: Sequence[Tally]) -> str:
-    count = sum(bool(one.hurts) for one in arms)
-    return f"{count} hurt somewhere" if count else "none hurts"
+def _all_of(number: int, of: int, verb: str) -> str:
+    """Say how many of some do something, the verb as the number wants it."""
+    if number in (0, 1):
+        return f"{'one' if number else 'none'} {verb}s"
+    return f"{'all' if number == of else number} {verb}"
 
 
 def _costly(arms: Sequence[Tally]) -> str:
     count = sum(bool(one.costs) for one in arms)
     return (
-        f"; {count} of {len(arms)} scan over {100 * SAME_WORK:.0f} % more somewhere"
+        f"; over {100 * SAME_WORK:.0f} % more is scanned somewhere by {count} of {len(arms)}"
         if count
         else ""
     )
@@ -116,7 +122,8 @@ def _told(one: Tally, baseline: str) -> str:
     loss = f" (most {_most(one.arm, one.worst)})" if one.worst else ""
     costs = f", and only costs in {one.costs}" if one.costs else ""
     return (
-        f"`{one.arm}` gets more blocks than `{baseline}` in {one.helps} of {one.all} places{gain}, "
+        f"`{one.arm}` gets more blocks than `{baseline}` in {one.helps} of "
+        f"{counted(one.all, 'place')}{gain}, "
         f"fewer in {one.hurts or 'none'}{loss}{costs}"
     )
 
@@ -135,9 +142,9 @@ def _most(arm: str, place: Place | None) -> str:
 def _how_sure(results: Results) -> Iterator[str]:
     seeds = sorted({one.seed for one in results.arms})
     yield (
-        f"How sure: N = {len(seeds)} of {len(results.plan.seeds)} seeds, each arm against "
-        f"`{results.plan.baseline}` from the same seed; more or fewer means that the 95 % interval "
-        "of the mean difference (BCa bootstrap) excludes 0."
+        f"How sure: N = {len(seeds)} of {counted(len(results.plan.seeds), 'seed')}, each arm "
+        f"against `{results.plan.baseline}` from the same seed; more or fewer means that the 95 % "
+        "interval of the mean difference (BCa bootstrap) excludes 0."
     )
     claims = judged_claims(results)
     if claims:
@@ -146,6 +153,8 @@ def _how_sure(results: Results) -> Iterator[str]:
         yield (
             f"Predictions made before the run: {fates.count(Fate.MISS)} of {judged} missed, "
             f"{fates.count(Fate.HIT)} held."
+            if judged
+            else f"Predictions made before the run: no data for any of {len(fates)}."
         )
     made = promises(results)
     if made.all:

@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 from harness.compare.places import Place
 from harness.compare.results import ArmResult, KernelFacts, Results, short
+from harness.values import LOCAL
 from harness.writers.screen import Fact
+from harness.writers.words import counted
 
 _SHOWN = 3
 
@@ -36,9 +38,9 @@ def _facts(
         yield Fact(name="Machine", value=_machine(results))
     yield Fact(
         name="N",
-        value=f"{len({one.seed for one in results.arms})} of {len(plan.seeds)} seeds, "
-        f"{len(results.arms):,} arms in {_count(len(plan.states), 'state')} and "
-        f"{_count(len(plan.bursts), 'kind')} of request",
+        value=f"{len({one.seed for one in results.arms})} of {counted(len(plan.seeds), 'seed')}, "
+        f"{counted(len(results.arms), 'arm')} in {counted(len(plan.states), 'state')} and "
+        f"{counted(len(plan.bursts), 'kind')} of request",
     )
     if largest and (arm := _first(largest)):
         yield Fact(
@@ -48,10 +50,6 @@ def _facts(
             copied=f"buddylab replay {short(arm.key)}",
         )
     yield Fact(name="Again", value=f"`{command}`", copied=command, is_wide=True)
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def largest_of(
@@ -69,7 +67,7 @@ def _arms_told(results: Results) -> str:
     plan = results.plan
     names = [f"`{arm.name}`" for arm in plan.arms if arm.name != plan.baseline]
     shown = ", ".join(names[:_SHOWN]) or "nothing"
-    more = f" and {len(names) - _SHOWN} more arms" if len(names) > _SHOWN else ""
+    more = f" and {counted(len(names) - _SHOWN, 'more arm')}" if len(names) > _SHOWN else ""
     return f"{shown}{more}, against `{plan.baseline}`"
 
 
@@ -83,8 +81,9 @@ def _configs(kernels: Sequence[KernelFacts]) -> str:
 def _machine(results: Results) -> str:
     plan, key = results.plan, results.kernels.kernels[0].key
     return (
-        f"QEMU {key.qemu_version}, {key.accelerator}, {key.cpus} CPU, {plan.memory_mib} MiB; one "
-        f"instruction is {1 << plan.icount_shift} ns of the guest's clock"
+        f"QEMU {key.qemu_version}, {key.accelerator}, {counted(key.cpus, 'CPU')}, "
+        f"{plan.memory_mib} MiB; one instruction is {1 << plan.icount_shift} ns of the "
+        "guest's clock"
     )
 
 
@@ -95,11 +94,8 @@ def _first(largest: tuple[Place, str]) -> ArmResult | None:
 
 def command_of(results: Results) -> str:
     """Return the command that makes a comparison again, from its folder."""
-    sources = {
-        one.provenance.kernel_origin: one.provenance.kernel_release
-        for one in results.kernels.kernels
-    }
-    origin = next(iter(sources), "").partition(" ")[0]
+    origins = [one.provenance.kernel_origin for one in results.kernels.kernels]
+    origin = origins[0].partition(" ")[0] if origins else ""
     # A source that only its user has is named by what it is.
-    name = origin if origin not in ("", "local") else "DIR"
+    name = origin if origin not in ("", LOCAL) else "DIR"
     return f"buddylab compare plan.toml --kernel {name} --output NEW"

@@ -117,8 +117,8 @@ class Difference:
 
     @property
     def share(self) -> float | None:
-        """The difference as a share of the base's mean; None where that is 0."""
-        return self.difference.mean / self.base_mean if self.base_mean else None
+        """The difference as a share of the size of the base's mean; None where that is 0."""
+        return self.difference.mean / abs(self.base_mean) if self.base_mean else None
 
     @property
     def answer(self) -> Answer:

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from harness.compare.cells import value_pairs
 from harness.compare.judging import AGAIN, BASE, arm_of
-from harness.compare.measures import Measure
+from harness.compare.measures import Measure, measured
 from harness.compare.pictures import Row, differences_picture, pairs_picture
 from harness.compare.plan import Variant
 from harness.compare.verdict import Answer, Difference, Verdict
@@ -95,17 +95,20 @@ def _row(one: Difference, verdict: Verdict) -> Row:
 
 
 def _pairs(one: Difference, verdict: Verdict) -> Picture:
-    arms = {
-        name: {each.seed: each for each in one.cell.of(arm_of(one.setting, name))}
-        for name in (BASE, AGAIN, verdict.variant)
-    }
-    seeds = sorted(set.intersection(*(set(each) for each in arms.values())))
-    base, again, ours = (
-        [value for value, _ in value_pairs(one.measure, each, each)]
-        for each in ([arms[name][seed] for seed in seeds] for name in arms)
-    )
-    title = f"{NAMES[one.measure]}: mean {_grouped(base)} to {_grouped(ours)}"
-    return pairs_picture(title, seeds, base, ours, control=again, names=(BASE, verdict.variant))
+    base, again, ours = (_by_seed(one, name) for name in (BASE, AGAIN, verdict.variant))
+    seeds = sorted(base.keys() & ours.keys())
+    before, now = ([side[seed] for seed in seeds] for side in (base, ours))
+    # A control that failed for a seed, or was never asked for, hides nothing of the change.
+    control = [again[seed] for seed in seeds] if again.keys() >= set(seeds) else []
+    title = f"{NAMES[one.measure]}: mean {_grouped(before)} to {_grouped(now)}"
+    return pairs_picture(title, seeds, before, now, control=control, names=(BASE, verdict.variant))
+
+
+def _by_seed(one: Difference, variant: Variant) -> dict[int, float]:
+    """Return the numbers of a variant by seed, of those seeds that have one."""
+    found = {each.seed: measured(one.measure, each.outcome)
+             for each in one.cell.of(arm_of(one.setting, variant))}  # fmt: skip
+    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _grouped(numbers: Sequence[float]) -> str:

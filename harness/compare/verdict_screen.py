@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.compare.judging import AGAIN, BASE
+from harness.compare.measures import Measure
 from harness.compare.place_folds import share_told
 from harness.compare.places import places
 from harness.compare.plan import Variant
@@ -28,6 +29,7 @@ from harness.writers.screen import (
     Words,
 )
 from harness.writers.table import Table
+from harness.writers.words import counted
 
 _NOTES = (
     (
@@ -136,12 +138,33 @@ def _sentence(verdict: Verdict, first: _First) -> str:
 def _most(found: Sequence[Difference]) -> str:
     """Say which measures differ, each by what is most of it."""
     told = []
-    for measure in dict.fromkeys(one.measure for one in found):
-        ours = [one for one in found if one.measure is measure]
+    for measure, ours in _by_measure(found).items():
         largest = max(ours, key=_size)
         more = f" and {len(ours) - 1} more" if len(ours) > 1 else ""
         told.append(f"{NAMES[measure]} ({_figure(largest)}, {largest.place}{more})")
     return ", ".join(told)
+
+
+def _by_measure(found: Sequence[Difference]) -> dict[Measure, list[Difference]]:
+    measures = dict.fromkeys(one.measure for one in found)
+    return {measure: [one for one in found if one.measure is measure] for measure in measures}
+
+
+def _noise(verdict: Verdict) -> Iterator[str]:
+    """Say the noise of each difference that is told, or the most where there is none."""
+    real = [one for one in verdict.differences if one.answer is not Answer.SAME]
+    if real:
+        largest = (max(ours, key=_size) for ours in _by_measure(real).values())
+        told = ", ".join(f"{NAMES[one.measure]} {_floor_told(one)}" for one in largest)
+        yield f"Noise there, of the base against itself in another layout: {told}."
+        return
+    floors = [one for one in verdict.differences if one.floor is not None and one.base_mean]
+    if floors:
+        most = max(floors, key=lambda one: (one.floor or 0.0) / abs(one.base_mean))
+        yield (
+            "Noise: the base against itself in another layout differs by up to "
+            f"{_floor_told(most)} ({NAMES[most.measure]}, {most.place})."
+        )
 
 
 def _size(one: Difference) -> float:
@@ -157,18 +180,12 @@ def _figure(one: Difference) -> str:
 def _points(results: Results, verdict: Verdict) -> Iterator[str]:
     memory = "the same memory" if verdict.same_image else "the same seeds, but not the same memory"
     yield (
-        f"How sure: N = {verdict.seeds} seeds from {memory}. A difference is called one if its "
-        "95 % interval excludes 0, it is above the noise floor of the A/A control, p < 5 % "
-        f"after Holm's correction, and at least {100 * RELEVANT_SHARE:.0f} % of the base."
+        f"How sure: N = {counted(verdict.seeds, 'seed')} from {memory}. A difference is "
+        "called one if its 95 % interval excludes 0, it is above the noise floor of the A/A "
+        f"control, p < 5 % after Holm's correction, and at least {100 * RELEVANT_SHARE:.0f} % of "
+        "the base."
     )
-    floors = [
-        one.floor / abs(one.base_mean)
-        for one in verdict.differences
-        if one.floor is not None and one.base_mean
-    ]
-    if floors:
-        most = 100 * max(floors)
-        yield f"Noise: the base against itself in another layout differs by up to {most:.1f} %."
+    yield from _noise(verdict)
     yield f"Memory: {promises(results)}."
 
 

@@ -5,21 +5,25 @@ import shlex
 from collections.abc import Iterator
 
 from harness.report.document import Run
+from harness.report.identity import kernel_in_short
 from harness.texts.proc.sysctl import Knob, PolicyMode
 from harness.values import LOCAL, Counters, RunMode
 from harness.writers.screen import Fact
+from harness.writers.words import counted
 
 _KEY_SHOWN = 16
 
 
-def run_facts(run: Run, kernel: str) -> Iterator[Fact]:
+def run_facts(run: Run) -> Iterator[Fact]:
     """Yield kernel, change, config, machine, N, key and the command that runs it again."""
     key, origin = run.key, run.provenance
     count = len(origin.patches)
-    yield Fact(name="Kernel", value=kernel)
+    yield Fact(name="Kernel", value=kernel_in_short(run))
     yield Fact(
         name="Change",
-        value=f"{count} patches of series {origin.series_name}" if count else "none: as it is",
+        value=f"{counted(count, 'patch')} of series {origin.series_name}"
+        if count
+        else "none: as it is",
     )
     yield Fact(
         name="Config",
@@ -28,12 +32,12 @@ def run_facts(run: Run, kernel: str) -> Iterator[Fact]:
     )
     yield Fact(
         name="Machine",
-        value=f"QEMU {key.qemu_version}, {key.accelerator}, {key.mode}, {key.cpus} CPU, "
-        f"{key.memory_mib} MiB",
+        value=f"QEMU {key.qemu_version}, {key.accelerator}, {key.mode}, "
+        f"{counted(key.cpus, 'CPU')}, {key.memory_mib} MiB",
     )
     yield Fact(
         name="N",
-        value=f"one guest, {len(run.stages)} stages, scale {run.scale}, seed {key.seed}",
+        value=f"one guest, {counted(len(run.stages), 'stage')}, scale {run.scale}, seed {key.seed}",
     )
     yield Fact(name="Key", value=f"`{run.key_digest[:_KEY_SHOWN]}`", copied=run.key_digest)
     command = _command(run)
@@ -50,7 +54,7 @@ def _command(run: Run) -> str:
     words += ["--memory", str(key.memory_mib)]
     words += ["--cpus", str(key.cpus)] if key.mode is RunMode.LIVE else []
     words += ["--accelerator", key.accelerator] if key.mode is RunMode.LIVE else []
-    policy = dict(each.split("=") for each in key.sysctls).get(Knob.MODE)
+    policy = dict(each.split("=", 1) for each in key.sysctls).get(Knob.MODE)
     words += ["--policy", PolicyMode(int(policy)).word] if policy else []
     words += ["--counters", origin.counters] if origin.counters is Counters.ATOMIC else []
     words += [] if key.cross_checks else ["--cross-checks", "off"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.report.document import Run
 
 PAPER_RELEASE = "5.15.180"
+_BLOB_SHOWN = 12  # hex digits, as kernel people write them
 _PAPER_RELEASE = re.compile(r"5\.15\.180(?![0-9.])")
 
 
@@ -29,6 +30,16 @@ def kernel_sentence(run: Run) -> str:
     )
 
 
+def kernel_in_short(run: Run) -> str:
+    """Return which kernel ran, and whether its allocator was upstream's before patching."""
+    told = {
+        True: "upstream's own before patching",
+        False: "NOT upstream's before patching",
+        None: "not compared with upstream's",
+    }[run.provenance.page_alloc_upstream]
+    return f"Linux {run.uname_r} ({run.provenance.kernel_origin}), mm/page_alloc.c {told}"
+
+
 def _warnings(run: Run) -> Iterator[str]:
     if not _PAPER_RELEASE.match(run.uname_r):
         yield (
@@ -38,12 +49,12 @@ def _warnings(run: Run) -> Iterator[str]:
     if run.provenance.page_alloc_upstream is False:
         yield (
             "mm/page_alloc.c was changed before the series was applied: the allocator is not "
-            f"upstream's (blob {run.provenance.page_alloc_blob})."
+            f"upstream's (blob {run.provenance.page_alloc_blob[:_BLOB_SHOWN]})."
         )
     elif run.provenance.page_alloc_upstream is None:
         yield (
             "whether mm/page_alloc.c is upstream's own is not known for this release (blob "
-            f"{run.provenance.page_alloc_blob})."
+            f"{run.provenance.page_alloc_blob[:_BLOB_SHOWN]})."
         )
     if not run.clocksource_is_fine:
         yield (f"the guest's clocksource was {run.clocksource}: latencies are multiples of a tick.")

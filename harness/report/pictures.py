@@ -29,7 +29,10 @@ def free_pictures(run: Run) -> tuple[tuple[Picture, ...], tuple[Picture, ...]]:
 def _is_moved(stage: RunStage) -> bool:
     """Whether over 2 % of free memory came to blocks of another order, or was taken or freed."""
     before, after = (_mib(snapshot) for snapshot in _both(stage))
-    moved = sum(abs(one - other) for one, other in zip(before, after, strict=True))
+    changes = [now - then for then, now in zip(before, after, strict=True)]
+    # What came to another order is missing at its own: it is counted once.
+    rose = sum(change for change in changes if change > 0)
+    moved = max(rose, rose - sum(changes))
     return moved > _STILL_SHARE * sum(before)
 
 

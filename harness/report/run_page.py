@@ -12,6 +12,7 @@ from harness.report.screen import run_screen
 from harness.report.sections import paper_sections
 from harness.texts.proc.sysctl import Policy
 from harness.writers.page import Page, Section, Table, cell, table
+from harness.writers.words import counted
 
 _NS_PER_US = 1_000
 _NS_PER_S = 1_000_000_000
@@ -59,7 +60,6 @@ def run_page(run: Run, logs: Mapping[str, str] = MappingProxyType({})) -> Page:
         ),
         screen=run_screen(
             run,
-            kernel=kernel_sentence(run),
             predicted=table(PREDICTION_HEAD, rows) if rows else None,
             ours=(*(one for one in ours if one.title != _PREDICTED), reconciled),
             papers=papers,
@@ -134,7 +134,7 @@ def _facts(run: Run) -> Table:
             ),
             ("compiler", origin.compiler),
             ("how it ran", f"{key.mode}, {key.accelerator}, QEMU {key.qemu_version}"),
-            ("guest", f"{key.memory_mib} MiB, {key.cpus} CPU(s), scale {run.scale}"),
+            ("guest", f"{key.memory_mib} MiB, {counted(key.cpus, 'CPU')}, scale {run.scale}"),
             ("memory managed by the kernel", f"{run.memory_total_kib} KiB"),
             (
                 "guest image",

@@ -24,6 +24,7 @@ from harness.writers.screen import (
     Words,
 )
 from harness.writers.table import ABSENT, Table, table
+from harness.writers.words import counted
 
 _NS_PER_S = 1_000_000_000
 _FREE_SHOWN = (
@@ -39,7 +40,6 @@ _FREE_KEY = (("fill-before", "before"), ("fill-after", "after"))
 def run_screen(
     run: Run,
     *,
-    kernel: str,
     predicted: Table | None,
     ours: Sequence[Section],
     papers: Sequence[Section],
@@ -50,9 +50,10 @@ def run_screen(
     return Screen(
         kind="one run, judged",
         answers=(_answer(run),),
-        facts=tuple(run_facts(run, kernel)),
+        facts=tuple(run_facts(run)),
         parts=(
             *_failed_part(run),
+            *_burst_part(run.headline),
             _free_part(run),
             _counter_part(run),
             *(_prediction_part(predicted) if predicted else ()),
@@ -72,19 +73,18 @@ def _answer(run: Run) -> Answer:
     counts = {status: sum(check.status is status for check in run.checks) for status in Status}
     holds = run.verdict is Verdict.ALL_HOLD
     failed = counts[Status.FAILED]
-    word = "all checks hold" if holds else f"{failed} check{'s' if failed > 1 else ''} failed"
+    word = "all checks hold" if holds else f"{counted(failed, 'check')} failed"
     return Answer(
         tone=Tone.GOOD if holds else Tone.BAD,
         word=word,
         sentence=_sentence(run.headline),
         points=(
             (
-                f"How sure: {counts[Status.HELD]} checks of the numbers hold, {failed} failed, "
-                f"{counts[Status.NOT_APPLICABLE]} do not apply to this run{_repeats(run)}."
+                f"How sure: {counts[Status.HELD]} of {counted(len(run.checks), 'check')} of the "
+                f"numbers held, {failed} failed; not applicable to this run: "
+                f"{counts[Status.NOT_APPLICABLE]}{_repeats(run)}."
             ),
             *_predictions(run),
-            # The first says what the sentence above says.
-            *(run.headline.sentences[1:] if run.headline else ()),
         ),
     )
 
@@ -119,6 +119,12 @@ def _predictions(run: Run) -> Iterator[str]:
         )
 
 
+def _burst_part(headline: Headline | None) -> Iterator[Part]:
+    # The first says what the answer says.
+    if headline is not None and (sentences := headline.sentences[1:]):
+        yield Part(title="How the last burst was served", blocks=(Words(points=sentences),))
+
+
 def _failed_part(run: Run) -> Iterator[Part]:
     failed = [check for check in run.checks if check.status is Status.FAILED]
     if failed:
@@ -148,7 +154,7 @@ def _free_part(run: Run) -> Part:
             *(
                 (
                     Fold(
-                        title=f"{len(still)} stages that moved under 2 % of free memory",
+                        title=f"{counted(len(still), 'stage')} that moved under 2 % of free memory",
                         blocks=(Pictures(pictures=still, key=_FREE_KEY),),
                     ),
                 )

@@ -8,6 +8,7 @@ from harness.checks.base import CheckResult, Status
 from harness.report.document import Run, RunStage
 from harness.report.identity import kernel_warnings
 from harness.report.paper import HIGH_ORDER
+from harness.writers.words import counted
 
 _WIDTH = 100
 _MARKS = {Status.HELD: "ok", Status.FAILED: "FAILED", Status.NOT_APPLICABLE: "n/a"}
@@ -53,7 +54,7 @@ def _lines(run: Run, *, whole: bool) -> Iterator[str]:
         yield from _wrap(f"WARNING: {warning}", indent="  ")
     yield from _wrap(
         f"kernel {run.uname_r} ({run.provenance.kernel_origin}), {run.key.mode} with "
-        f"{run.key.accelerator}, {run.key.cpus} CPU(s), {run.key.memory_mib} MiB, "
+        f"{run.key.accelerator}, {counted(run.key.cpus, 'CPU')}, {run.key.memory_mib} MiB, "
         f"scale {run.scale}, seed {run.key.seed}"
     )
     yield ""

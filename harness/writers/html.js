@@ -47,11 +47,13 @@
   }
 
   // Sorting: by the number that a field begins with, else by its text; what is absent comes last.
-  const number = /^[=\u25b2\u25bc\u25c6\u25c7 ]*([+\-\u2212]?[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.])/;
+  const number = /^[=\u25b2\u25bc\u25c6\u25c7 ]*([+\-\u2212]?[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?)([kMG]?)(?![\w.])/;
+  const sizes = { "": 1, k: 1e3, M: 1e6, G: 1e9 };
   const key = (cell) => {
     const text = cell.textContent.trim();
     const found = number.exec(text);
-    return text === "-" ? null : found ? Number(found[1].replace(/,/g, "").replace("\u2212", "-")) : text;
+    if (!found) return text === "-" ? null : text;
+    return sizes[found[2]] * Number(found[1].replace(/,/g, "").replace("\u2212", "-"));
   };
   const order = (one, other) => {
     if (one === null || other === null) return (one === null) - (other === null);
@@ -125,8 +127,8 @@
   const follow = () => {
     const asked = wanted();
     filter();
-    const id = asked.get("at") || decodeURIComponent(location.hash.slice(1));
-    open(id);
+    // Of a plain #FOLD its name is the one that the filters read.
+    open(asked.get("at") || Array.from(asked.keys())[0]);
   };
   for (const form of forms) {
     form.hidden = false;

@@ -15,6 +15,7 @@ from itertools import count
 from harness.writers.page import Page, Section
 from harness.writers.screen import SIGNS
 from harness.writers.table import Table
+from harness.writers.words import counted
 
 _CODE = re.compile("`([^`]+)`")
 # Sixteen hex digits of a key, or all of them: what one copies.
@@ -46,6 +47,7 @@ def names(page: Page, *, style: str, script: str) -> dict[str, object]:
         "sections": nested(page.sections),
         "signs": {tone.value: sign for tone, sign in SIGNS.items()},
         "kind": lambda block: type(block).__name__,
+        "counted": counted,
         "prose": prose,
         "is_digest": lambda text: bool(_DIGEST.fullmatch(text)),
         "is_large": is_large,

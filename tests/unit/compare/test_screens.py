@@ -17,6 +17,7 @@ from harness.cli.main import main
 from harness.compare.cells import cells
 from harness.compare.outcome import Outcome
 from harness.compare.page import comparison_page
+from harness.compare.pictures import shortened
 from harness.compare.places import places, tallies
 from harness.compare.plan import PATCHED
 from harness.compare.plan_text import parse_plan
@@ -77,7 +78,7 @@ def test_an_arm_that_hurts_is_told_as_such() -> None:
     worse = results_of(plan_of(), {"one": {"off": seeds(9, 9, 9, 9), "new": seeds(7, 7, 7, 7)}})
 
     assert verdict(document(worse)) == (
-        "▼ hurts new gets more blocks than off in 0 of 1 places, fewer in 1 (most \u22122.0 with "
+        "▼ hurts new gets more blocks than off in 0 of 1 place, fewer in 1 (most \u22122.0 with "
         "no other scanning, one ten)."
     )
 
@@ -187,6 +188,34 @@ def test_names_beside_dots_never_lie_over_each_other() -> None:
     assert len(heights) == 10
     assert min(after - before for before, after in pairwise(heights)) >= 11.9
     assert 0 < heights[0] < heights[-1] < picture.height
+
+
+def test_names_that_differ_at_their_ends_are_told_apart() -> None:
+    names = [f"compact-memory-before-the-burst-{at}" for at in range(12)]
+
+    assert len({shortened(name) for name in names}) == len(names)
+    assert {len(shortened(name)) for name in names} == {18}
+    assert shortened("no-longer-than-it") == "no-longer-than-it"
+
+
+def test_verbs_agree_with_how_many_arms_there_are() -> None:
+    text = plan_text(states=["one"], arms=["off", "a", "b", "c"], count=4)
+    off, more, fewer = (seeds(*(number,) * 4) for number in (9, 20, 2))
+
+    def told(**arms: Sequence[Outcome]) -> str:
+        found = results_of(parse_plan(text, "x"), {"one": {"off": off, **arms}})
+        return verdict(document(found)).partition("; ")[2]
+
+    assert told(a=more, b=off, c=off) == "of 3 arms one helps somewhere, none hurts."
+    assert told(a=more, b=more, c=fewer) == "of 3 arms 2 help somewhere, one hurts somewhere."
+    assert told(a=fewer, b=fewer, c=fewer) == "of 3 arms none helps somewhere, all hurt somewhere."
+
+
+def test_predictions_of_what_did_not_run_are_no_misses() -> None:
+    claim = '\n[[claims]]\nsays = "x"\narm = "new"\nmeasure = "inspected"\nrelation = "more"'
+    whole = document(replace(HELPS, plan=plan_of(claim)))
+
+    assert "no data for any of 2" in whole.classed("answer")[0].text
 
 
 def test_misses_of_predictions_come_before_hits() -> None:

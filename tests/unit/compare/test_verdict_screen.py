@@ -9,6 +9,8 @@ from made_up import results_of
 from test_judging import ASKED, STEADY, outcomes, plan_of, results
 
 from harness.compare.judging import AGAIN, BASE, CHANGE
+from harness.compare.outcome import Outcome
+from harness.compare.place_folds import share_told
 from harness.compare.results import Results
 from harness.compare.verdict import verdicts
 from harness.compare.verdict_page import verdict_page
@@ -60,6 +62,16 @@ def test_what_is_below_the_control_s_noise_is_folded_away() -> None:
     assert field.text.startswith("= +3 % nothing noise 5.0 %")
     (row,) = [one for one in whole.all("desc") if "95 % interval" in one.text][:1]
     assert "blocks got: mean +3 %" in row.text
+
+
+def test_noise_is_told_of_what_differs() -> None:
+    """What others make by chance is no noise of what is told."""
+    again = tuple(count + 5 for count in STEADY)
+    points = shown(results(FEWER, again=again)).classed("answer")[0].text
+    assert "Noise there, of the base against itself in another layout: blocks got 5.0 %." in points
+
+    points = shown(results(STEADY, again=again)).classed("answer")[0].text
+    assert "differs by up to 5.0 % (blocks got, one ten)" in points
 
 
 def test_the_map_has_a_column_for_each_measure_that_moved() -> None:
@@ -117,6 +129,31 @@ def test_of_each_patch_the_whole_change_comes_first() -> None:
     titles = [one.text for one in whole.all("h2")]
     assert "Where: change against base" in titles
     assert titles.index("Where: change against base") < titles.index("Where: change-1 against base")
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_control_that_is_not_whole_hides_no_seed_of_the_change(lost: int) -> None:
+    """The A/A control has no guest at all, or one guest fewer than the others."""
+    cell: dict[str, list[Outcome]] = {BASE: outcomes(STEADY), CHANGE: outcomes(FEWER)}
+    if lost:
+        cell[AGAIN] = outcomes(STEADY)[:-lost]
+    whole = shown(results_of(plan_of(), {"one": cell}))
+
+    told = [one.text for one in whole.all("desc") if one.text.startswith("By seed, base to change")]
+    assert told
+    for text in told:
+        assert text.count(" to ") == 1 + len(STEADY)
+
+
+def test_a_base_below_zero_turns_no_sign() -> None:
+    """Of -4 pageblocks to -2 is more, although the quotient is below one."""
+    found = results(FEWER)
+    (one, *_) = verdicts(found)[0].differences
+    assert one.difference.mean < 0
+    assert replace(one, base_mean=-10.0).share == one.difference.mean / 10
+
+    assert share_told(-2, -4) == "+50 %"
+    assert share_told(-6, -4) == "\u221250 %"
 
 
 @pytest.mark.parametrize("text", ["<b>x</b>", '"><script>1</script>', "a\x00\u202eb"])

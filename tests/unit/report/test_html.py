@@ -15,6 +15,7 @@ from harness.checks.base import CheckResult, Status
 from harness.host.pages import write_page
 from harness.host.templates import html
 from harness.report.document import PredictedCounter, Run, Verdict, decode_run
+from harness.report.pictures import free_pictures
 from harness.report.run_page import run_page
 from harness.writers.page import Page, Section, table
 from harness.writers.picture import Label, Picture, Stroke, brief, dots, scale_of
@@ -33,6 +34,7 @@ from harness.writers.screen import (
     Tone,
     Words,
 )
+from harness.writers.words import counted
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -224,6 +226,36 @@ def test_stages_that_move_free_memory_are_drawn_first(run: Run) -> None:
     still = [one for one in free.all("details") if "moved under 2 %" in one.text]
     assert "baseline" in still[0].text
     assert "high_order_final" not in still[0].text
+
+
+def test_what_comes_to_another_order_has_moved_once(run: Run) -> None:
+    """1.5 % of free memory goes from one order to another: it is missing here and new there."""
+    stage = run.stages[0]
+    (area, *_) = stage.before.free
+    before = replace(stage.before, free=(replace(area, blocks=(*(0,) * 10, 200)),))
+    after = replace(stage.after, free=(replace(area, blocks=(*(0,) * 9, 6, 197)),))
+    moved, still = free_pictures(replace(run, stages=(replace(stage, before=before, after=after),)))
+    assert (len(moved), len(still)) == (0, 1)
+
+    after = replace(after, free=(replace(area, blocks=(*(0,) * 10, 195)),))
+    moved, still = free_pictures(replace(run, stages=(replace(stage, before=before, after=after),)))
+    assert (len(moved), len(still)) == (1, 0)
+
+
+def test_numbers_and_nouns_agree(run: Run) -> None:
+    short = replace(
+        run,
+        stages=run.stages[:1],
+        provenance=replace(run.provenance, patches=run.provenance.patches[:1]),
+        headline=None,
+    )
+    told = require_sound(html(run_page(short))).all("dl")[0].text
+
+    assert "1 patch of series" in told
+    assert "one guest, 1 stage," in told
+    assert "1 CPU," in told
+    assert counted(2, "patch") == "2 patches"
+    assert counted(1000, "stage") == "1,000 stages"
 
 
 def test_the_log_is_there_with_what_it_was_taken_for(run: Run) -> None:
