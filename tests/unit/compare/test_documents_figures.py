@@ -4,6 +4,7 @@
 A figure in prose stands between two comments, which a reader does not see:
 
     <!-- figure: policy-5.15 mixed_50 order-9 policy blocks median -->57<!-- / -->
+    <!-- figure: policy-5.15 claims held -->139<!-- / -->
 """
 
 import functools
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare.cells import cells, value_pairs, values
+from harness.compare.judged_claims import Fate, judged_claims
 from harness.compare.measures import Measure
 from harness.compare.place_picture import blocks_picture
 from harness.compare.results import RESULTS, Results, parse_results
@@ -43,6 +45,8 @@ def kept(folder: str) -> Results:
 
 def figure(tag: str) -> str:
     """Compute what a tag asks for: of an arm's seeds, or with `gain` of its differences."""
+    if " claims " in tag:
+        return claims(tag)
     folder, state, burst, arm, measure, what = tag.split()
     (cell,) = [one for one in cells(kept(folder)) if (one.state, one.burst) == (state, burst)]
     ours, base = cell.of(arm), cell.of(cell.plan.baseline)
@@ -52,11 +56,21 @@ def figure(tag: str) -> str:
         case "gain":
             pairs = value_pairs(Measure(measure), ours, base)
             value = statistics.fmean(one - other for one, other in pairs)
+        case "bound":
+            value = statistics.median(one.outcome.bound.blocks for one in ours)
         case "seeds":
             value = len(values(Measure(measure), ours))
         case _:
-            raise ValueError(f"{what} is none of median, gain and seeds")
+            raise ValueError(f"{what} is none of median, gain, bound and seeds")
     return f"{value:+.1f}" if what == "gain" else f"{value:,.1f}".removesuffix(".0")
+
+
+def claims(tag: str) -> str:
+    """Count the predictions of a plan that held, or those of which there are data."""
+    folder, _, what = tag.split()
+    fates = [one.fate for one in judged_claims(kept(folder))]
+    counted = {"held": fates.count(Fate.HIT), "judged": len(fates) - fates.count(Fate.UNKNOWN)}
+    return f"{counted[what]:,}"
 
 
 def test_figures_in_prose_are_those_of_results(request: pytest.FixtureRequest) -> None:
@@ -73,7 +87,7 @@ def test_figures_in_prose_are_those_of_results(request: pytest.FixtureRequest) -
         else:
             wrong = [(tag, now, shown) for tag, now, shown in told if now != shown]
             assert not wrong, f"{document.name}: {wrong}; pytest --rewrite-golden writes them anew"
-    assert found > 5
+    assert found > 50
 
 
 def test_the_picture_of_a_result_is_drawn_from_it(golden: Callable[[str, str], None]) -> None:
