@@ -4,6 +4,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from harness.compare.results import Results, differing_fields
 from harness.errors import HarnessError
 from harness.host.inside import require_no_links
@@ -14,21 +16,28 @@ from harness.stages.check import read
 from harness.writers.site import Beside, Entry, Kind
 from harness.writers.table import ABSENT, Table
 
-_HEAD = ("what", "one", "other")
-_FACTS = ("kind", "word", "sentence", "kernel", "plan", "when", "key")
+_FACTS = {
+    "kind": "kind",
+    "verdict": "word",
+    "kernel": "kernel",
+    "plan": "plan",
+    "when": "when",
+    "key": "key",
+}
 
 
 def beside(folder: Path, one: Entry, other: Entry, reports: tuple[str, str]) -> Beside:
     """Compare two entries of `folder`; what cannot be read is told in a note."""
+    names = (one.name, other.name)
     tables, notes = [_facts(one, other)], []
     kinds = {one.kind, other.kind}
     try:
         for each in (one, other):
             require_no_links(folder / each.name)
         if kinds == {Kind.RUN}:
-            tables += _runs(folder / one.name, folder / other.name)
+            tables += _runs(folder, names)
         elif Kind.RUN not in kinds:
-            tables += _comparisons(results_of(folder / one.name), results_of(folder / other.name))
+            tables += _comparisons(folder, names)
         else:
             notes.append("A run and a comparison have no counters to set beside each other.")
     except (HarnessError, OSError) as error:
@@ -37,35 +46,32 @@ def beside(folder: Path, one: Entry, other: Entry, reports: tuple[str, str]) -> 
 
 
 def _facts(one: Entry, other: Entry) -> Table:
-    named = ("kind", "verdict", "", "kernel", "plan", "when", "key")
-    rows = (
-        (name, str(getattr(one, each)) or ABSENT, str(getattr(other, each)) or ABSENT)
-        for name, each in zip(named, _FACTS, strict=True)
-        if name
-    )
-    return Table(title="What they are", head=_HEAD, rows=tuple(rows))
+    told = ((name, getattr(one, each), getattr(other, each)) for name, each in _FACTS.items())
+    rows = ((name, mine or ABSENT, yours or ABSENT) for name, mine, yours in told if mine or yours)
+    return Table(title="What they are", head=("what", one.name, other.name), rows=tuple(rows))
 
 
-def _runs(one: Path, other: Path) -> Iterator[Table]:
-    mine, yours = read(one), read(other)
+def _runs(folder: Path, names: tuple[str, str]) -> Iterator[Table]:
+    mine, yours = (read(folder / name) for name in names)
+    head = ("what", *names)
     keys = key_differences(mine.identity.key, yours.identity.key)
     yield Table(
         title="What executed",
         notes=(() if keys else ("The same, to the byte: their keys are equal.",)),
-        head=_HEAD,
+        head=head,
         rows=tuple((each.what, each.expected, each.found) for each in keys),
     )
     origins = provenance_differences(mine.identity.provenance, yours.identity.provenance)
     yield Table(
         title="Where it came from",
         notes=(() if origins else ("The same.",)),
-        head=_HEAD,
+        head=head,
         rows=tuple((each.what, each.expected, each.found) for each in origins),
     )
     found = tuple(differences(mine, yours))
     same = [each.stage for each in found if not each.counters]
     rows = tuple(
-        (each.stage, f"order {count.order}", count.counter, f"{count.one:,}", f"{count.other:,}")
+        (each.stage, str(count.order), count.counter, f"{count.one:,}", f"{count.other:,}")
         for each in found
         for count in each.counters
     )
@@ -73,20 +79,21 @@ def _runs(one: Path, other: Path) -> Iterator[Table]:
     yield Table(
         title="Counters of stages that differ, from order 4 up",
         notes=(f"{note}: {', '.join(same)}." if same else f"{note}.",),
-        head=("stage", "order", "counter", "one", "other"),
+        head=("stage", "order", "counter", *names),
         rows=rows,
     )
 
 
-def _comparisons(one: Results, other: Results) -> Iterator[Table]:
+def _comparisons(folder: Path, names: tuple[str, str]) -> Iterator[Table]:
+    one, other = (results_of(folder / name) for name in names)
+    head = ("what", *names)
     fields = differing_fields(one.plan, other.plan)
     yield Table(
         title="Their plans",
         notes=(f"They differ in {', '.join(fields)}." if fields else "The same.",),
-        head=_HEAD,
+        head=head,
         rows=tuple(
-            (each, _told(getattr(one.plan, each)), _told(getattr(other.plan, each)))
-            for each in fields
+            (each, *_told(getattr(one.plan, each), getattr(other.plan, each))) for each in fields
         ),
     )
     theirs = {each.variant: each for each in other.kernels.kernels}
@@ -102,7 +109,7 @@ def _comparisons(one: Results, other: Results) -> Iterator[Table]:
     yield Table(
         title="Kernels that both name",
         notes=(() if rows else ("None, or the same.",)),
-        head=_HEAD,
+        head=head,
         rows=tuple(rows),
     )
     yield _arms(one, other)
@@ -123,13 +130,22 @@ def _arms(one: Results, other: Results) -> Table:
     return Table(
         title="Arms",
         notes=(told,),
-        head=_HEAD,
+        head=("what",),
         rows=(),
     )
 
 
-def _told(value: object) -> str:
+def _told(one: object, other: object) -> tuple[str, str]:
+    """Say two values that differ: by the names in them or, where these are equal, whole."""
+    named = _named(one), _named(other)
+    return named if named[0] != named[1] else (_whole(one), _whole(other))
+
+
+def _named(value: object) -> str:
     if isinstance(value, tuple):
-        names = [str(getattr(each, "name", each)) for each in value]
-        return ", ".join(names) or ABSENT
+        return ", ".join(str(getattr(each, "name", each)) for each in value) or ABSENT
     return str(value) or ABSENT
+
+
+def _whole(value: object) -> str:
+    return msgspec.json.encode(value, enc_hook=str).decode()

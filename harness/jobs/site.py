@@ -26,6 +26,7 @@ from harness.writers.site import (
     PAGE_ROWS,
     Beside,
     Entry,
+    File,
     Kind,
     Listing,
     Shown,
@@ -139,13 +140,16 @@ class Pages:
         others = () if is_live else self.shelf.entries()[0]
         alike = (Kind.RUN,) if entry.kind is Kind.RUN else (Kind.COMPARISON, Kind.JUDGEMENT)
         with_files = entry.state is not State.BROKEN or "link" not in entry.sentence
+        files, is_cut = self._files(entry) if with_files else ({}, False)
         view = Shown(
             entry=entry,
             progress=None
             if entry.state in (State.FINISHED, State.BROKEN)
             else progress(self.shelf.folder, entry),
             report=_report_of(entry),
-            files=self._files(entry) if with_files else (),
+            files=files.pop("", ()),
+            folders=files,
+            is_cut=is_cut,
             is_live=is_live,
             others=tuple(
                 one
@@ -155,19 +159,25 @@ class Pages:
         )
         return _page(view)
 
-    def _files(self, entry: Entry) -> tuple[tuple[str, str], ...]:
+    def _files(self, entry: Entry) -> tuple[dict[str, tuple[File, ...]], bool]:
+        """Return what can be shown of a folder, by where in it that lies; whether it was cut."""
         folder = self.shelf.folder / entry.name
-        found = []
+        found: dict[str, tuple[File, ...]] = {}
+        count = 0
         for place, folders, names in os.walk(folder):
             folders.sort()
+            if count > _FILES_SHOWN:
+                return found, True
+            inner = Path(place).relative_to(folder).parts
+            here = []
             for name in sorted(names):
-                parts = (*Path(place, name).relative_to(folder).parts,)
-                if _kind(parts) and not Path(place, name).is_symlink():
-                    address = "/".join(map(address_of, parts))
-                    found.append(("/".join(parts), f"/at/{entry.address}/file/{address}"))
-            if len(found) > _FILES_SHOWN:
-                break
-        return tuple(found[:_FILES_SHOWN])
+                if _kind((*inner, name)) and not Path(place, name).is_symlink():
+                    address = "/".join(map(address_of, (*inner, name)))
+                    here.append(File(name=name, address=f"/at/{entry.address}/file/{address}"))
+            if here:
+                found["/".join(inner)] = tuple(here)
+            count += len(here)
+        return found, False
 
     def _report(self, entry: Entry) -> Response:
         ours = report_policy(*html_assets())

@@ -97,13 +97,23 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A text of a folder that can be looked at."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """One folder: what it comes to, how far it is, what it has."""
 
     entry: Entry
     progress: Progress | None
     report: str  # address; empty where there is none
-    files: tuple[tuple[str, str], ...]  # name and address
+    files: tuple["File", ...]  # at its top
+    folders: Mapping[str, tuple["File", ...]]  # below it, by the folder that they lie in
+    is_cut: bool  # whether there are more than are listed
     is_live: bool = False
     others: tuple[Entry, ...] = ()  # what it may be set beside
 

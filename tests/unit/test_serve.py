@@ -264,6 +264,20 @@ def test_a_running_one_shows_how_far_it_is(site: Site) -> None:
     assert 'id="live"' not in text
 
 
+def test_files_are_folded_by_folder_and_a_cut_is_told(site: Site) -> None:
+    text = site.get("/at/first/")[2]
+    stage = next((site.folder / "first/raw").iterdir()).name
+
+    assert '<a href="/at/first/file/console.log">console.log</a>' in text
+    assert f"<summary>raw/{stage}/before " in text
+    assert f'<a href="/at/first/file/raw/{stage}/output">output</a>' in text
+    assert "There are more files" not in text
+
+    for number in range(500):
+        (site.folder / f"first/more-{number}.txt").write_text("")
+    assert "There are more files" in site.get("/at/first/")[2]
+
+
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
     answer = Pages(Shelf(tmp_path)).answer("/", "")
 
