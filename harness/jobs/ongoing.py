@@ -16,7 +16,7 @@ from harness.host.inside import directory, head_of, whole
 from harness.host.status_channel import Ready, StageBegin, StageEnd, parse_line
 from harness.stages.boot import STATUS_LOG
 from harness.stages.run import HOST_FACTS
-from harness.writers.site import Entry, Kind, Progress
+from harness.writers.site import Entry, Kind, Progress, State
 from harness.writers.table import Table
 
 _STATUS_BYTES_MAX = 1 << 20
@@ -31,14 +31,13 @@ class _Limits(msgspec.Struct):
 def progress(folder: Path, entry: Entry) -> Progress | None:
     """Return how far `entry` of `folder` is; None if nothing tells it."""
     try:
-        if entry.kind is Kind.RUN:
-            return _run(folder, entry.name)
-        return _comparison(folder, entry.name, is_live=entry.state == "running")
+        tell = _run if entry.kind is Kind.RUN else _comparison
+        return tell(folder, entry.name, is_live=entry.state is State.RUNNING)
     except (OSError, UnicodeDecodeError):
         return None
 
 
-def _run(folder: Path, name: str) -> Progress:
+def _run(folder: Path, name: str, *, is_live: bool) -> Progress:
     with directory(folder, (name,)) as handle:
         status = head_of(handle, STATUS_LOG, _STATUS_BYTES_MAX).decode(errors="replace")
         try:
@@ -47,6 +46,7 @@ def _run(folder: Path, name: str) -> Progress:
             limits = _Limits()
     # The last line may not be whole yet.
     lines = status.splitlines() if status.endswith("\n") else status.splitlines()[:-1]
+    unended = "runs" if is_live else "did not end"
     ends: dict[str, str] = {}
     now = "The guest boots."
     for line in lines:
@@ -59,14 +59,14 @@ def _run(folder: Path, name: str) -> Progress:
             case Ready():
                 now = "The guest is ready."
             case StageBegin(stage):
-                ends[stage] = "runs"
-                now = f"Now: {stage}."
+                ends[stage] = unended
+                now = f"Now: {stage}." if is_live else f"It stopped in {stage}."
             case StageEnd(stage, status_code):
                 ends[stage] = "done" if status_code == 0 else f"exit {status_code}"
                 now = f"Last: {stage}."
             case _:
                 pass
-    done = sum(end != "runs" for end in ends.values())
+    done = sum(end != unended for end in ends.values())
     table = Table(head=("stage", "how far"), rows=tuple(ends.items()), title="Stages so far")
     total = len(limits.stage_limit_s) or None
     return Progress(done=done, all=total, unit="stages", now=now, table=table)

@@ -261,6 +261,7 @@ def test_a_running_one_shows_how_far_it_is(site: Site) -> None:
     os.utime(folder / "status.log", (0, 0))
     text = site.get("/at/now/")[2]
     assert "interrupted</strong>" in text
+    assert "Now: " not in text
     assert 'id="live"' not in text
 
 
