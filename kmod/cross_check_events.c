@@ -16,6 +16,7 @@
  *              that each was made of
  *   free       see cross_check_free.c
  *   freeze     see there
+ *   burst      see cross_check_burst.c
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -340,9 +341,12 @@ static int __init cross_check_init(void)
 	err = cross_check_free_init(cross_check_dir);
 	if (err)
 		goto out_dir;
-	err = cross_check_register();
+	err = cross_check_burst_init(cross_check_dir);
 	if (err)
 		goto out_free;
+	err = cross_check_register();
+	if (err)
+		goto out_burst;
 	debugfs_create_file("snapshot", 0400, cross_check_dir, NULL,
 			    &snapshot_fops);
 	debugfs_create_file("decisions", 0400, cross_check_dir, NULL,
@@ -350,6 +354,8 @@ static int __init cross_check_init(void)
 
 	return 0;
 
+out_burst:
+	cross_check_burst_exit();
 out_free:
 	cross_check_free_exit();
 out_dir:
@@ -362,6 +368,7 @@ static void __exit cross_check_exit(void)
 {
 	debugfs_remove_recursive(cross_check_dir);
 	cross_check_unregister(ARRAY_SIZE(cross_check_probes));
+	cross_check_burst_exit();
 	cross_check_free_exit();
 }
 module_exit(cross_check_exit);

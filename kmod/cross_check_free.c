@@ -85,13 +85,6 @@ enum chunk_state {
 	CHUNK_FREE,
 };
 
-enum page_kind {
-	KIND_RESERVED,
-	KIND_PINNED,
-	KIND_MOVABLE,
-	KIND_UNUSED,	/* on the list of a CPU, or about to be */
-};
-
 /* The one that is being looked at. */
 struct pageblock {
 	unsigned int type;
@@ -195,7 +188,7 @@ static bool page_can_move(struct page *page)
 }
 #endif
 
-static enum page_kind page_kind(struct page *page)
+enum page_kind cross_check_page_kind(struct page *page)
 {
 	if (PageReserved(page))
 		return KIND_RESERVED;
@@ -257,7 +250,7 @@ static enum chunk_state chunk_state(struct zone *zone, unsigned long pfn,
 			*free_until = pfn + (1UL << min(order, 0UL + MAX_PAGE_ORDER));
 			continue;
 		}
-		kind = page_kind(page);
+		kind = cross_check_page_kind(page);
 		if (is_mixed(kind, pageblock->type))
 			pageblock->mixed = true;
 		if (kind == KIND_RESERVED || kind == KIND_PINNED)
@@ -483,13 +476,20 @@ static int stop_open(struct inode *inode, struct file *file)
 	return single_open(file, stop_show, NULL);
 }
 
+/* Both of one instant, that one can be held against the other. */
+static void capture_stopped(void)
+{
+	free_capture();
+	cross_check_frames_stopped();
+}
+
 static ssize_t stop_write(struct file *file, const char __user *text,
 			  size_t length, loff_t *offset)
 {
 	if (!stop_port)
 		return -ENODEV;
 	mutex_lock(&free_mutex);
-	free_capture();
+	cross_check_undisturbed(capture_stopped);
 	outb(1, stop_port);
 	mutex_unlock(&free_mutex);
 

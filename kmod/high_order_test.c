@@ -19,6 +19,9 @@
  * module allocates nothing: its arrays exist before the first request. The
  * thread belongs to the root cgroup, so memcg never charges its blocks.
  *
+ * With observed=1 the cross_check module is told of each request, outside of the
+ * timed window, and of the end while everything is still held.
+ *
  * With wait=1 the first request is not made before "start" is written to, so
  * that nothing need happen between a look at free memory and the burst.
  *
@@ -65,6 +68,7 @@
 #include <linux/wait.h>
 
 #include "compat.h"
+#include "cross_check_burst.h"
 
 #define HIGH_ORDER_FORMAT	2
 #define HIGH_ORDER_ORDER_MAX	10
@@ -99,6 +103,10 @@ MODULE_PARM_DESC(hold_until_fail, "1: keep every block until the first failure, 
 static bool wait;
 module_param(wait, bool, 0444);
 MODULE_PARM_DESC(wait, "Make the first request only when debugfs' start is written to (default N)");
+
+static bool observed;
+module_param(observed, bool, 0444);
+MODULE_PARM_DESC(observed, "Tell cross_check of the burst as it goes (default N)");
 
 static char *gfp = "kernel";
 module_param(gfp, charp, 0444);
@@ -183,6 +191,8 @@ static gfp_t high_order_gfp;
 static struct task_struct *high_order_worker;
 static struct dentry *high_order_dir;
 static bool high_order_started;
+/* Of cross_check; NULL unless observed. */
+static typeof(cross_check_burst) *high_order_observer;
 /* The record of the request in progress; only the worker's own events count. */
 static struct high_order_record *high_order_current;
 /* The writer of start and the worker; kthread_stop() wakes the latter itself. */
@@ -320,6 +330,12 @@ static bool high_order_request(unsigned int i)
 	return page;
 }
 
+static void high_order_tell(enum cross_check_step step)
+{
+	if (high_order_observer)
+		high_order_observer(step);
+}
+
 static void high_order_pause(unsigned int pause_ms)
 {
 	if (!pause_ms)
@@ -332,6 +348,7 @@ static void high_order_pause(unsigned int pause_ms)
 static const char *high_order_perform(void)
 {
 	unsigned int i;
+	bool got;
 
 	for (i = 0; i < requests; i++) {
 		if (i)
@@ -343,7 +360,9 @@ static const char *high_order_perform(void)
 				return "most_held";
 			high_order_free_oldest();
 		}
-		if (!high_order_request(i) && hold_until_fail)
+		got = high_order_request(i);
+		high_order_tell(CROSS_CHECK_REQUEST);
+		if (!got && hold_until_fail)
 			return "first_failure";
 		cond_resched();
 	}
@@ -389,7 +408,9 @@ static int high_order_work(void *unused)
 				kthread_should_stop());
 	}
 	high_order_set_state(HIGH_ORDER_RUNNING);
+	high_order_tell(CROSS_CHECK_BEGIN);
 	WRITE_ONCE(high_order_stop_reason, high_order_perform());
+	high_order_tell(CROSS_CHECK_END);
 	high_order_set_state(HIGH_ORDER_HOLDING);
 	wake_up_all(&high_order_stop_wait);
 	high_order_pause(hold_ms);
@@ -607,6 +628,15 @@ static int __init high_order_init(void)
 		goto out_free_records;
 	}
 
+	if (observed) {
+		high_order_observer = symbol_get(cross_check_burst);
+		if (!high_order_observer) {
+			err = -ENOENT;
+			pr_err("observed=1 refused: load cross_check first\n");
+			goto out_free_held;
+		}
+	}
+
 	high_order_worker = kthread_create(high_order_work, NULL,
 					   KBUILD_MODNAME);
 	if (IS_ERR(high_order_worker)) {
@@ -615,7 +645,7 @@ static int __init high_order_init(void)
 		if (err == -EAGAIN)
 			err = -ENOMEM;
 		pr_err("cannot create the worker: error %d\n", err);
-		goto out_free_held;
+		goto out_observer;
 	}
 
 	high_order_register();
@@ -643,6 +673,9 @@ out_unregister:
 	high_order_unregister();
 	/* Never woken, so it ends here without running high_order_work(). */
 	kthread_stop(high_order_worker);
+out_observer:
+	if (high_order_observer)
+		symbol_put(cross_check_burst);
 out_free_held:
 	kvfree(high_order_held);
 out_free_records:
@@ -656,6 +689,8 @@ static void __exit high_order_exit(void)
 	kthread_stop(high_order_worker);
 	debugfs_remove(high_order_dir);
 	high_order_unregister();
+	if (high_order_observer)
+		symbol_put(cross_check_burst);
 	kvfree(high_order_held);
 	kvfree(high_order_records);
 }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.compare.burst_seen import BurstSeen, burst_seen
 from harness.compare.indicators import Indicators, indicators
 from harness.compare.kinds import kind_of
 from harness.compare.kinds.base import HugePages, Requests
@@ -113,6 +114,8 @@ class Outcome:
     # Pageblocks with a page of another mobility; None: results of before schema 10 do not tell.
     mixed_before: int | None = None
     mixed_after: int | None = None
+    # None: results of before schema 11, and of results.json.gz all that no picture shows.
+    seen: BurstSeen | None = None
 
 
 def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
@@ -153,6 +156,7 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         huge_pages=requests.huge_pages,
         mixed_before=mixed_pageblocks(files, "before", pageblock_order),
         mixed_after=mixed_pageblocks(files, "after", pageblock_order),
+        seen=burst_seen(files, requests),
     )
 
 

@@ -8,11 +8,15 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 
+from harness.compare.burst_seen import DIGITS, UNITS
 from harness.compare.results import RESULTS, Results, packed, parse_results, unpacked, zipped
 from harness.errors import Exit
+from harness.texts.guest.burst_view import parse_burst_view
+from harness.texts.guest.free_dump import parse_free_dump
 
 pytestmark = pytest.mark.vm
 
@@ -103,6 +107,44 @@ def test_arms_begin_with_identical_memory(folder: Path) -> None:
         same = [path for path in off if path.startswith("before/") or path == "stopped_free"]
         assert len(same) > 15
         assert [path for path in same if off[path] != early[path]] == []
+
+
+def test_frames_are_the_free_memory_of_the_same_instant(folder: Path) -> None:
+    raw = sorted((folder / "arms").rglob("*.tar.gz"))
+    assert len(raw) == 4
+    for path in raw:
+        files = unpacked(path.read_bytes(), path.name)
+        view = parse_burst_view(files["burst"].decode())
+        dump = parse_free_dump(files["stopped_free"].decode())
+        assert view.stopped is not None
+        assert [zone.name for zone in view.stopped] == [zone.name for zone in dump.zones]
+        for zone, told in zip(view.stopped, dump.zones, strict=True):
+            listed = sum(
+                count << order for one in told.free for order, count in enumerate(one.blocks)
+            )
+            assert sum(block.free for block in zone.pageblocks) == listed
+            assert sum(block.cached for block in zone.pageblocks) == told.pcp
+            assert len(zone.pageblocks) == sum(count for _, count in told.pageblocks or ())
+
+
+def test_frames_show_the_state_and_what_the_burst_made_of_it(results: Results) -> None:
+    for one in results.arms:
+        seen = one.outcome.seen
+        assert seen is not None
+        # 330 MiB of which every eighth page stays: 4 of 32 units of most pageblocks are movable.
+        units = [DIGITS.index(digit) for digit in seen.before.movable_shares]
+        combed = [count for count in units if 0 < count < UNITS // 2]
+        assert len(combed) > 100
+        assert median(combed) == UNITS // 8
+        assert seen.before.movable > 330 * 256 // 8
+        assert seen.before.held == 0
+        assert seen.after.held == one.outcome.blocks << 10
+        assert seen.after.held_shares.count("w") == 2 * one.outcome.blocks
+        line = seen.time_line
+        assert (line.requests[-1], line.got[-1]) == (one.outcome.requests, one.outcome.blocks)
+        assert len(line.requests) > 16
+        scanned = line.counters["compact_migrate_scanned"]
+        assert 0 < scanned[-1] <= one.outcome.work.migrate_scanned
 
 
 def test_the_policy_acts_in_its_arm_alone(results: Results) -> None:

@@ -29,6 +29,8 @@
  *   (one line for each request; pfn is 0 where it failed or its pages are apart)
  *   end records=N
  *
+ * Where the cross-check is loaded it is told of each request, outside of latencies.
+ *
  * "seen" is what the kernel says of it: AnonHugePages of the memory in smaps, and by
  * how much the statistics of the size rose, where the kernel has them; of hugetlb
  * pool_before=N pool_after=N, the pool's size in pages.
@@ -61,6 +63,7 @@
 #define PAGEMAP_SWAP	(UINT64_C(1) << 62)
 #define PAGEMAP_PFN	((UINT64_C(1) << 55) - 1)
 #define POOL		"/proc/sys/vm/nr_hugepages"
+#define OBSERVER	"/sys/kernel/debug/cross_check/burst"
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 /* khugepaged looks once at memory that is new to it: before the first request. */
 #define FIRST_LOOK_NS	200000000
@@ -215,6 +218,18 @@ static void *table(size_t bytes)
 	return start;
 }
 
+/* The cross-check, where it is loaded, keeps a time line: never within a latency. */
+static void observe(const char *step)
+{
+	static int fd = -2;
+
+	if (fd == -2)
+		fd = open(OBSERVER, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, step, strlen(step)) < 0)
+		fail(1, "cannot write %s to %s: %s", step, OBSERVER,
+		     strerror(errno));
+}
+
 static void note(uint64_t latency_ns, uint64_t pfn, bool ok)
 {
 	records[attempted].latency_ns = latency_ns;
@@ -222,6 +237,7 @@ static void note(uint64_t latency_ns, uint64_t pfn, bool ok)
 	records[attempted].ok = ok;
 	attempted++;
 	succeeded += ok;
+	observe("request");
 }
 
 static bool goes_on(const struct burst *burst)
@@ -388,12 +404,14 @@ static void make_faults(const struct burst *burst)
 	start += -(uintptr_t)start & (pmd_bytes - 1);
 	advise(start, burst->requests * range_bytes, MADV_HUGEPAGE);
 	nanosleep(&first_look, NULL);
+	observe("begin");
 	while (goes_on(burst) && memory_is_left()) {
 		unsigned long at = attempted;
 
 		fault(start + turn[at] * range_bytes,
 		      random_below(1UL << burst->order), burst->order, pagemap);
 	}
+	observe("end");
 	see("anon_huge_kib", anon_huge_kib(start));
 	if (!has_stats)
 		return;
@@ -408,6 +426,7 @@ static void raise_pool(const struct burst *burst)
 	unsigned long pages = read_number(fd, POOL);
 
 	see("pool_before", pages);
+	observe("begin");
 	while (goes_on(burst)) {
 		char text[32];
 		int length = snprintf(text, sizeof(text), "%lu\n", pages + 1);
@@ -421,6 +440,7 @@ static void raise_pool(const struct burst *burst)
 		note(latency_ns, 0, got == pages + 1);
 		pages = got;
 	}
+	observe("end");
 	see("pool_after", pages);
 }
 

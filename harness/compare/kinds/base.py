@@ -55,6 +55,8 @@ class Requests:
     succeeded: int
     latencies_ns: tuple[int, ...]  # of the guest's clock, one for each that was attempted
     huge_pages: HugePages | None  # None: no such burst
+    got: tuple[bool, ...]  # whether each got its block
+    pfns: tuple[int, ...]  # first pages of what is held at the end, as far as they are known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,8 @@ def reader(
             succeeded=burst.succeeded,
             latencies_ns=tuple(one.latency_ns for one in burst.requests),
             huge_pages=counted,
+            got=tuple(one.succeeded for one in burst.requests),
+            pfns=tuple(one.pfn for one in burst.requests if one.succeeded and one.pfn),
         )
 
     return read

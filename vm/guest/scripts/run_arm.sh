@@ -11,13 +11,16 @@
 # kmod/background_load.ko makes N small requests of other orders beside the burst;
 # its result goes to $BUDDYLAB_STAGE_DIR/background_load, or to results/ where that
 # is unset. The burst is run_high_order_module_test.sh with everything held, or
-# run_huge_page_burst.sh where a kind is given. A state may have left in
+# run_huge_page_burst.sh where a kind is given. What the cross-check saw of it,
+# its time line and the frames before and after, goes to "burst", beside
+# background_load. A state may have left in
 # /tmp/after_burst what is to follow it. The last line is extfrag_events=N:
 # allocations that took a block of another migratetype.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/lib.sh"
 
+observations=/sys/kernel/debug/cross_check/burst
 load_files=/sys/kernel/debug/background_load
 saved=${BUDDYLAB_STAGE_DIR:-$root/results}
 after_burst=/tmp/after_burst
@@ -60,13 +63,15 @@ done
 
 [ "$attempts" -eq 0 ] || load background_load attempts="$attempts"
 if [ "$kind" = module ]; then
-	bash "$root/scripts/run_high_order_module_test.sh" "$1" "$2" 0 0 "$2" "$3" "$4" "$5"
+	BUDDYLAB_OBSERVED=1 bash "$root/scripts/run_high_order_module_test.sh" \
+		"$1" "$2" 0 0 "$2" "$3" "$4" "$5"
 else
 	bash "$root/scripts/run_huge_page_burst.sh" "$kind" "$@"
 fi
+mkdir -p "$saved"
+cat "$observations" > "$saved/burst"
 if [ "$attempts" -ne 0 ]; then
 	echo 1 > "$load_files/stop"
-	mkdir -p "$saved"
 	cat "$load_files/result" > "$saved/background_load"
 	rmmod background_load
 fi

@@ -13,6 +13,9 @@
 # the state of free memory right before the first request: the guest stands
 # still until it has.
 #
+# With BUDDYLAB_OBSERVED=1 the cross-check keeps a time line of the burst and the
+# frames at its end, see kmod/cross_check_burst.c.
+#
 # The records go to $RECORDS_FILE, or to results/ where that is unset. The wait
 # ends after $BUDDYLAB_DEADLINE_S (300) seconds; the module is always unloaded.
 set -eu
@@ -77,7 +80,8 @@ exec {silence}<> <(:)
 wait=0
 [ -z "${BUDDYLAB_PREDICT:-}" ] || wait=1
 load "$name" order="$1" requests="$2" hold_ms="$3" delay_ms="$4" most_held="$5" \
-	hold_until_fail="$6" gfp="${7:-kernel}" max_mib="${8:-0}" wait="$wait"
+	hold_until_fail="$6" gfp="${7:-kernel}" max_mib="${8:-0}" wait="$wait" \
+	observed="${BUDDYLAB_OBSERVED:-0}"
 [ -z "${BUDDYLAB_PREDICT:-}" ] || let_host_predict
 wait_until_done "${BUDDYLAB_DEADLINE_S:-300}"
 
