@@ -11,6 +11,7 @@ from harness.compare.measures import Measure, measured
 from harness.compare.pictures import Row, differences_picture, pairs_picture, row_of
 from harness.compare.places import Place
 from harness.compare.price_pictures import latency_picture, price_picture
+from harness.compare.seen_folds import seen_fold
 from harness.compare.side_tables import latency_table, work_table
 from harness.compare.statistics import paired
 from harness.compare.tables import cell_table
@@ -53,8 +54,8 @@ _KEY = (
 )
 
 
-def place_fold(place: Place) -> Fold:
-    """Return the fold of a place."""
+def place_fold(place: Place, *, is_drawn: bool = True) -> Fold:
+    """Return the fold of a place; `is_drawn` says whether its memory is, if a guest saved it."""
     cell = place.cell
     return Fold(
         title=cell.title,
@@ -62,7 +63,7 @@ def place_fold(place: Place) -> Fold:
         link=place.link,
         state=cell.marked_state,  # as the map names it
         request=cell.burst,
-        blocks=tuple(_blocks(place)),
+        blocks=tuple(_blocks(place, seen_fold(place) if is_drawn else None)),
     )
 
 
@@ -77,7 +78,7 @@ def _hint(place: Place) -> str:
     return "; ".join(said) or "no arm gets more or fewer blocks"
 
 
-def _blocks(place: Place) -> Iterator[Block]:
+def _blocks(place: Place, seen: Fold | None) -> Iterator[Block]:
     cell = place.cell
     if cell.broken:
         boots = ", ".join(cell.broken)
@@ -100,6 +101,8 @@ def _blocks(place: Place) -> Iterator[Block]:
         told = f"No seed differs in blocks or scanning: {', '.join(equal)}."
         inner.append(Words(paragraphs=(told,)))
     yield Fold(title="By seed", hint="baseline and arm from the same memory", blocks=tuple(inner))
+    if seen:
+        yield seen
     tables = (cell_table(cell), huge_page_table(cell), work_table(cell), latency_table(cell))
     yield Fold(
         title="All numbers",

@@ -11,6 +11,7 @@ from harness.compare.place_folds import place_fold, share_told
 from harness.compare.places import Place, Tally, places, tallies
 from harness.compare.results import Results
 from harness.compare.screen_facts import facts, largest_of
+from harness.compare.seen_folds import DRAWN_ARMS_MAX, drawn_of
 from harness.compare.state_differences import promises
 from harness.writers.screen import (
     Answer,
@@ -215,8 +216,16 @@ def place_parts(
         yield Part(
             title=title,
             shows="Gains beside costs; a dot is a seed, a bar the 95 % interval of the mean.",
-            blocks=tuple(map(place_fold, found)),
+            blocks=tuple(_folds(found)),
         )
+
+
+def _folds(found: Sequence[Place]) -> Iterator[Fold]:
+    """Draw memory of the places that changed most, as many as a page can carry."""
+    room = DRAWN_ARMS_MAX
+    for place in found:
+        room -= len(drawn_of(place))
+        yield place_fold(place, is_drawn=room >= 0)
 
 
 def _rest(results: Results, ran: Sequence[str], how_to_read: str) -> Part:

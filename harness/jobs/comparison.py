@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.compare import plan as plans
+from harness.compare.drawn import without_undrawn
 from harness.compare.page import comparison_page
 from harness.compare.plan import ArmRun, Group, Plan
 from harness.compare.plan_text import parse_plan
@@ -217,8 +218,9 @@ def write(folder: Path, results: Results) -> None:
     A file that says the same is left alone: one of an earlier schema stays what it was.
     """
     path = folder / RESULTS
-    if not path.exists() or parse_results(path.read_bytes(), str(path)) != results:
-        atomic_write(path, zipped(results))
+    kept = without_undrawn(results)
+    if not path.exists() or parse_results(path.read_bytes(), str(path)) != kept:
+        atomic_write(path, zipped(kept))
     if results.arms:
         write_page(folder, comparison_page(results))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from html_reading import Element, require_sound
-from made_up import outcome, plan_of, results_of
+from made_up import busy_seen, outcome, plan_of, results_of
 
 from harness.cli.main import main
 from harness.compare.cells import cells
@@ -24,6 +24,7 @@ from harness.compare.plan_text import parse_plan
 from harness.compare.price_pictures import price_picture
 from harness.compare.results import RESULTS, KernelFacts, KernelsFile, Results, parse_results
 from harness.compare.screen import comparison_screen
+from harness.compare.seen_folds import DRAWN_ARMS_MAX
 from harness.compare.state_invariants import StateResult
 from harness.compare.states import Quantity
 from harness.errors import Exit
@@ -285,9 +286,12 @@ def made_up(text: str) -> Results:
     many = {
         state.name: {
             arm.name: [
-                outcome(
-                    blocks=100 + at * which + seed * which % 7,
-                    scanned=10_000 + 37 * at * which + seed * 211 % 977,
+                replace(
+                    outcome(
+                        blocks=100 + at * which + seed * which % 7,
+                        scanned=10_000 + 37 * at * which + seed * 211 % 977,
+                    ),
+                    seen=busy_seen((at * 31 + which * 7 + seed) % 50),
                 )
                 for seed in plan.seeds
             ]
@@ -318,6 +322,7 @@ def test_five_thousand_arms_are_less_than_5_mb() -> None:
     # Dots are strokes of one path, not elements: a browser has few of them to lay out.
     assert len(whole.everything()) < 60_000
     assert written.count("h0M") > ARMS
+    assert DRAWN_ARMS_MAX - 8 < written.count(" blocks got</figcaption>") <= DRAWN_ARMS_MAX
 
 
 def test_report_writes_a_saved_comparison_again(
