@@ -168,6 +168,7 @@ def test_nothing_of_elsewhere_is_served(site: Site) -> None:
         assert OUTSIDE not in text, path
         assert "alert(1)" not in text, path
         assert "root:" not in text, path
+    assert "a symbolic link, which is not followed" in site.get("/")[2]
 
 
 def test_a_link_below_a_run_is_not_read_to_judge_it(site: Site, judged: Path) -> None:
@@ -233,6 +234,20 @@ def test_filters(site: Site, judged: Path) -> None:
     text = site.get("/?sort=-name")[2]
     assert text.index('"/at/second/"') < text.index('"/at/first/"') < text.index('"/at/compared/"')
     assert site.get("/?first=x&sort=nothing&first=999999999999")[0] == 200
+
+
+def test_what_runs_comes_first_then_the_newest(site: Site, judged: Path) -> None:
+    for name, year in (("oldest", 2001), ("newest", 2099), ("between", 2002)):
+        shutil.copytree(judged, site.folder / name)
+        told = {"started_at": f"{year}-01-01T00:00:00+00:00"}
+        (site.folder / name / "host.json").write_text(json.dumps(told))
+    (site.folder / "now").mkdir()
+    (site.folder / "now/host.json").write_text('{"started_at": "2000-01-01T00:00:00+00:00"}')
+    (site.folder / "now/status.log").write_text("buddylab status 1\n")
+    text = site.get("/")[2]
+
+    shown = [text.index(f'"/at/{name}/"') for name in ("now", "newest", "between", "oldest")]
+    assert shown == sorted(shown)
 
 
 def test_two_runs_side_by_side(site: Site, judged: Path) -> None:
