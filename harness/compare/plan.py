@@ -129,7 +129,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     sysctls: dict[str, int] = {}  # any others, by their full names
     gfp: str = "kernel"  # a class of kmod/high_order_test.c
     before: Action | None = None  # what is done before the burst
-    thp_defrag: ThpDefrag | None = None  # None: left alone
+    thp_defrag: ThpDefrag | None = None  # of faults for huge pages; None: madvise
 
     @property
     def knobs(self) -> PolicyKnobs | None:
@@ -262,7 +262,9 @@ def arm_stage(plan: Plan, run: ArmRun) -> StagePlan:
 def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
     """Return the call of run_arm.sh; {seed} is not filled in where a kind has it."""
     words = [f"--sysctl {name}={value}" for name, value in sorted(arm.settings.items())]
-    words += [f"--thp-defrag {arm.thp_defrag}"] if arm.thp_defrag else []
+    # Written always: with less than 512 MiB a kernel boots with `never` (hugepage_init).
+    allowed = arm.thp_defrag or ThpDefrag.MADVISE
+    words += [f"--thp-defrag {allowed}"] if burst.made_by.takes_thp_defrag else []
     words += [f"--before {arm.before}"] if arm.before else []
     words += [f"--settle {plan.settle_s}"] if plan.settle_s else []
     load = burst.background_load

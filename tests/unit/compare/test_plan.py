@@ -343,6 +343,19 @@ def test_what_faults_may_do_is_written_before_the_guest_settles() -> None:
     )
 
 
+def test_faults_may_compact_as_kernels_let_them_and_other_requests_are_told_nothing() -> None:
+    said = {
+        kind: plans.arm_command(plan, plan.arms[0], plan.bursts[0])
+        for kind in ("thp", "mthp", "module")
+        for plan in [parse_plan(of_kind(kind), kind)]
+    }
+
+    # Not left to the kernel, which with less than 512 MiB boots with `never`.
+    assert "--thp-defrag madvise" in said["thp"]
+    assert "--thp-defrag madvise" in said["mthp"]
+    assert "--thp-defrag" not in said["module"]
+
+
 def test_only_sizes_below_a_pmd_need_statistics_of_the_kernel() -> None:
     needs = {kind: parse_plan(of_kind(kind), kind).needs for kind in KINDS}
 
