@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The clock in a stopped guest's saved state, set to a moment that no race decides.
+"""A stopped guest's saved state, made one that goes on by itself at a moment that no race decides.
 
 QEMU with -icount and sleep=off moves the clock of a machine whose CPU is idle to its next
 timer, and a CPU that has just stopped itself looks idle. Whether the main loop does that before
@@ -7,6 +7,10 @@ or after the CPU thread has accounted for the instructions of its last slice is 
 were seen, half and half): the clock then differs by that slice, 0.4 ms, and so do the arms.
 So the clock is set to the next whole second: as if the machine had been stopped until then.
 The memory and the processor do not depend on the race.
+
+A state that was saved while its guest was stopped would be loaded as stopped, and the command to go
+on would wake QEMU's main loop while the guest runs (see qmp.Monitor.go_on). So it says that the
+guest ran.
 
 QEMU ends each saved state with a description of it, in JSON. A state whose clock is described
 in another way than what is known here (7.2 to 10.0) is refused, whatever its version says.
@@ -28,10 +32,24 @@ _ICOUNT = bytes([len(_NAME)]) + _NAME.encode() + b"\x00\x00\x00\x01"
 _FIELDS = struct.Struct(">qq")
 _KNOWN = "version 1: qemu_icount_bias int64 8, qemu_icount int64 8"
 _GRID_NS = 1_000_000_000
+# What QEMU calls the guest (migration/global_state.c): a buffer of 100 bytes, zeros at its end.
+_STOPPED = b"guest-panicked\0"
+_RUNS = b"running".ljust(len(_STOPPED), b"\0")
 # The machine's type, at the beginning: file magic, version 3, the section of configuration.
 _HEAD = re.compile(rb"QEVM\x00\x00\x00\x03\x07\x00\x00\x00.([a-z0-9.-]+)")
 # The last section: its mark, the length of the description.
 _DESCRIPTION = struct.Struct(">cI")
+
+
+def ready_to_go_on(state: bytes, *, icount_shift: int) -> bytes:
+    """Return the saved state, settled and as of a guest that runs; StageError if unknown."""
+    if state.count(_STOPPED) != 1:
+        raise StageError(
+            "compare",
+            f"QEMU's saved state calls its guest {_STOPPED[:-1].decode()} {state.count(_STOPPED)} "
+            "times, where once is known; compare with another QEMU (--qemu)",
+        )
+    return with_settled_clock(state.replace(_STOPPED, _RUNS), icount_shift=icount_shift)
 
 
 def with_settled_clock(state: bytes, *, icount_shift: int) -> bytes:

@@ -23,7 +23,7 @@ from harness.errors import HostError, RecordError, StageError
 from harness.host import emulator, qemu, qmp, status_channel
 from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
-from harness.host.machine_state import with_settled_clock
+from harness.host.machine_state import ready_to_go_on
 from harness.host.results import check_complete, unpack
 from harness.host.scratch import TMPFS, scratch, temporary
 from harness.stages import boot
@@ -117,7 +117,7 @@ def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]
         shift = spec.icount_shift
         assert shift is not None  # noqa: S101 - a comparison is repeatable
         state = (shared / STATE).read_bytes()
-        (shared / STATE).write_bytes(with_settled_clock(state, icount_shift=shift))
+        (shared / STATE).write_bytes(ready_to_go_on(state, icount_shift=shift))
         yield Prepared(lab=lab, state_stage=state_stage, folder=shared, files=files, dump=dump)
 
 
@@ -139,8 +139,7 @@ def _run_arm(ready: Prepared, stage: StagePlan, folder: Path, private: Path) -> 
     with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
         guest = _stoppable(launched, lab)
         with _monitor(guest, private, whole) as monitor:
-            monitor.load(ready.folder / STATE, whole)
-            monitor.resume()
+            monitor.go_on(ready.folder / STATE)
             end = status_channel.follow(
                 guest, _limits(lab, stage, whole), until=status_channel.StageEnd
             )

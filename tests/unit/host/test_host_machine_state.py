@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import StageError
-from harness.host.machine_state import with_settled_clock
+from harness.host.machine_state import ready_to_go_on, with_settled_clock
 
 MARK = b"\x0ctimer/icount\x00\x00\x00\x01"
 FIELDS = [
@@ -79,3 +79,19 @@ def test_a_clock_described_in_another_way_is_refused_by_the_machines_name(
 def test_a_state_without_its_clock_is_refused(text: bytes) -> None:
     with pytest.raises(StageError, match=r"instruction counter as .* \([02] found\)"):
         with_settled_clock(text, icount_shift=3)
+
+
+def test_a_guest_that_was_stopped_is_saved_as_one_that_runs() -> None:
+    stopped = b"\x0eguest-panicked".ljust(101, b"\0") + state(2_000_000_000, 5)
+
+    ready = ready_to_go_on(stopped, icount_shift=3)
+
+    assert b"guest-panicked" not in ready
+    assert ready.count(b"\x0erunning".ljust(101, b"\0")) == 1
+    assert len(ready) == len(stopped)
+
+
+@pytest.mark.parametrize("said", [b"", b"paused\0", b"guest-panicked\0" * 2])
+def test_a_state_that_says_otherwise_is_refused(said: bytes) -> None:
+    with pytest.raises(StageError, match="where once is known"):
+        ready_to_go_on(said + state(2_000_000_000, 5), icount_shift=3)

@@ -127,7 +127,30 @@ def test_a_state_that_is_not_handed_over_is_no_state(word: str, tmp_path: Path) 
         monitor(tmp_path, {"query-migrate": lambda _: {"status": word}}) as one,
         pytest.raises(GuestLostError, match=f"not handed over.*{word}"),
     ):
-        one.load(tmp_path / "state", later())
+        one.save(tmp_path / "state", later())
+
+
+def test_a_guest_that_goes_on_is_left_alone(tmp_path: Path) -> None:
+    """What wakes QEMU while the guest runs decides which of several CPUs is next."""
+    (tmp_path / "state").write_bytes(b"saved")
+    told: list[str] = []
+
+    def hear(word: str) -> Answer:
+        def heard(arguments: Mapping[str, object]) -> object:
+            told.append(f"{word} {json.dumps(arguments)}")
+            return {}
+
+        return heard
+
+    words = ("getfd", "migrate-set-parameters", "migrate-incoming", "query-migrate", "cont")
+    with monitor(tmp_path, {word: hear(word) for word in words}) as one:
+        one.go_on(tmp_path / "state")
+
+    assert told == [
+        'migrate-set-parameters {"announce-rounds": 0}',
+        'getfd {"fdname": "state"}',
+        'migrate-incoming {"uri": "fd:state"}',
+    ]
 
 
 def test_a_stream_that_never_ends_is_lost_at_the_deadline(tmp_path: Path) -> None:
