@@ -16,6 +16,8 @@ SEED_MAX = 2**32 - 1
 ICOUNT_SHIFT_MAX = 10
 # The least memory that a guest boots with, in MiB.
 MEMORY_MIB_MIN = 256
+# What a guest may have of CPUs: they take turns on one of the host's.
+CPUS_MAX = 8
 
 # kmod/unmovable_comb.c: taking ends while so much is free, in MiB.
 COMB_RESERVE_MIB = 16

@@ -19,6 +19,7 @@ from harness.host.estimate import Memory
 from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
 from harness.host.series import design
+from harness.limits import CPUS_MAX
 from harness.report.document import Run
 from harness.stages.boot import RunSettings, require_memory
 from harness.stages.build import build
@@ -81,7 +82,7 @@ class GuestRequest:
     """What the guest is given; None leaves it to the scale."""
 
     accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
-    cpus: int = 2
+    cpus: int | None = None
     memory_mib: int | None = None
 
 
@@ -99,12 +100,17 @@ class RunRequest:
     page_owner: bool = False
 
     @property
+    def cpus(self) -> int:
+        """What its guest has; unless asked for, a live one has two and another one."""
+        return self.guest.cpus or (2 if self.mode is RunMode.LIVE else 1)
+
+    @property
     def settings(self) -> RunSettings:
         """What its guest boots with."""
         return RunSettings(
             mode=self.mode,
             memory_mib=self.guest.memory_mib or memory_mib(Scale(self.scale)),
-            cpus=self.guest.cpus,
+            cpus=self.cpus,
             seed=self.seed,
             scale=self.scale,
             accelerator=self.guest.accelerator,
@@ -116,6 +122,8 @@ class RunRequest:
     def require_possible(self) -> None:
         """Refuse what this host can execute no guest for; HostError or UserError."""
         require_possible(self.guest.accelerator, self.mode)
+        if self.mode is RunMode.REPEATABLE and self.cpus > CPUS_MAX:
+            raise UserError(f"--cpus {self.cpus} is more than {CPUS_MAX} of a repeatable guest")
         require_memory(self.settings.memory_mib)
 
 

@@ -51,6 +51,16 @@ def add_emulator_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cpus_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """Declare how many CPUs a guest has; nothing is asked for if it is not given."""
+    parser.add_argument(
+        "--cpus",
+        type=positive,
+        metavar="N",
+        help=f"of each guest (default: {default}); several in a repeatable one need QEMU 10",
+    )
+
+
 def add_guest_options(parser: argparse.ArgumentParser) -> None:
     """Declare what the guest has."""
     add_emulator_option(parser)
@@ -61,9 +71,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="kvm or tcg (default: live, KVM if it boots a guest here; else TCG)",
     )
-    parser.add_argument(
-        "--cpus", type=positive, metavar="N", default=2, help="of a live guest (default 2)"
-    )
+    add_cpus_option(parser, "1, of a live guest 2")
     parser.add_argument(
         "--memory",
         type=mebibytes,

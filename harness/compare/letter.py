@@ -61,7 +61,7 @@ def _tables(folder: str, results: Results) -> str:
     for burst in plan.bursts:
         title = (
             f"Order {burst.order}: blocks got, and pages scanned for migration; medians of "
-            f"{len(plan.seeds)} seeds, guests of {plan.memory_mib} MiB and one CPU"
+            f"{len(plan.seeds)} seeds, {plan.guests}"
         )
         rows = [_row(cell, arms) for cell in cells(results) if cell.burst == burst.name]
         if rows:

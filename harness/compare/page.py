@@ -47,7 +47,7 @@ def comparison_page(results: Results) -> Page:
         lead=(
             plan.why,
             (
-                f"Guests of {plan.memory_mib} MiB and one CPU, {len(plan.seeds)} seeds; baseline "
+                f"{plan.guests[0].upper()}{plan.guests[1:]}, {len(plan.seeds)} seeds; baseline "
                 f"`{plan.baseline}`. QEMU {qemu_version}. One instruction is "
                 f"{1 << plan.icount_shift} ns of the guest's clock."
             ),

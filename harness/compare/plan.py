@@ -148,6 +148,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: str  # of a-z, 0-9, _ and -
     why: str  # the question, in a sentence
     memory_mib: int  # of each guest
+    cpus: int = 1  # of each guest; more than one need QEMU 10
     seeds: tuple[int, ...]  # a guest for each seed, state and kernel
     baseline: str  # the arm that all others are compared with
     settle_s: int = 1  # guest seconds between an arm's settings and its burst
@@ -165,6 +166,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 arm.knobs.mode for arm in self.arms if arm.knobs and arm.kernel == variant
             )
         )
+
+    @property
+    def guests(self) -> str:
+        """Its guests, in words."""
+        count = "one CPU" if self.cpus == 1 else f"{self.cpus} CPUs"
+        return f"guests of {self.memory_mib} MiB and {count}"
 
     @property
     def needs(self) -> tuple[SourceText, ...]:

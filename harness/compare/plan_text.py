@@ -22,6 +22,7 @@ from harness.compare.plan import (
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
 from harness.limits import (
+    CPUS_MAX,
     DEADLINE_S_MAX,
     ICOUNT_SHIFT_MAX,
     MEMORY_MIB_MIN,
@@ -32,6 +33,7 @@ from harness.model.state import GfpClass
 from harness.texts.proc.sysctl import MODE_WORDS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_CPUS = re.compile(r"\s*cpus\s*=")
 _SYSCTL = re.compile(r"[a-z_]+\.[a-z_0-9]+")
 
 
@@ -44,6 +46,15 @@ def parse_plan(text: str, what: str) -> Plan:
     for fact in _faults(plan):
         raise UserError(f"{what}: {fact}; correct the plan")
     return plan
+
+
+def with_cpus(text: str, cpus: int | None) -> str:
+    """Return a plan's text that says so many CPUs; None leaves it as it is."""
+    if cpus is None:
+        return text
+    head, table, rest = text.partition("\n[")
+    kept = [line for line in head.splitlines() if not _CPUS.match(line)]
+    return "\n".join([*kept, f"cpus = {cpus}", ""]) + table + rest
 
 
 def _faults(plan: Plan) -> Iterator[str]:
@@ -61,10 +72,7 @@ def _faults(plan: Plan) -> Iterator[str]:
         yield f"seed {wrong[0]} is outside 0..{SEED_MAX}"
     if plan.baseline not in {arm.name for arm in plan.arms}:
         yield f"the baseline {plan.baseline!r} is no arm"
-    if plan.memory_mib < MEMORY_MIB_MIN:
-        yield f"memory_mib = {plan.memory_mib} is less than the {MEMORY_MIB_MIN} a guest boots with"
-    if not 0 <= plan.icount_shift <= ICOUNT_SHIFT_MAX:
-        yield f"icount_shift = {plan.icount_shift} is outside 0..{ICOUNT_SHIFT_MAX}"
+    yield from _guest_faults(plan)
     yield from _state_faults(plan)
     yield from _burst_faults(plan)
     for arm in plan.arms:
@@ -78,6 +86,15 @@ def _faults(plan: Plan) -> Iterator[str]:
             bursts={burst.name for burst in plan.bursts},
             arms={arm.name for arm in plan.arms},
         )
+
+
+def _guest_faults(plan: Plan) -> Iterator[str]:
+    if plan.memory_mib < MEMORY_MIB_MIN:
+        yield f"memory_mib = {plan.memory_mib} is less than the {MEMORY_MIB_MIN} a guest boots with"
+    if not 1 <= plan.cpus <= CPUS_MAX:
+        yield _outside("cpus", plan.cpus, 1, CPUS_MAX)
+    if not 0 <= plan.icount_shift <= ICOUNT_SHIFT_MAX:
+        yield f"icount_shift = {plan.icount_shift} is outside 0..{ICOUNT_SHIFT_MAX}"
 
 
 def _kernel_faults(plan: Plan) -> Iterator[str]:

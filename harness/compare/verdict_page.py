@@ -95,7 +95,7 @@ def verdict_page(results: Results, verdicts: Sequence[Verdict], asked: Asked) ->
         title=f"Judgement: {asked.change} on {asked.kernel}",
         lead=(
             f"Plan {plan.name}: {plan.why}",
-            f"Guests of {plan.memory_mib} MiB and one CPU, QEMU {qemu}, {len(plan.seeds)} seeds.",
+            f"{plan.guests[0].upper()}{plan.guests[1:]}, QEMU {qemu}, {len(plan.seeds)} seeds.",
             f"Again: `{asked.command}`; `buddylab replay KEY` for an arm, its key in report.md.",
         ),
         verdict=" ".join(verdict_line(one, results, asked) for one in verdicts),

@@ -11,6 +11,7 @@ hang the guest.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,13 @@ from harness.host.files import atomic_write, sha256_file
 from harness.host.suite_qemu import bring
 
 CHOICE = "BUDDYLAB_QEMU"
+_OS_RELEASE = Path("/etc/os-release")
 MEMORY_FILE = "emulators.json"
 
 _MOST_REMEMBERED = 32
+# Of this major version on, several CPUs under -icount give the same bytes each time; 7.2 hangs at
+# "x86: Booting SMP configuration".
+_SEVERAL_CPUS_FROM = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,34 @@ def require_unaltered(used: Emulator) -> None:
                 f"the {what} of {used.program} was replaced while it was in use: sha256 "
                 f"{now[:16]}, was {before[:16]}; give the same command again"
             )
+
+
+def repeats_several_cpus(version: str) -> bool:
+    """Whether a QEMU repeats guests of several CPUs to the byte, by its version."""
+    major = re.match(r"\d+", version)
+    return major is not None and int(major[0]) >= _SEVERAL_CPUS_FROM
+
+
+def require_cpus(used: Emulator, cpus: int) -> None:
+    """Refuse a repeatable guest of so many CPUs where this QEMU cannot repeat it; UserError."""
+    if cpus > 1 and not repeats_several_cpus(used.version):
+        raise UserError(
+            f"a repeatable guest with {cpus} CPUs needs QEMU {_SEVERAL_CPUS_FROM} or later, and "
+            f"{used.program} is {used.version}; {newer_emulator()}, or ask for 1 CPU"
+        )
+
+
+def newer_emulator() -> str:
+    """Say how this machine comes by a QEMU that repeats several CPUs."""
+    told = f"QEMU {_SEVERAL_CPUS_FROM} and later repeat several CPUs"
+    facts = (
+        dict(line.split("=", 1) for line in _OS_RELEASE.read_text().splitlines() if "=" in line)
+        if _OS_RELEASE.is_file()
+        else {}
+    )
+    name = facts.get("VERSION_CODENAME", "")
+    suite = f": export {CHOICE}={name}-backports" if facts.get("ID") == "debian" else ""
+    return told + suite
 
 
 def repeatable_cpu(arch: Architecture, properties: Mapping[str, bool]) -> str:

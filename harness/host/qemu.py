@@ -245,7 +245,8 @@ def _execution(spec: GuestSpec) -> tuple[str, ...]:
         # sleep=off lets an idle guest's clock jump to its next timer instead of waiting.
         *("-accel", "tcg,thread=single"),
         *("-icount", f"shift={spec.icount_shift},sleep=off"),
-        *("-smp", "1"),
+        # They take turns on the thread, each for its share of the time to the next timer.
+        *("-smp", str(spec.cpus)),
         # Every run begins at the same moment, and time passes as the guest executes.
         *("-rtc", "base=2026-01-01,clock=vm"),
         *("-cpu", spec.emulator.cpu),

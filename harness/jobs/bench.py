@@ -96,7 +96,7 @@ def _settings(mode: RunMode, scale: Scale) -> RunSettings:
     return RunSettings(
         mode=mode,
         memory_mib=memory_mib(scale),
-        cpus=2,
+        cpus=2 if mode is RunMode.LIVE else 1,
         seed=1,
         scale=scale,
         accelerator=AcceleratorChoice.TCG,

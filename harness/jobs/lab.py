@@ -36,7 +36,7 @@ def settings_of(plan: Plan) -> RunSettings:
     return RunSettings(
         mode=RunMode.REPEATABLE,
         memory_mib=plan.memory_mib,
-        cpus=1,
+        cpus=plan.cpus,
         seed=plan.seeds[0],
         scale=plan.name,
         icount_shift=plan.icount_shift,

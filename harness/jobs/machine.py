@@ -2,7 +2,6 @@
 """doctor: what this machine can do, proved by doing it, and the line that mends what it lacks."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +25,6 @@ from harness.workloads.paper import Scale, memory_mib
 # A source, its objects and what is kept of them.
 _DISK_GIB = 8
 _ASK_LIMIT_S = 20.0
-# Of this major version on, a whole boot with several CPUs under -icount is the same each time;
-# before, it hangs at "x86: Booting SMP configuration".
-_SEVERAL_FROM = 10
-_OS_RELEASE = Path("/etc/os-release")
 _Entry = TypeVar("_Entry")
 
 
@@ -84,36 +79,15 @@ def _emulator(cache: Cache) -> tuple[Emulator | None, Finding]:
     except HarnessError as error:
         mend = "buddylab doctor --install, or --qemu PATH|SUITE"
         return None, Finding(name="QEMU", fact=str(error), lacks=True, mend=mend)
-    repeats = repeatable_cpus(used.version)
+    several = emulator.repeats_several_cpus(used.version)
+    repeats = "several CPUs" if several else "1 CPU"
     fact = f"{used.version}: {used.program}, repeatable guests have {used.cpu}; repeats {repeats}"
     return used, Finding(
         name="QEMU",
         fact=fact,
-        mend=_newer_emulator() if repeats == ONE_CPU else "",
+        mend="" if several else emulator.newer_emulator(),
         values={"version": used.version, "program": str(used.program), "repeats": repeats},
     )
-
-
-def _newer_emulator() -> str:
-    told = f"QEMU {_SEVERAL_FROM} and later repeat several"
-    facts = (
-        dict(line.split("=", 1) for line in _OS_RELEASE.read_text().splitlines() if "=" in line)
-        if _OS_RELEASE.is_file()
-        else {}
-    )
-    name = facts.get("VERSION_CODENAME", "")
-    suite = f": export {emulator.CHOICE}={name}-backports" if facts.get("ID") == "debian" else ""
-    return told + suite
-
-
-ONE_CPU = "1 CPU"
-
-
-def repeatable_cpus(version: str) -> str:
-    """Say how many CPUs a QEMU repeats to the byte, by its version: two whole boots would tell."""
-    major = re.match(r"\d+", version)
-    is_new = major is not None and int(major[0]) >= _SEVERAL_FROM
-    return "several CPUs, of a whole boot" if is_new else ONE_CPU
 
 
 def _memory() -> Finding:

@@ -4,14 +4,18 @@
 from pathlib import Path
 
 from harness.compare.plan import Plan
-from harness.compare.plan_text import parse_plan
+from harness.compare.plan_text import parse_plan, with_cpus
 from harness.errors import UserError
 
 
-def read_plan(path: Path) -> Plan:
-    """Read a plan's file; UserError says which word of it is wrong."""
+def read_plan(path: Path, cpus: int | None = None) -> Plan:
+    """Read a plan's file, for guests of `cpus` if that is given; UserError says what is wrong."""
+    return parse_plan(plan_text(path, cpus), str(path))
+
+
+def plan_text(path: Path, cpus: int | None = None) -> str:
+    """Return a plan's text, for guests of `cpus` if that is given; UserError if there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return with_cpus(path.read_text(encoding="utf-8"), cpus)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}); name a plan, see vm/plans") from error
-    return parse_plan(text, str(path))

@@ -61,15 +61,16 @@ def predictions(
     *,
     seeds: int,
     memories_mib: Sequence[int],
+    cpus: int,
     folder: Path,
 ) -> Iterator[Forecasts]:
     """Run the predicted stages for each memory and seed, each in a run folder of its own."""
     jobs = list(itertools.product(memories_mib, range(1, seeds + 1)))
     # Measured once, by one: what the runs then find in the cache.
-    measured_speed(boot_files(kernel, image), _settings(*jobs[0]), cache)
+    measured_speed(boot_files(kernel, image), _settings(*jobs[0], cpus), cache)
 
     def trial(job: tuple[int, int]) -> Forecasts:
-        return _trial(kernel, image, cache, _settings(*job), folder)
+        return _trial(kernel, image, cache, _settings(*job, cpus), folder)
 
     with (
         # A repeatable guest keeps one CPU of the host busy.
@@ -84,11 +85,11 @@ def predictions(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _settings(memory_mib: int, seed: int) -> RunSettings:
+def _settings(memory_mib: int, seed: int, cpus: int) -> RunSettings:
     return RunSettings(
         mode=RunMode.REPEATABLE,
         memory_mib=memory_mib,
-        cpus=1,
+        cpus=cpus,
         seed=seed,
         scale=Scale.SMALL,
         accelerator=AcceleratorChoice.TCG,

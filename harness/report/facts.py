@@ -52,7 +52,7 @@ def _command(run: Run) -> str:
     words += ["--upto", origin.patches[-1] if origin.patches else "0"]
     words += ["--scale", run.scale, "--mode", key.mode, "--seed", str(key.seed)]
     words += ["--memory", str(key.memory_mib)]
-    words += ["--cpus", str(key.cpus)] if key.mode is RunMode.LIVE else []
+    words += ["--cpus", str(key.cpus)] if key.mode is RunMode.LIVE or key.cpus > 1 else []
     words += ["--accelerator", key.accelerator] if key.mode is RunMode.LIVE else []
     policy = dict(each.split("=", 1) for each in key.sysctls).get(Knob.MODE)
     words += ["--policy", PolicyMode(int(policy)).word] if policy else []

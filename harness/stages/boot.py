@@ -48,7 +48,7 @@ class RunSettings:
 
     mode: RunMode
     memory_mib: int
-    cpus: int  # a repeatable run always has one
+    cpus: int
     seed: int
     scale: str
     # Virtual nanoseconds per instruction, as a power of two: 3 makes virtual and real time
@@ -92,7 +92,7 @@ def spec_of(what: BootFiles, settings: RunSettings, speed: Speed, folder: Path) 
         mode=qemu.guest_mode(settings.mode),
         accelerator=speed.accelerator,
         memory_mib=settings.memory_mib,
-        cpus=1 if is_repeatable else settings.cpus,
+        cpus=settings.cpus,
         icount_shift=settings.icount_shift if is_repeatable else None,
         kernel=what.kernel,
         initrd=what.initrd,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.cli.dry_run import add_dry_run_option, arms_script
 from harness.cli.options import (
     add_counters_option,
+    add_cpus_option,
     add_emulator_option,
     add_kernel_options,
     path,
@@ -36,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_kernel_options(parser, patched=False)
     add_emulator_option(parser)
     add_counters_option(parser)
+    add_cpus_option(parser, "the plan's")
     parser.add_argument(
         "plan", type=path, metavar="PLAN", help="a TOML file, see vm/plans and docs/comparisons.md"
     )
@@ -63,7 +65,7 @@ def act(arguments: argparse.Namespace) -> int:
 
     if arguments.report_only and arguments.dry_run:
         raise UserError("--report-only runs nothing that --dry-run could print; give one of them")
-    plan = read_plan(arguments.plan)
+    plan = read_plan(arguments.plan, arguments.cpus)
     folder = arguments.output or RUNS / f"compare-{plan.name}"
     require_writable(folder)
     return (
@@ -76,16 +78,17 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness.cli.compared import say_results
     from harness.host import emulator
     from harness.jobs.compare import Job, compare
+    from harness.jobs.plan_file import plan_text
     from harness.stages.boot import require_memory
 
     jobs = arguments.jobs or os.cpu_count() or 1
     require_memory(plan.memory_mib * jobs)
     cache = pipeline.open_cache()
-    emulator.find(cache)
+    emulator.require_cpus(emulator.find(cache), plan.cpus)
     request = kernel_request(arguments)
     job = Job(
         plan=plan,
-        text=arguments.plan.read_text(encoding="utf-8"),
+        text=plan_text(arguments.plan, arguments.cpus),
         folder=folder,
         jobs=jobs,
     )

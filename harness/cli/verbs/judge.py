@@ -14,6 +14,7 @@ from harness.cli.dry_run import add_dry_run_option, arms_script
 from harness.cli.options import (
     Several,
     Switch,
+    add_cpus_option,
     add_emulator_option,
     add_kernel_options,
     path,
@@ -78,6 +79,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_kernel_options(parser, patched=False)
     add_emulator_option(parser)
+    add_cpus_option(parser, "the plan's")
     parser.add_argument(
         "--plan",
         type=path,
@@ -154,7 +156,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     jobs = arguments.jobs or os.cpu_count() or 1
     _require_possible(arguments, jobs)
     cache = pipeline.open_cache()
-    emulator.find(cache)
+    emulator.require_cpus(emulator.find(cache), _plan(arguments).cpus)
     it, asked = _asked(arguments, cache)
     sentence = arguments.expect
     wanted = None if sentence is None else parse_expectation(sentence, it.plan)
@@ -204,7 +206,8 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
     from harness.host.assets import asset
     from harness.jobs.plan_file import read_plan
 
-    return read_plan(arguments.plan or asset("vm") / "plans/judge.toml")
+    file = arguments.plan or asset("vm") / "plans/judge.toml"
+    return read_plan(file, arguments.cpus)
 
 
 def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
@@ -290,7 +293,7 @@ def _command(arguments: argparse.Namespace) -> str:
 
 def _words(arguments: argparse.Namespace) -> list[str]:
     words = ["judge", arguments.change]
-    for option in ("kernel", "plan", "config", "qemu"):
+    for option in ("kernel", "plan", "cpus", "config", "qemu"):
         if (value := getattr(arguments, option)) is not None:
             words += [f"--{option}", str(value)]
     for each in arguments.before:

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import add_emulator_option, add_kernel_options, positive, several_mebibytes
+from harness.cli.options import (
+    add_cpus_option,
+    add_emulator_option,
+    add_kernel_options,
+    positive,
+    several_mebibytes,
+)
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit
@@ -39,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
     add_emulator_option(parser)
+    add_cpus_option(parser, "1")
     parser.add_argument(
         "--seeds", type=positive, default=1, metavar="N", help="run seeds 1 to N (default 1)"
     )
@@ -63,7 +70,8 @@ def act(arguments: argparse.Namespace) -> int:
     require_writable(RUNS)
     require_memory(max(arguments.memory))
     cache = pipeline.open_cache()
-    emulator.find(cache)
+    cpus = arguments.cpus or 1
+    emulator.require_cpus(emulator.find(cache), cpus)
     request = kernel_request(arguments)
     require_rules(pipeline.patched(request, cache))
     kernel, image = pipeline.bootable(request, cache)
@@ -77,6 +85,7 @@ def act(arguments: argparse.Namespace) -> int:
                 cache,
                 seeds=arguments.seeds,
                 memories_mib=arguments.memory,
+                cpus=cpus,
                 folder=folder,
             ),
         )

@@ -89,7 +89,9 @@ def act(arguments: argparse.Namespace) -> int:
     require_writable(arguments.output or RUNS)
     request.require_possible()
     cache = pipeline.open_cache()
-    emulator.find(cache)
+    used = emulator.find(cache)
+    if request.mode is RunMode.REPEATABLE:
+        emulator.require_cpus(used, request.cpus)
     modes = () if arguments.policy is None else (arguments.policy,)
     if arguments.dry_run:
         tree = pipeline.prepared(request.kernel, cache, modes=modes)

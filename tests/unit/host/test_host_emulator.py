@@ -149,3 +149,36 @@ def test_absent_qemu_is_the_hosts_fault(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HostError, match="qemu-system-x86_64 is not installed"):
         emulator.find(cache)
+
+
+@pytest.mark.parametrize(
+    ("version", "several"),
+    [
+        ("7.2.22 (Debian 1:7.2+dfsg-7)", False),
+        ("8.2.2", False),
+        ("10.0.2 (Debian 1:10.0.2+ds-2~bpo12+1)", True),
+        ("11.0.0", True),
+        ("v-unknown", False),
+    ],
+)
+def test_which_qemu_repeats_several_cpus(version: str, *, several: bool) -> None:
+    assert emulator.repeats_several_cpus(version) is several
+
+
+def test_several_cpus_are_refused_with_the_way_to_a_newer_qemu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Cache
+) -> None:
+    fake_guest.install(monkeypatch, tmp_path, "good")
+    release = tmp_path / "os-release"
+    release.write_text("ID=debian\nVERSION_CODENAME=bookworm\n")
+    monkeypatch.setattr(emulator, "_OS_RELEASE", release)
+    found = emulator.find(cache)
+
+    emulator.require_cpus(found, 1)
+    with pytest.raises(UserError) as error:
+        emulator.require_cpus(found, 2)
+
+    told = str(error.value)
+    assert "2 CPUs needs QEMU 10 or later" in told
+    assert "7.2.22" in told
+    assert "export BUDDYLAB_QEMU=bookworm-backports" in told

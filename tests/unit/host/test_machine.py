@@ -13,11 +13,11 @@ import pytest
 
 from harness.cli.main import main
 from harness.errors import Exit
-from harness.host import accelerator, prerequisites
+from harness.host import accelerator, emulator, prerequisites
 from harness.host.cache import Cache
 from harness.host.prerequisites import Need
 from harness.jobs import machine
-from harness.jobs.machine import Finding, repeatable_cpus
+from harness.jobs.machine import Finding
 from harness.values import GuestImage
 
 Ask = Callable[..., dict[str, list[Finding]]]
@@ -139,32 +139,18 @@ def test_a_mirror_without_sums_has_no_releases(ask: Ask, monkeypatch: pytest.Mon
     assert "out of reach: Not Found" in ask()["kernels"][-1].fact
 
 
-@pytest.mark.parametrize(
-    ("version", "told"),
-    [
-        ("7.2.22 (Debian 1:7.2+dfsg-7)", "1 CPU"),
-        ("8.2.2", "1 CPU"),
-        ("10.0.2 (Debian 1:10.0.2+ds-2~bpo12+1)", "several CPUs, of a whole boot"),
-        ("11.0.0", "several CPUs, of a whole boot"),
-        ("v-unknown", "1 CPU"),
-    ],
-)
-def test_how_many_cpus_a_qemu_repeats(version: str, told: str) -> None:
-    assert repeatable_cpus(version) == told
-
-
 @pytest.mark.parametrize(("system", "line"), [("debian", "=trixie-backports"), ("ubuntu", "")])
 def test_a_newer_qemu_is_named_where_there_is_a_suite(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, line: str
 ) -> None:
     release = tmp_path / "os-release"
     release.write_text(f'NAME="X"\nID={system}\nVERSION_CODENAME=trixie\n')
-    monkeypatch.setattr(machine, "_OS_RELEASE", release)
-    monkeypatch.setattr(machine, "repeatable_cpus", lambda _: machine.ONE_CPU)
+    monkeypatch.setattr(emulator, "_OS_RELEASE", release)
+    monkeypatch.setattr(emulator, "repeats_several_cpus", lambda _: False)
 
     (told,) = ask()["QEMU"]
 
-    assert told.mend.endswith(f"export BUDDYLAB_QEMU{line}" if line else "repeat several")
+    assert told.mend.endswith(f"export BUDDYLAB_QEMU{line}" if line else "repeat several CPUs")
 
 
 def test_the_newest_of_the_cache_is_booted(cache: Cache, bench: fake_guest.Bench) -> None:
