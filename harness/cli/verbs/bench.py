@@ -9,7 +9,7 @@ from harness.cli.verbs import Group
 from harness.errors import Exit
 
 GROUP = Group.PROVE
-RANK = 55
+RANK = 56
 HELP = "measure this machine against the README's times"
 EXAMPLES = ("buddylab bench --boots 20",)
 ANSWERS = True

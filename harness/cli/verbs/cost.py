@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.jobs.cost import Cost
 
 GROUP = Group.PROVE
-RANK = 54
+RANK = 55
 HELP = "measure the cost of counting, by variant"
 EXAMPLES = ("buddylab cost --kernel debian:6.1",)
 ANSWERS = True

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""exactness: prove that equal guests give equal bytes here."""
+
+import argparse
+
+from harness.cli.options import (
+    add_cpus_option,
+    add_emulator_option,
+    add_kernel_options,
+    path,
+    positive,
+)
+from harness.cli.requests import kernel_request
+from harness.cli.verbs import Group
+from harness.errors import Exit
+
+GROUP = Group.PROVE
+RANK = 54
+HELP = "run one arm again and again: are all equal?"
+EXAMPLES = ("buddylab exactness --cpus 4 --times 100 --kernel debian:6.1",)
+ANSWERS = True
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_kernel_options(parser, patched=True)
+    add_emulator_option(parser)
+    add_cpus_option(parser, "the plan's")
+    parser.add_argument(
+        "--plan",
+        type=path,
+        metavar="PLAN",
+        help="its baseline arm in its first state (default: vm/plans/smoke.toml)",
+    )
+    parser.add_argument(
+        "--times", type=positive, default=20, metavar="N", help="arms in all (default 20)"
+    )
+    parser.add_argument(
+        "--boots", type=positive, default=2, metavar="N", help="guests that prepare (default 2)"
+    )
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Print how many different outcomes there were; CHECK_FAILED if more than one."""
+    from harness import pipeline
+    from harness.cli.answer import say
+    from harness.host import emulator
+    from harness.host.assets import asset
+    from harness.jobs.exactness import exactness
+    from harness.jobs.plan_file import read_plan
+    from harness.stages.boot import require_memory
+    from harness.stages.boot_files import boot_files
+
+    plan = read_plan(arguments.plan or asset("vm") / "plans/smoke.toml", arguments.cpus)
+    require_memory(plan.memory_mib * arguments.boots)
+    cache = pipeline.open_cache()
+    emulator.require_cpus(emulator.find(cache), plan.cpus)
+    kernel, image = pipeline.bootable(kernel_request(arguments), cache)
+    found = exactness(
+        boot_files(kernel, image), plan, cache, times=arguments.times, boots=arguments.boots
+    )
+    say(arguments, found, str(found))
+    return Exit.OK if found.is_exact else Exit.CHECK_FAILED
