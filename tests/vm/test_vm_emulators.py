@@ -20,7 +20,7 @@ from emulators import emulators
 
 from harness import pipeline
 from harness.compare.results import RESULTS, parse_results
-from harness.errors import GuestLostError, HarnessError
+from harness.errors import Exit, GuestLostError, HarnessError
 from harness.host import emulator, ssh
 from harness.host.accelerator import AcceleratorChoice, Speed
 from harness.host.cache import Cache
@@ -55,11 +55,11 @@ def kernel() -> str | None:
     return os.environ.get("BUDDYLAB_TEST_KERNEL") or None
 
 
-def settings(mode: RunMode) -> RunSettings:
+def settings(mode: RunMode, cpus: int = 2) -> RunSettings:
     return RunSettings(
         mode=mode,
         memory_mib=256,
-        cpus=2,
+        cpus=cpus,
         seed=1,
         scale="small",
         accelerator=AcceleratorChoice.TCG,
@@ -88,11 +88,11 @@ def machine(
                 pytest.skip(f"{suite} gives no QEMU here: {error}")
             assert other != own
         what = boot_files(*bootable)
-        speed = boot.measured_speed(what, settings(RunMode.REPEATABLE), cache)
+        speed = boot.measured_speed(what, settings(RunMode.REPEATABLE, cpus=1), cache)
         yield Machine(*bootable, cache, speed)
 
 
-def go(machine: Machine, folder: Path) -> RunIdentity:
+def go(machine: Machine, folder: Path, *, cpus: int = 1) -> RunIdentity:
     stage = StagePlan(
         name="look",
         command="cat /proc/cpuinfo /proc/vmstat; dmesg",
@@ -101,7 +101,7 @@ def go(machine: Machine, folder: Path) -> RunIdentity:
         deadline_s=10,
         note="",
     )
-    repeatable = settings(RunMode.REPEATABLE)
+    repeatable = settings(RunMode.REPEATABLE, cpus)
     folder.mkdir()
     cache = machine.cache
     return run(machine.build, machine.image, (stage,), repeatable, folder=folder, cache=cache)
@@ -109,10 +109,13 @@ def go(machine: Machine, folder: Path) -> RunIdentity:
 
 def test_a_repeatable_guest_repeats_its_bytes(machine: Machine, tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
-    identity = go(machine, one)
+    several = emulator.repeats_several_cpus(machine.speed.emulator.version)
+    cpus = 4 if several else 1
+    identity = go(machine, one, cpus=cpus)
 
-    assert go(machine, other) == identity
+    assert go(machine, other, cpus=cpus) == identity
     key = identity.key
+    assert key.cpus == cpus
     assert key.qemu_version == machine.speed.emulator.version
     assert f"-cpu {machine.speed.emulator.cpu} " in key.machine
     # host.json is what the host saw of time.
@@ -122,6 +125,7 @@ def test_a_repeatable_guest_repeats_its_bytes(machine: Machine, tmp_path: Path) 
     differing = {name for name in names if not filecmp.cmp(one / name, other / name, shallow=False)}
     assert differing == set()
     output = (one / "raw/look/output").read_text()
+    assert output.count("processor\t") == cpus
     (flags,) = {line for line in output.splitlines() if line.startswith("flags\t")}
     off = {"erms", "fsrm", "fzrm", "fsrs", "fsrc", "rdrand", "rdseed"}
     assert off.isdisjoint(flags.split())
@@ -181,6 +185,19 @@ def buddylab(*words: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=LIMIT_S,
     )
+
+
+def test_equal_arms_with_several_cpus_are_equal(machine: Machine) -> None:
+    if not emulator.repeats_several_cpus(machine.speed.emulator.version):
+        refused = buddylab("exactness", "--cpus", "2")
+        assert refused.returncode == Exit.USAGE
+        assert "2 CPUs needs QEMU 10 or later" in refused.stdout
+        return
+
+    done = buddylab("exactness", "--cpus", "2", "--times", "6", "--boots", "2")
+
+    assert done.returncode == 0, done.stdout
+    assert "6 of 6 arms equal, from 2 boots of 2 CPUs" in done.stdout
 
 
 @pytest.mark.long
