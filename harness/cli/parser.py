@@ -18,10 +18,7 @@ PROGRAM = "buddylab"
 _WIDTH_MAX = 100
 _HELP_COLUMN = 24
 _VERB_COLUMN = 13
-_EPILOG = (
-    "exit codes: 0 it holds, 1 a check failed, 2 usage, 3 the host lacks something,\n"
-    "4 a stage failed, 5 guest lost, 70 a bug, 130 interrupted; judge: 125, 129"
-)
+_EPILOG = "exit codes: 0 it holds, 1 it does not, 2 usage, 3 host, 4 a stage, 5 guest, 70 a bug"
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):

@@ -43,7 +43,7 @@ KEY = Schema(2, {1: "c3e457c"})
 BUNDLE = Schema(2, {1: "9919582"})
 # kernels.json, results.json.gz and the files of single arms and states.
 COMPARISON = Schema(
-    11,
+    12,
     {
         1: "0aa8662",
         2: "c3e457c",
@@ -55,6 +55,7 @@ COMPARISON = Schema(
         8: "4253ea4",
         9: "3c886ec",
         10: "efebef1",
+        11: "a7b720e",
     },
-    also=frozenset({7, 8, 9, 10}),
+    also=frozenset({7, 8, 9, 10, 11}),
 )
