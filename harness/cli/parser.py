@@ -18,7 +18,7 @@ PROGRAM = "buddylab"
 _WIDTH_MAX = 100
 _HELP_COLUMN = 24
 _VERB_COLUMN = 13
-_EPILOG = "exit codes: 0 it holds, 1 it does not, 2 usage, 3 host, 4 a stage, 5 guest, 70 a bug"
+_EPILOG = "exit codes: 0 holds, 1 does not, 2 usage, 3 host, 4 a stage, 5 guest, 70 a bug"
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):

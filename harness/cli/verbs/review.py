@@ -12,7 +12,7 @@ from harness.report.checklist import Judged, LineReview
 
 GROUP = Group.PROVE
 RANK = 52
-HELP = "check the series as a kernel reviewer would, by the kernel's own checklist"
+HELP = "check the series by the kernel's own checklist"
 EXAMPLES = ("buddylab review --only checkpatch,apply --kernel debian:6.1,debian:6.12",)
 ANSWERS = True
 
