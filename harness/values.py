@@ -18,6 +18,14 @@ from harness.arch.x86_64 import X86_64
 # The origin of a source that has no name elsewhere.
 LOCAL = "local"
 
+_DIGEST_TOLD = 8
+
+
+def origin_told(origin: str, digest: str) -> str:
+    """Name a source to people: what has no name elsewhere, by the digest of its content."""
+    return f"{LOCAL} source {digest[:_DIGEST_TOLD]}" if origin == LOCAL else origin
+
+
 # Names inside a run folder; SUMS stands at its top and in each stage's directory.
 RAW = "raw"
 CONSOLE_LOG = "console.log"

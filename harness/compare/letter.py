@@ -75,7 +75,7 @@ def _made_by(folder: str, results: Results) -> Iterator[str]:
     for kernel in results.kernels.kernels:
         made = kernel.provenance
         yield (
-            f"  Linux {made.kernel_release} ({made.kernel_origin}) and {len(made.patches)} "
+            f"  Linux {made.kernel_release} ({made.origin_told}) and {len(made.patches)} "
             f"patches, vmlinux {short(kernel.key.vmlinux_digest)}"
         )
         yield f"  by buddylab {made.project_version}, commit {made.project_commit}"

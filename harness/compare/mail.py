@@ -101,7 +101,7 @@ def _head(results: Results, verdict: Verdict, asked: Asked) -> Iterator[str]:
         on = f" with {_patches(made.patches)}" if made.patches else ""
         ours = changed.provenance.patches[len(made.patches) :]
         images = " -> ".join(short(one.key.vmlinux_digest) for one in (base, changed))
-        yield from _item("Kernel", f"{made.kernel_release} ({made.kernel_origin}){on}")
+        yield from _item("Kernel", f"{made.kernel_release} ({made.origin_told}){on}")
         yield from _item("Change", _patches(ours))
         yield from _item(
             "Machine",

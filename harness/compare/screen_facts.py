@@ -29,7 +29,7 @@ def _facts(
     plan, kernels = results.plan, results.kernels.kernels
     if kernels:
         releases = dict.fromkeys(
-            f"{one.provenance.kernel_release} ({one.provenance.kernel_origin})" for one in kernels
+            f"{one.provenance.kernel_release} ({one.provenance.origin_told})" for one in kernels
         )
         yield Fact(name="Kernel", value="; ".join(releases))
     yield Fact(name="Change", value=change or _arms_told(results))

@@ -125,7 +125,7 @@ def _kernels(results: Results) -> Iterator[str]:
         made = one.provenance
         changes = ", ".join(made.patches) or "nothing changed"
         yield (
-            f"`{one.variant}`: {made.kernel_release} ({made.kernel_origin}), {changes}; vmlinux "
+            f"`{one.variant}`: {made.kernel_release} ({made.origin_told}), {changes}; vmlinux "
             f"`{short(one.key.vmlinux_digest)}`, config `{short(made.config_digest)}`, "
             f"{made.compiler.partition(';')[0]}"
         )

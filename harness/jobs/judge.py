@@ -136,6 +136,11 @@ def _short(change: str) -> str:
     return change if range_of(change) else Path(change).stem
 
 
+def change_told(change: str) -> str:
+    """Name a change in titles and mails: by its own name, not by its user's folders."""
+    return change if range_of(change) or not Path(change).is_absolute() else Path(change).name
+
+
 def _slug(text: str) -> str:
     words = "".join(each if each.isascii() and each.isalnum() else " " for each in text).split()
     return "-".join(words)[-_SLUG_CHARS:].strip("-").lower() or "change"

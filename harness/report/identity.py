@@ -25,7 +25,7 @@ def kernel_sentence(run: Run) -> str:
         None: "cannot be compared, no upstream file is known for this release",
     }[origin.page_alloc_upstream]
     return (
-        f"Linux {run.uname_r} from {origin.kernel_origin}; before patching, its mm/page_alloc.c "
+        f"Linux {run.uname_r} from {origin.origin_told}; before patching, its mm/page_alloc.c "
         f"(blob {origin.page_alloc_blob}) {state}."
     )
 
@@ -43,7 +43,7 @@ def kernel_in_short(run: Run) -> str:
 def _warnings(run: Run) -> Iterator[str]:
     if not _PAPER_RELEASE.match(run.uname_r):
         yield (
-            f"this ran on Linux {run.uname_r} ({run.provenance.kernel_origin}), not on the paper's "
+            f"this ran on Linux {run.uname_r} ({run.provenance.origin_told}), not on the paper's "
             f"{PAPER_RELEASE}: its numbers are of another kernel."
         )
     if run.provenance.page_alloc_upstream is False:

@@ -328,7 +328,7 @@ def _key_rows(run: Run) -> Iterator[tuple[str, str]]:
 def _provenance_rows(run: Run) -> Iterator[tuple[str, str]]:
     origin = run.provenance
     yield "buddylab", f"{origin.project_version}, commit {origin.project_commit}"
-    yield "kernel", f"{origin.kernel_release} from {origin.kernel_origin}"
+    yield "kernel", f"{origin.kernel_release} from {origin.origin_told}"
     yield "source", origin.source_digest
     yield "series", f"{origin.series_name} {origin.series_digest}"
     yield "patches", ", ".join(origin.patches) or "none"

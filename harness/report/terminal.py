@@ -53,7 +53,7 @@ def _lines(run: Run, *, whole: bool) -> Iterator[str]:
     for warning in kernel_warnings(run):
         yield from _wrap(f"WARNING: {warning}", indent="  ")
     yield from _wrap(
-        f"kernel {run.uname_r} ({run.provenance.kernel_origin}), {run.key.mode} with "
+        f"kernel {run.uname_r} ({run.provenance.origin_told}), {run.key.mode} with "
         f"{run.key.accelerator}, {counted(run.key.cpus, 'CPU')}, {run.key.memory_mib} MiB, "
         f"scale {run.scale}, seed {run.key.seed}"
     )

@@ -133,7 +133,7 @@ def test_each_verb_that_answers_does_so_as_json() -> None:
         if verb.ANSWERS:
             words = [*verb.EXAMPLES[0].split()[1:], "--json"]
             assert parser(known).whole.parse_args(words).json, name
-    assert {"shell"} <= set(silent) <= {"shell", "completion", "open", "serve"}
+    assert {"shell"} <= set(silent) <= {"shell", "completion", "open", "schema", "serve"}
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import logging
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.dry_run import add_dry_run_option, arms_script
@@ -27,7 +25,6 @@ from harness.errors import Exit
 
 if TYPE_CHECKING:
     from harness.compare.plan import Plan, Variant
-    from harness.compare.verdict import Answer
     from harness.compare.verdict_page import Asked
     from harness.host.cache import Cache
     from harness.jobs.compare import Kernels
@@ -42,32 +39,6 @@ RANK = 40
 HELP = "say whether a kernel is better, worse or the same with a change"
 EXAMPLES = ("buddylab judge patches/series --kernel debian:6.1 --plan vm/plans/judge_small.toml",)
 ANSWERS = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedKernel:
-    """One changed kernel against its base, as a whole and by question."""
-
-    variant: str
-    answer: "Answer"
-    seeds: int
-    told: str  # all of it in one line
-    questions: dict[str, "Answer"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeAnswer:
-    """What a change is; the folder has all differences, with their intervals and floors."""
-
-    change: str
-    kernel: str
-    again: str  # the command
-    folder: Path
-    report: Path
-    mail: Path
-    kernels: tuple[JudgedKernel, ...]
-    expected: bool | None  # whether --expect holds; None: nothing was expected
-    missed: tuple[str, ...]  # where it does not
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +116,7 @@ def act(arguments: argparse.Namespace) -> int:
 def _judge(arguments: argparse.Namespace) -> int:
     from harness import pipeline
     from harness.cli.answer import say
+    from harness.cli.judged import JudgeAnswer, JudgedKernel
     from harness.compare.expectation import expected, parse_expectation
     from harness.compare.mail import mail_text
     from harness.compare.verdict_page import verdict_line
@@ -233,8 +205,9 @@ def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
 
 def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "Asked"]:
     from harness.compare.verdict_page import Asked
-    from harness.jobs.judge import base_name, judged
+    from harness.jobs.judge import base_name, change_told, judged
     from harness.stages.fetch import fetch
+    from harness.values import origin_told
 
     name, repository = base_name(arguments.kernel or "", arguments.change)
     source = fetch(name or None, cache)
@@ -250,7 +223,11 @@ def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "As
         each=arguments.each_patch,
         folder=arguments.output,
     )
-    asked = Asked(change=arguments.change, kernel=source.origin, command=_command(arguments))
+    asked = Asked(
+        change=change_told(arguments.change),
+        kernel=f"{source.release} ({origin_told(source.origin, source.digest)})",
+        command=_command(arguments),
+    )
     return it, asked
 
 

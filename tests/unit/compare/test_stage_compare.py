@@ -11,6 +11,7 @@ from pathlib import Path
 import fake_guest
 import pytest
 from pretended_comparison import EARLY, OFF, PREPARED, TEXT, SavedTexts, compared
+from valid_json import faults
 
 from harness.cli.main import main
 from harness.compare.outcome import STOPPED
@@ -254,6 +255,8 @@ def test_a_comparison_answers_as_json(
 
     assert report_only(tmp_path, text, "--json") == 0
     answer = json.loads(capsys.readouterr().out)
+    assert faults("compare", answer) == []
+    assert faults("compare", {**answer, "arms": "six"}) != []
     assert answer["folder"] == str(tmp_path / "out")
     assert (answer["states"], answer["broken_states"], answer["arms"]) == (3, 0, 6)
     (one,) = answer["claims"]

@@ -77,3 +77,13 @@ def test_differences_of_provenance_are_told_as_well() -> None:
         "patches 2",
     ]
     assert provenance_differences(here, here) == ()
+
+
+def test_a_source_that_its_user_alone_has_is_named_by_its_content() -> None:
+    made = synthetic_run.provenance()
+
+    assert made.origin_told == made.kernel_origin == "5.15.180"
+    local = replace(made, kernel_origin="local", source_digest="ab12" * 16)
+    assert local.origin_told == "local source ab12ab12"
+    commit = f"local commit {'ab' * 20}"
+    assert replace(local, kernel_origin=commit).origin_told == commit

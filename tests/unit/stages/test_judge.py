@@ -12,6 +12,7 @@ import judging_guests
 import pytest
 from command_line import CHILDS_PATH
 from judging_guests import DIES, FEWER, PANICS, ByKernel
+from valid_json import faults
 
 from harness import pipeline
 from harness.cli.main import main
@@ -125,6 +126,19 @@ def test_a_worse_change_is_told_in_one_line_and_a_mail(
     assert main(["report", str(folder)]) == Exit.OK
     assert (folder / "report.html").read_text() == page
     assert (folder / "changes/0001-change.patch").read_bytes() == Path("change.patch").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("/home/ann/mm/my.patch", "my.patch"),
+        ("my.patch", "my.patch"),
+        ("patches/series", "patches/series"),
+        ("v6.12..ann/branch", "v6.12..ann/branch"),
+    ],
+)
+def test_a_users_folders_are_in_no_title_and_no_mail(change: str, told: str) -> None:
+    assert judge.change_told(change) == told
 
 
 def test_the_base_is_run_once_for_all_changes(
@@ -293,6 +307,8 @@ def test_a_judgement_answers_as_json(
 
     assert judged(("int two;", FEWER), *words) == Exit.CHECK_FAILED
     answer = json.loads(capsys.readouterr().out)
+    assert faults("judge", answer) == []
+    assert faults("judge", {**answer, "kernels": [{}]}) != []
     (kernel,) = answer["kernels"]
     assert (kernel["variant"], kernel["answer"], kernel["seeds"]) == ("change", "worse", 6)
     assert kernel["questions"]["got"] == "worse"
