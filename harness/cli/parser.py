@@ -102,7 +102,12 @@ def parser(known: Mapping[str, Verb]) -> Command:
     )
     # The usage says it.
     command.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
-    command.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    command.add_argument(
+        "--version",
+        action="version",
+        version=f"{PROGRAM} {__version__}",
+        help=argparse.SUPPRESS,  # as everywhere, and the verbs need the screen
+    )
     _add_loudness(command)
     command.set_defaults(verbose=False, quiet=False, json=False)
     words = command.add_subparsers(

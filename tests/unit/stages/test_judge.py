@@ -131,7 +131,7 @@ def test_a_worse_change_is_told_in_one_line_and_a_mail(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("/home/ann/mm/my.patch", "my.patch"),
+        ("/srv/ann/mm/my.patch", "my.patch"),
         ("my.patch", "my.patch"),
         ("patches/series", "patches/series"),
         ("v6.12..ann/branch", "v6.12..ann/branch"),
