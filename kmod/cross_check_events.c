@@ -246,17 +246,20 @@ static void cross_check_show_monitor(struct seq_file *m)
 {
 #ifdef CROSS_CHECK_MONITOR
 	const struct buddy_monitor_snapshot *monitor;
+	unsigned long switches = 0;	/* counting is always on */
 	unsigned int item;
 
 	monitor = &cross_check_snapshot.monitor;
+#ifdef HAVE_BUDDY_MONITOR_SWITCHES
+	switches = monitor->switches;
+#endif
 
 	for (item = 0; item < NR_BUDDY_ITEMS; item++) {
 		seq_printf(m, "monitor %s", buddy_item_names[item]);
 		cross_check_show_orders(m, monitor->item[item]);
 	}
 	seq_printf(m, "monitor_invalid req=%lu fail=%lu switches=%lu\n",
-		   monitor->invalid_req, monitor->invalid_fail,
-		   monitor->switches);
+		   monitor->invalid_req, monitor->invalid_fail, switches);
 #endif
 }
 
