@@ -13,9 +13,9 @@
  *   hugetlb  /proc/sys/vm/nr_hugepages is raised by one at a time; a request got its
  *            page if the number that is read back has risen. SEED chooses nothing.
  *
- * A latency is that of the write alone. What is got is held until the end, the
- * single page of a fault that fell back is given back at once. With HOLD_UNTIL_FAIL
- * 1 the first failure ends the burst. Faults end before memory is so short that
+ * A latency is that of the write alone. What is got is written to whole, outside of
+ * latencies, and held until the end; the single page of a fault that fell back is
+ * given back at once. With HOLD_UNTIL_FAIL 1 the first failure ends the burst. Faults end before memory is so short that
  * their single page would call the OOM killer: what fails is for want of blocks, not
  * of memory. OUTPUT, all of it written after the last request, while everything is
  * still held:
@@ -352,6 +352,17 @@ static bool read_stats(unsigned long order, unsigned long stats[STATS])
 	return true;
 }
 
+/*
+ * A page of zeros is no page held: short of memory, a kernel of 6.12 or later takes
+ * such huge pages apart and gives their empty pages back (mm/huge_memory.c
+ * deferred_split_scan).
+ */
+static void use_all(unsigned char *range, unsigned long order)
+{
+	for (size_t i = 0; i < 1UL << order; i++)
+		*(volatile unsigned char *)(range + i * PAGE_BYTES) = 1;
+}
+
 static void fault(unsigned char *range, size_t touched, unsigned long order,
 		  int pagemap)
 {
@@ -362,7 +373,9 @@ static void fault(unsigned char *range, size_t touched, unsigned long order,
 	latency_ns = now_ns() - start_ns;
 	huge = is_huge(pagemap, range, order, &pfn);
 	note(latency_ns, pfn, huge);
-	if (!huge)
+	if (huge)
+		use_all(range, order);
+	else
 		advise(range, PAGE_BYTES << order, MADV_DONTNEED);
 }
 
