@@ -19,7 +19,6 @@ from harness.host.estimate import Memory
 from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
 from harness.host.series import design
-from harness.limits import CPUS_MAX
 from harness.report.document import Run
 from harness.stages.boot import RunSettings, require_memory
 from harness.stages.build import build
@@ -122,8 +121,6 @@ class RunRequest:
     def require_possible(self) -> None:
         """Refuse what this host can execute no guest for; HostError or UserError."""
         require_possible(self.guest.accelerator, self.mode)
-        if self.mode is RunMode.REPEATABLE and self.cpus > CPUS_MAX:
-            raise UserError(f"--cpus {self.cpus} is more than {CPUS_MAX} of a repeatable guest")
         require_memory(self.settings.memory_mib)
 
 

@@ -27,6 +27,7 @@ from harness.host.cache import Cache
 from harness.host.emulator_program import Program, Traits
 from harness.host.files import atomic_write, sha256_file
 from harness.host.suite_qemu import bring
+from harness.limits import CPUS_MAX
 
 CHOICE = "BUDDYLAB_QEMU"
 _OS_RELEASE = Path("/etc/os-release")
@@ -108,6 +109,8 @@ def repeats_several_cpus(version: str) -> bool:
 
 def require_cpus(used: Emulator, cpus: int) -> None:
     """Refuse a repeatable guest of so many CPUs where this QEMU cannot repeat it; UserError."""
+    if cpus > CPUS_MAX:
+        raise UserError(f"--cpus {cpus} is more than {CPUS_MAX} of a repeatable guest")
     if cpus > 1 and not repeats_several_cpus(used.version):
         raise UserError(
             f"a repeatable guest with {cpus} CPUs needs QEMU {_SEVERAL_CPUS_FROM} or later, and "

@@ -175,6 +175,8 @@ def test_several_cpus_are_refused_with_the_way_to_a_newer_qemu(
     found = emulator.find(cache)
 
     emulator.require_cpus(found, 1)
+    with pytest.raises(UserError, match="--cpus 9 is more than 8"):
+        emulator.require_cpus(found, 9)
     with pytest.raises(UserError) as error:
         emulator.require_cpus(found, 2)
 
