@@ -4,22 +4,20 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.plan import Plan
 from harness.compare.results import first_difference
-from harness.digest import sha256_bytes, sha256_text
 from harness.host.cache import Cache
 from harness.host.files import remove_tree
 from harness.host.progress import progress
-from harness.jobs.arm import Lab
 from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import lab_of, seeded
+from harness.record.bundle import digests_of, run_expected
 from harness.stages.boot_files import BootFiles
 
 Texts = Mapping[str, bytes]  # what a guest saved: path inside -> content
@@ -70,8 +68,11 @@ def exactness(
     As many boots at a time as this host has CPUs: how busy it is must not matter.
     """
     stop = threading.Event()
-    group = plans.groups(plan)[0]
+    baseline = next(one for one in plan.arms if one.name == plan.baseline)
+    group = next(one for one in plans.groups(plan) if one.variant == baseline.kernel)
+    run = next(one for one in plans.runs(plan, group) if one.arm == baseline)
     lab = seeded(lab_of(what, plan, cache, guests=guests), group.seed)
+    state, arm = plans.state_stage(plan, group), plans.arm_stage(plan, run)
     shares = [times // boots + (number < times % boots) for number in range(boots)]
     states: list[Texts] = []
     arms: list[Texts] = []
@@ -82,11 +83,16 @@ def exactness(
     ):
 
         def booted(share: int) -> None:
-            for is_state, texts in _guests(lab, plan, cache, share, guests):
-                (states if is_state else arms).append(texts)
-                if stop.is_set():
-                    return
-                if not is_state:
+            with (
+                cache.building("exactness") as scratch,
+                guests.prepared(lab, state, scratch) as ready,
+            ):
+                states.append({**ready.files, "stopped": ready.dump})
+                for _ in range(share):
+                    if stop.is_set():
+                        return
+                    arms.append(guests.run_arm(ready, arm, scratch / "arm"))
+                    remove_tree(scratch / "arm")
                     advance(next(done), f"{plan.cpus} CPUs")
 
         try:
@@ -100,39 +106,19 @@ def exactness(
 
 def judged(cpus: int, states: Sequence[Texts], arms: Sequence[Texts]) -> Exactness:
     """Count the different outcomes."""
-    different = [texts for _, texts in sorted(_by_outcome(arms).items())]
+    examples = {_digest(texts): texts for texts in arms}
+    found = _outcomes(arms)
+    different = [examples[one.digest] for one in found[:2]]
     return Exactness(
         cpus=cpus,
         states=_outcomes(states),
-        arms=_outcomes(arms),
-        difference="" if len(different) == 1 else first_difference(different[0], different[1]),
+        arms=found,
+        difference=first_difference(*different) if len(different) > 1 else "",
     )
 
 
-def _guests(
-    lab: Lab, plan: Plan, cache: Cache, share: int, guests: Guests
-) -> Iterator[tuple[bool, Texts]]:
-    """Give what a preparing guest saved (True), then what each arm from its memory did."""
-    group = plans.groups(plan)[0]
-    run = next(one for one in plans.runs(plan, group) if one.arm.name == plan.baseline)
-    stage = plans.arm_stage(plan, run)
-    with (
-        cache.building("exactness") as scratch,
-        guests.prepared(lab, plans.state_stage(plan, group), scratch) as ready,
-    ):
-        yield True, {**ready.files, "stopped": ready.dump}
-        folder: Path = scratch / "arm"
-        for _ in range(share):
-            yield False, guests.run_arm(ready, stage, folder)
-            remove_tree(folder)
-
-
 def _digest(texts: Texts) -> str:
-    return sha256_text(*(f"{path} {sha256_bytes(texts[path])}" for path in sorted(texts)))
-
-
-def _by_outcome(found: Sequence[Texts]) -> dict[str, Texts]:
-    return {_digest(texts): texts for texts in found}
+    return run_expected(digests_of(texts)).digest
 
 
 def _outcomes(found: Sequence[Texts]) -> tuple[Outcome, ...]:

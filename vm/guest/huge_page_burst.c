@@ -15,10 +15,10 @@
  *
  * A latency is that of the write alone. What is got is written to whole, outside of
  * latencies, and held until the end; the single page of a fault that fell back is
- * given back at once. With HOLD_UNTIL_FAIL 1 the first failure ends the burst. Faults end before memory is so short that
- * their single page would call the OOM killer: what fails is for want of blocks, not
- * of memory. OUTPUT, all of it written after the last request, while everything is
- * still held:
+ * given back at once. With HOLD_UNTIL_FAIL 1 the first failure ends the burst.
+ * Faults end before memory is so short that their single page would call the OOM
+ * killer: what fails is for want of blocks, not of memory. OUTPUT, all of it written
+ * after the last request, while everything is still held:
  *
  *   huge_page_burst 1
  *   kind=thp order=9 requests=256 hold_until_fail=1 seed=7
