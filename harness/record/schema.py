@@ -36,7 +36,7 @@ class Schema:
 # manifest.json of the cache's entries: one of another form is made anew.
 MANIFEST = Schema(2)
 # key.json, run.json and the predictions of a run folder.
-RUN = Schema(3, {1: "c3e457c", 2: "9919582"})
+RUN = Schema(4, {1: "c3e457c", 2: "9919582", 3: "125bea5"}, also=frozenset({3}))
 # What the digest of a replay key is taken of (harness.record.key.ReplayKey).
 KEY = Schema(2, {1: "c3e457c"})
 # bundle.json of a bundle.

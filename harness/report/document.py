@@ -5,6 +5,7 @@ Two runs with equal inputs in repeatable mode give the same bytes. Counts are pe
 memory in pages or KiB, times in ns of the guest's clock.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -108,6 +109,18 @@ class PredictedCounter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A stage's requests of one order: how many each step served, how many failed for each reason.
+
+    Names are the kernel's (harness.items), without `step_` and `fail_`; what is 0 is left out.
+    """
+
+    order: Order
+    steps: Mapping[str, int]
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageSnapshot:
     """What the report needs of a snapshot; `frag_pct` is from buddyinfo with the policy's cutoff.
 
@@ -145,6 +158,7 @@ class RunStage:
     predicted: tuple[PredictedCounter, ...]  # empty where nothing was
     # None: a kernel that does not show its counts in debugfs, or no cross-check module
     reconciliation: Reconciliation | None = None
+    served: tuple[Served, ...] = ()  # orders that were asked for; empty where debugfs has no steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from harness.report.identity import kernel_sentence, kernel_warnings
 from harness.report.reconciliation import reconciliation_section
 from harness.report.screen import run_screen
 from harness.report.sections import paper_sections
+from harness.report.served import served_section
 from harness.texts.proc.sysctl import Policy
 from harness.writers.page import Page, Section, Table, cell, table
 from harness.writers.words import counted
@@ -33,6 +34,7 @@ _LEAD = (
 def run_page(run: Run, logs: Mapping[str, str] = MappingProxyType({})) -> Page:
     """Return the page of a judged run; `logs` are its kernel's logs by name, if they are there."""
     ours = _our_sections(run)
+    steps = served_section(run)
     reconciled, papers, replay = reconciliation_section(run), paper_sections(run), _replay(run)
     rows = prediction_rows(run)
     return Page(
@@ -53,6 +55,7 @@ def run_page(run: Run, logs: Mapping[str, str] = MappingProxyType({})) -> Page:
                 points=_headline(run),
             ),
             *ours,
+            steps,
             reconciled,
             *papers,
             *_check_sections(run),
@@ -61,6 +64,7 @@ def run_page(run: Run, logs: Mapping[str, str] = MappingProxyType({})) -> Page:
         screen=run_screen(
             run,
             predicted=table(PREDICTION_HEAD, rows) if rows else None,
+            steps=steps,
             ours=(*(one for one in ours if one.title != _PREDICTED), reconciled),
             papers=papers,
             key=replay,

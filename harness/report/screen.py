@@ -41,12 +41,13 @@ def run_screen(
     run: Run,
     *,
     predicted: Table | None,
+    steps: Section,
     ours: Sequence[Section],
     papers: Sequence[Section],
     key: Section,
     logs: Mapping[str, str],
 ) -> Screen:
-    """Return the screen; `ours`, `papers` and `key` are sections of the page, told in folds."""
+    """Return the screen; the sections are the page's, `ours`, `papers` and `key` told in folds."""
     return Screen(
         kind="one run, judged",
         answers=(_answer(run),),
@@ -56,6 +57,7 @@ def run_screen(
             *_burst_part(run.headline),
             _free_part(run),
             _counter_part(run),
+            _step_part(steps),
             *(_prediction_part(predicted) if predicted else ()),
             Part(
                 title="The paper's figures and tables beside ours",
@@ -191,6 +193,13 @@ def _counter_part(run: Run) -> Part:
             ),
         ),
     )
+
+
+def _step_part(steps: Section) -> Part:
+    blocks: tuple[Block, ...] = tuple(replace(one, figures=True) for one in steps.tables)
+    if steps.notes:
+        blocks += (Words(points=steps.notes),)
+    return Part(title=steps.title, shows=steps.shows, blocks=blocks)
 
 
 def _counters(stage: RunStage) -> tuple[object, ...]:

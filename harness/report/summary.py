@@ -20,6 +20,7 @@ from harness.report.document import (
     Verdict,
 )
 from harness.report.reconciliation import reconciliation
+from harness.report.served import served
 from harness.texts.guest.module_records import ModuleRecords
 from harness.texts.metrics import frag_pct
 from harness.texts.pages import Order
@@ -103,6 +104,7 @@ def _stage(stage: StageRecord, plan: StagePlan, *, monitored: bool) -> RunStage:
         ),
         burst=None if stage.records is None else _burst(stage.records),
         reconciliation=reconciliation(stage) if monitored else None,
+        served=served(stage),
         predicted=tuple(
             PredictedCounter(
                 counter=each.counter,
