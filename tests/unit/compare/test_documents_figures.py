@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare.cells import cells, value_pairs, values
+from harness.compare.classifiers import classifiers
 from harness.compare.judged_claims import Fate, judged_claims
 from harness.compare.measures import Measure
 from harness.compare.place_picture import blocks_picture
@@ -25,6 +26,7 @@ from harness.errors import UserError
 from harness.writers.svg import svg
 
 ROOT = Path(__file__).parents[3]
+FEW_TIMES = 10  # below it a ratio is told with a digit more
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIGURE = re.compile(r"<!-- figure: (.*?) -->(.*?)<!-- / -->", re.DOTALL)
 # The picture of the README: a place where arms differ in what they can.
@@ -43,26 +45,77 @@ def kept(folder: str) -> Results:
     return parse_results(path.read_bytes(), str(path))
 
 
+def _count(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0")
+
+
+def _times(ours: float, base: float) -> str:
+    ratio = ours / base
+    return f"{ratio:,.0f}" if ratio >= FEW_TIMES else f"{ratio:.1f}".removesuffix(".0")
+
+
+# Of an arm's values and its baseline's, one a seed.
+MEDIANS: dict[str, Callable[[float, float], str]] = {
+    "median": lambda ours, _base: _count(ours),
+    "above": lambda ours, base: _count(ours - base),
+    "below": lambda ours, base: _count(base - ours),
+    "times": _times,
+    "percent_more": lambda ours, base: f"{100 * (ours / base - 1):.0f}",
+    # What is scanned beyond the 5 % that mode 5 promises to keep.
+    "beyond_5_percent": lambda ours, base: _count(round(ours - 1.05 * base)),
+    "percent": lambda ours, _base: f"{100 * ours:.1f}".removesuffix(".0"),
+    "millions": lambda ours, _base: f"{ours / 1e6:.1f}",
+}
+
+
 def figure(tag: str) -> str:
-    """Compute what a tag asks for: of an arm's seeds, or with `gain` of its differences."""
-    if " claims " in tag:
-        return claims(tag)
+    """Compute what a tag asks for.
+
+    FOLDER STATE BURST ARM MEASURE WHAT, WHAT of medians over the seeds (MEDIANS), or `gain`, the
+    mean difference by seed, `bound`, `most` of any seed, `seeds`; FOLDER claims
+    held|judged; FOLDER auc ARM INDICATOR.
+    """
+    words = tag.split()
+    match words[1]:
+        case "claims":
+            return claims(tag)
+        case "auc":
+            return area(words[0], words[2], " ".join(words[3:]))
+        case _:
+            return of_cell(tag)
+
+
+def of_cell(tag: str) -> str:
+    """Compute a figure of an arm in one place, beside its baseline there."""
     folder, state, burst, arm, measure, what = tag.split()
     (cell,) = [one for one in cells(kept(folder)) if (one.state, one.burst) == (state, burst)]
     ours, base = cell.of(arm), cell.of(cell.plan.baseline)
+    found, stock = (values(Measure(measure), arms) for arms in (ours, base))
+    if what in MEDIANS:
+        return MEDIANS[what](statistics.median(found), statistics.median(stock or [0]))
     match what:
-        case "median":
-            value = statistics.median(values(Measure(measure), ours))
         case "gain":
             pairs = value_pairs(Measure(measure), ours, base)
-            value = statistics.fmean(one - other for one, other in pairs)
+            return f"{statistics.fmean(one - other for one, other in pairs):+.1f}"
         case "bound":
-            value = statistics.median(one.outcome.bound.blocks for one in ours)
+            return _count(statistics.median(one.outcome.bound.blocks for one in ours))
         case "seeds":
-            value = len(values(Measure(measure), ours))
+            return str(len(found))
+        case "most":
+            return _count(max(found))
         case _:
-            raise ValueError(f"{what} is none of median, gain, bound and seeds")
-    return f"{value:+.1f}" if what == "gain" else f"{value:,.1f}".removesuffix(".0")
+            raise ValueError(f"{what} is none of {', '.join(MEDIANS)}, gain, bound, seeds, most")
+
+
+def area(folder: str, arm: str, indicator: str) -> str:
+    """Tell the area under an indicator's curve as a sign that an arm helps."""
+    (found,) = [
+        one
+        for one in classifiers(kept(folder))
+        if (one.arm, one.indicator.partition(" (")[0]) == (arm, indicator)
+    ]
+    assert found.area is not None
+    return f"{found.area.area:.3f}"
 
 
 def claims(tag: str) -> str:
