@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A whole comparison: as text for the terminal, and as the page of its report."""
 
+from harness.compare.arm_invariants import beyond_bound_line
 from harness.compare.finding_tables import claim_table, indicator_table, map_table
 from harness.compare.huge_page_tables import huge_page_tables
 from harness.compare.results import Results, short
@@ -33,7 +34,8 @@ _HOW_TO_READ = (
 def report_text(results: Results) -> str:
     """Print all of it for a terminal, but for the side tables."""
     shown = (*tables(results), *huge_page_tables(results), *_findings(results))
-    blocks = ["\n".join(state_lines(results)) + "\n", *(text_table(table) for table in shown)]
+    lines = (*state_lines(results), *beyond_bound_line(results))
+    blocks = ["\n".join(lines) + "\n", *(text_table(table) for table in shown)]
     return "\n".join(blocks)
 
 
@@ -41,7 +43,7 @@ def comparison_page(results: Results) -> Page:
     """Return a whole report: what ran, how to read it, all tables."""
     plan = results.plan
     qemu_version = results.kernels.kernels[0].key.qemu_version
-    ran = (*_kernels(results), *state_lines(results))
+    ran = (*_kernels(results), *state_lines(results), *beyond_bound_line(results))
     return Page(
         title=f"Comparison: {plan.name}",
         lead=(

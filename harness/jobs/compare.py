@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.compare import plan as plans
+from harness.compare.arm_invariants import arms_beyond_bound
 from harness.compare.outcome import read_outcome
 from harness.compare.plan import ArmRun, Group, Plan, Variant
 from harness.compare.results import (
@@ -124,6 +125,9 @@ def compare(job: Job, kernels: Kernels, cache: Cache, guests: Guests = QEMU) -> 
         failures = _run_all(job, labs, cache, guests, LocalRunner(job.jobs, stop))
         results = gathered(job.folder, job.plan, facts)
         write(job.folder, results)
+    for error in arms_beyond_bound(results):
+        logger.error("%s", error)
+        failures.append(error)
     if failures:
         logger.error(
             "%d failures; what was complete is kept in %s, the same command goes on",

@@ -112,6 +112,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
 
 def _report(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness.cli.compared import say_results
+    from harness.compare.arm_invariants import arms_beyond_bound
     from harness.compare.state_lines import broken_invariants
     from harness.jobs.comparison import saved
     from harness.jobs.saved_report import write_reports
@@ -119,7 +120,7 @@ def _report(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     results = saved(folder, plan)
     write_reports(folder, results)
     say_results(arguments, folder, results)
-    broken = broken_invariants(results)
+    broken = (*broken_invariants(results), *arms_beyond_bound(results))
     for error in broken:
         logger.error("%s", error)
     return Exit.STAGE if broken else Exit.OK

@@ -305,6 +305,35 @@ def test_a_report_tells_broken_invariants(
     assert "kept seed 2 patched: the memory is not what" in caplog.text
 
 
+def _more_than_there_is(files: dict[str, bytes]) -> dict[str, bytes]:
+    """As if the stopped guest had no range that can be cleared."""
+    dump = re.sub(
+        rb"free=\d+ clearable=\d+$", b"free=0 clearable=0", files[STOPPED], flags=re.MULTILINE
+    )
+    return files | {STOPPED: dump}
+
+
+def test_an_arm_beyond_its_bound_is_a_failure_and_kept(
+    tmp_path: Path, guests: SavedTexts, caplog: pytest.LogCaptureFixture
+) -> None:
+    guests.spoil = lambda number, files: _more_than_there_is(files) if number > 4 else files
+    said = r"kept/ten/seed-\d/early-full: \d+ blocks of at most 0: no way of compacting"
+    with pytest.raises(RecordError, match=said):
+        compared(tmp_path, guests)
+    results = parse_results((tmp_path / "out" / RESULTS).read_bytes(), "it")
+    assert len(results.arms) == 6
+    report = (tmp_path / "out/report.md").read_text()
+    assert "- BEYOND THE UPPER BOUND in " in report
+    # Nothing is left to run, and it is told again, by the report alone as well.
+    guests.boots = 0
+    with pytest.raises(RecordError, match=said):
+        compared(tmp_path, guests)
+    assert guests.boots == 0
+    caplog.clear()
+    assert report_only(tmp_path) == Exit.STAGE
+    assert re.search(said, caplog.text)
+
+
 def replayed(found: SavedArm, guests: SavedTexts, cache: Cache) -> Replayed:
     it = replayable.saved_arm(found, guests.what, cache)
     (answer,) = replays(it, guests.what, cache, times=1, anyway=False, guests=guests)
