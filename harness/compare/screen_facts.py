@@ -3,6 +3,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
+from harness.compare.cells import Cell
 from harness.compare.places import Place
 from harness.compare.results import ArmResult, KernelFacts, Results, short
 from harness.values import LOCAL
@@ -10,22 +11,22 @@ from harness.writers.screen import Fact
 from harness.writers.words import counted
 
 _SHOWN = 3
+# Where a change is shown, and by which arm.
+Shown = tuple[Cell, str]
 
 
 def facts(
     results: Results,
     *,
     command: str,
-    largest: tuple[Place, str] | None,
+    largest: Shown | None,
     change: str = "",
 ) -> tuple[Fact, ...]:
     """Return kernel, change, config, machine, N, a key and the command, where they are known."""
     return tuple(_facts(results, command, largest, change))
 
 
-def _facts(
-    results: Results, command: str, largest: tuple[Place, str] | None, change: str
-) -> Iterator[Fact]:
+def _facts(results: Results, command: str, largest: Shown | None, change: str) -> Iterator[Fact]:
     plan, kernels = results.plan, results.kernels.kernels
     if kernels:
         releases = dict.fromkeys(
@@ -52,14 +53,12 @@ def _facts(
     yield Fact(name="Again", value=f"`{command}`", copied=command, is_wide=True)
 
 
-def largest_of(
-    found: Sequence[Place], *, leaving_out: Collection[str] = ()
-) -> tuple[Place, str] | None:
+def largest_of(found: Sequence[Place], *, leaving_out: Collection[str] = ()) -> Shown | None:
     """Return where, and by which arm, a change is largest over its noise."""
     for place in found:
         arms = [arm for arm in place.arms if arm not in leaving_out]
         if arms:
-            return place, max(arms, key=lambda arm: abs(place.arms[arm].blocks.mean))
+            return place.cell, max(arms, key=lambda arm: abs(place.arms[arm].blocks.mean))
     return None
 
 
@@ -87,9 +86,9 @@ def _machine(results: Results) -> str:
     )
 
 
-def _first(largest: tuple[Place, str]) -> ArmResult | None:
-    place, name = largest
-    return min(place.cell.of(name), key=lambda one: one.seed, default=None)
+def _first(largest: Shown) -> ArmResult | None:
+    cell, name = largest
+    return min(cell.of(name), key=lambda one: one.seed, default=None)
 
 
 def command_of(results: Results) -> str:

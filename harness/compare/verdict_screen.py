@@ -4,14 +4,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.compare.judging import AGAIN, BASE
+from harness.compare.judging import AGAIN, BASE, arm_of
 from harness.compare.measures import Measure
 from harness.compare.place_folds import share_told
 from harness.compare.places import places
 from harness.compare.plan import Variant
 from harness.compare.results import KernelFacts, Results
 from harness.compare.screen import place_parts
-from harness.compare.screen_facts import facts, largest_of
+from harness.compare.screen_facts import Shown, facts, largest_of
 from harness.compare.state_differences import promises
 from harness.compare.verdict import RELEVANT_SHARE, Answer, Difference, Verdict
 from harness.compare.verdict_folds import NAMES, TONES, place_link, verdict_fold
@@ -62,13 +62,14 @@ def verdict_screen(
     first = _First(variant=change, is_alone=len(verdicts) == 1)
     found = places(results)
     controls = {arm.name for arm in results.plan.arms if arm.kernel == AGAIN}
+    told = _told_first(verdicts[-1]) if verdicts else None
     return Screen(
         kind="judgement",
         answers=tuple(_answer(results, one, first=first) for one in ordered),
         facts=facts(
             results,
             command=command,
-            largest=largest_of(found, leaving_out=controls),
+            largest=told or largest_of(found, leaving_out=controls),
             change=_change(kernels, change),
         ),
         parts=(
@@ -85,6 +86,16 @@ def verdict_screen(
             ),
         ),
     )
+
+
+def _told_first(verdict: Verdict) -> Shown | None:
+    """Return where the difference is that the verdict's sentence names first, and its arm."""
+    for wanted in (Answer.BETTER, Answer.WORSE):
+        found = [one for one in verdict.differences if one.answer is wanted]
+        for ours in _by_measure(found).values():
+            largest = max(ours, key=_size)
+            return largest.cell, arm_of(largest.setting, verdict.variant)
+    return None
 
 
 def _change(kernels: dict[Variant, KernelFacts], variant: Variant) -> str:

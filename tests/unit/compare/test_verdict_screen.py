@@ -106,6 +106,24 @@ def test_the_command_that_asks_again_can_be_copied() -> None:
     assert ASKED.command in copies
 
 
+def test_the_key_is_of_the_place_that_the_verdict_names() -> None:
+    """In one state 3 blocks more, where the base again has 5 more; in the other more work."""
+    more, noise = (tuple(count + extra for count in STEADY) for extra in (3, 5))
+    same: dict[str, list[Outcome]] = {BASE: outcomes(STEADY), AGAIN: outcomes(STEADY)}
+    found = results_of(
+        plan_of(),
+        {
+            "one": {**same, AGAIN: outcomes(noise), CHANGE: outcomes(more)},
+            "two": {**same, CHANGE: outcomes(STEADY, 9000)},
+        },
+    )
+    whole = shown(found)
+
+    assert "worse in work (+800 %, two ten)" in sentence(whole)
+    copies = [one.attributes.get("data-copy", "") for one in whole.all("dd")]
+    assert "buddylab replay twochange1" in copies
+
+
 def test_nothing_measured_is_no_answer() -> None:
     """A change that does not boot leaves the base's arms alone: that is not "no difference"."""
     whole = shown(results_of(plan_of(), {"one": {BASE: outcomes(STEADY)}}))
