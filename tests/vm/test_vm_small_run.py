@@ -6,11 +6,13 @@ patched, built, booted, put through the paper's stages and judged by every check
 """
 
 import filecmp
+import json
 import os
 import re
 import subprocess  # noqa: TID251 - the command as a user types it
 import sys
 import xml.etree.ElementTree as ET
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -65,22 +67,41 @@ def test_junit_has_a_case_for_each_check(folder: Path, run: Run) -> None:
     assert len(list(cases)) == len(run.checks)
 
 
-def test_kunit_of_the_kernel_s_own_tree_reads_the_results(folder: Path, run: Run) -> None:
+def counted_by_kunit(ktap: Path) -> dict[str, str]:
+    """Let the parser of a kernel's own tree read a file; return its counts."""
     found = sorted(Cache.default().root.glob("sources/*/tree/tools/testing/kunit/kunit.py"))
     # 5.15's does not know KTAP yet.
     known = [one for one in found if "KTAP" in one.with_name("kunit_parser.py").read_text()]
     if not known:
         pytest.skip("no kernel source that is in the cache has a parser of KTAP")
-    argv = [sys.executable, str(known[-1]), "parse", str(folder / "run.ktap")]
+    argv = [sys.executable, str(known[-1]), "parse", str(ktap)]
     done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    return dict(re.findall(r"(passed|failed|crashed|skipped|errors): ([0-9]+)", done.stdout))
 
-    assert done.returncode == 0
+
+def test_kunit_of_the_kernel_s_own_tree_reads_the_results(folder: Path, run: Run) -> None:
     skipped = sum(check.status == "not_applicable" for check in run.checks)
-    counts = re.findall(r"(passed|failed|crashed|skipped|errors): ([0-9]+)", done.stdout)
-    assert dict(counts) == {
+    assert counted_by_kunit(folder / "run.ktap") == {
         "passed": str(len(run.checks) - skipped),
         **({"skipped": str(skipped)} if skipped else {}),
     }
+
+
+def test_kunit_reads_what_review_writes(run: Run, tmp_path: Path) -> None:
+    """Of the gates that compile nothing, on the kernel of the run."""
+    ktap = tmp_path / "review.ktap"
+    kernel = os.environ.get("BUDDYLAB_TEST_KERNEL") or run.provenance.kernel_origin.split()[0]
+    only = "apply,default-off,help"
+    done = buddylab("review", "--only", only, "--kernel", kernel, "--ktap", str(ktap), "--json")
+    assert done.returncode == 0, done.stdout
+    counts = Counter(
+        cell["state"] for row in json.loads(done.stdout)["rows"] for cell in row["cells"]
+    )
+    assert counts["held"] >= 3
+    told = counted_by_kunit(ktap)
+    assert int(told["passed"]) == counts["held"]
+    assert sum(map(int, told.values())) == counts.total()
 
 
 def test_second_run_is_the_same_to_the_byte(folder: Path, tmp_path: Path) -> None:
