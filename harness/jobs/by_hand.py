@@ -32,6 +32,13 @@ from harness.values import Accelerator, Counters, PatchedTree, StagePlan
 PLACE = "by-hand"
 _KERNEL, _INITRAMFS, _PLAN = "kernel", "initramfs", "plan"
 _END = "END"
+# Before a kernel is built for nothing.
+_NEEDED = """\
+command -v buddylab > /dev/null || {
+	echo "buddylab is not in PATH, and makes the guest's programs: add its folder" >&2
+	exit 2
+}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +63,10 @@ def script(title: str, parts: Iterator[str]) -> str:
     exports = "".join(
         f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()
     )
+    body = "".join(f"\n{part}" for part in parts)
+    needed = _NEEDED if "$(buddylab " in body else ""
     head = f"#!/bin/sh\n# {title}, by hand; all is made below ./{PLACE}\nset -eu\n"
-    return f"{head}{exports}here=$PWD/{PLACE}\n" + "".join(f"\n{part}" for part in parts)
+    return f"{head}{needed}{exports}here=$PWD/{PLACE}\n{body}"
 
 
 def kernel_part(one: HandMade) -> str:

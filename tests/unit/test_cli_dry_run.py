@@ -105,6 +105,26 @@ def test_a_guest_booted_by_hand_is_the_same(
     assert (folder / "status.log").read_text().endswith("buddylab done exit=0\n")
 
 
+@pytest.mark.usefixtures("cache")
+def test_a_script_that_needs_the_command_says_so_before_it_builds(
+    fake_kernel: Path, tmp_path: Path
+) -> None:
+    told = buddylab("run", "--kernel", str(fake_kernel), "--upto", "0", "--dry-run")
+    assert told.returncode == 0, told.stderr
+    done = subprocess.run(
+        ["sh"],
+        input=told.stdout,
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("buddylab is not in PATH, ")
+    assert not (tmp_path / "by-hand").exists()
+
+
 def test_each_arm_of_a_plan_has_its_guest(
     cache: Cache, fake_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
