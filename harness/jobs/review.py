@@ -24,9 +24,10 @@ from harness.jobs.reviewed import Findings, Gate, Reviewed, not_judged
 from harness.report.checklist import GateOutcome, LineReview, State
 from harness.stages.apply import steps_of
 from harness.stages.build import compiler_id
+from harness.stages.configure import BASE_FLAVOUR, fragment_for
 from harness.stages.fetch import fetch
 from harness.texts.build import additions, checklist, diff, objects, review_log
-from harness.values import KernelSource
+from harness.values import Counters, KernelSource
 
 logger = logging.getLogger("review")
 
@@ -164,7 +165,7 @@ def _recalled(asked: str, cache: Cache) -> Findings | None:
 
 
 def _fingerprint(name: str, under: Reviewed) -> str:
-    """Digest what a gate's answer depends on: tree, mails, tools, and how it is found.
+    """Digest what a gate's answer depends on: tree, options, mails, tools, and how it is found.
 
     StageError if the series has no place in the source.
     """
@@ -174,6 +175,7 @@ def _fingerprint(name: str, under: Reviewed) -> str:
     return sha256_text(
         *("review", name, boots, under.tree().key, under.tree("0").key, _recipe()),
         *(str(under.source.page_alloc_upstream), compiler_id(), *map(_version, _TOOLS)),
+        fragment_for(under.tree(), BASE_FLAVOUR, Counters.PERCPU),
         *mails,
     )
 

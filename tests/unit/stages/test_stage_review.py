@@ -290,6 +290,8 @@ def test_what_did_not_change_is_taken_from_the_cache(
     assert not apply().cached
     monkeypatch.setattr(reviews, "_recipe", lambda: "another")
     assert not apply().cached
+    monkeypatch.setattr(reviews, "fragment_for", lambda *_: "CONFIG_OTHER=y\n")
+    assert not apply().cached
 
 
 def test_what_fails_is_told_again_from_the_cache_and_an_error_is_not(
