@@ -22,7 +22,6 @@ from harness.stages import configure as configure_stage
 from harness.stages.build import build
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
-from harness.texts.build.build_log import first_error
 from harness.values import Counters, PatchedTree
 
 ONE = ("int one;", "int two;", "int TWO;", "int three;")
@@ -271,23 +270,3 @@ def test_unpatched_tree_does_not_ask_for_the_monitor(
     config = (build(bare, cache).directory / "config").read_text()
     assert "CONFIG_BUDDY_MONITOR" not in config
     assert "CONFIG_COMPACTION=y" in config
-
-
-@pytest.mark.parametrize(
-    ("log", "expected"),
-    [
-        (
-            "  CC a.o\nmm/a.c:1:2: warning: w\nmm/a.c:3:4: error: e\nmake: *** [a] Error 1\n",
-            "mm/a.c:3:4: error: e",
-        ),
-        (
-            "ld: mm/a.o: in function `f':\na.c:(.text+0x1): undefined reference to `g'\n",
-            "a.c:(.text+0x1): undefined reference to `g'",
-        ),
-        ('ERROR: modpost: "x" [m.ko] undefined!\n', 'ERROR: modpost: "x" [m.ko] undefined!'),
-        ("make[2]: *** No rule to make target 'x'\n", "make[2]: *** No rule to make target 'x'"),
-        ("", "no error line; see the end of the log"),
-    ],
-)
-def test_first_error(log: str, expected: str) -> None:
-    assert first_error(log) == expected
