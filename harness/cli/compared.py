@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.answer import say
+from harness.cli.opinion import OpinionAnswer, opinion_told
 from harness.compare.judged_claims import Fate, Found, judged_claims
 from harness.compare.page import report_text
 from harness.compare.results import Results
@@ -34,10 +35,16 @@ class CompareAnswer:
     broken_states: int  # memory was not what the plan says; their arms are marked
     arms: int
     claims: tuple[ClaimAnswer, ...]
+    second_opinion: OpinionAnswer | None = None  # None: none was asked for
 
 
-def say_results(arguments: argparse.Namespace, folder: Path, results: Results) -> None:
-    """Print all tables of a comparison, or what it comes to as JSON."""
+def say_results(
+    arguments: argparse.Namespace,
+    folder: Path,
+    results: Results,
+    opinion: OpinionAnswer | None = None,
+) -> None:
+    """Print all tables of a comparison, or what it comes to as JSON; a second opinion after it."""
     answer = CompareAnswer(
         plan=results.plan.name,
         folder=folder,
@@ -55,5 +62,6 @@ def say_results(arguments: argparse.Namespace, folder: Path, results: Results) -
             )
             for one in judged_claims(results)
         ),
+        second_opinion=opinion,
     )
-    say(arguments, answer, report_text(results))
+    say(arguments, answer, "\n".join([report_text(results), *opinion_told(opinion)]))

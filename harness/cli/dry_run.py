@@ -22,7 +22,7 @@ def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the commands to do it by hand, and do none but bring the source",
+        help="print the commands to do it by hand, give none",
     )
 
 

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cli.opinion import OpinionAnswer
 from harness.compare.verdict import Answer
 
 
@@ -31,3 +32,4 @@ class JudgeAnswer:
     kernels: tuple[JudgedKernel, ...]
     expected: bool | None  # whether --expect holds; None: nothing was expected
     missed: tuple[str, ...]  # where it does not
+    second_opinion: OpinionAnswer | None = None  # None: none was asked for

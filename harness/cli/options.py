@@ -46,8 +46,8 @@ def add_emulator_option(parser: argparse.ArgumentParser) -> None:
         "--qemu",
         type=word,
         metavar="PATH|SUITE",
-        help="a program, or a suite of this machine's distribution, e.g. bookworm-backports "
-        "(default: $BUDDYLAB_QEMU, or the one in PATH)",
+        help="a program, or a suite like bookworm-backports (default: $BUDDYLAB_QEMU, or the one "
+        "in PATH)",
     )
 
 

@@ -10,6 +10,7 @@ from harness.compare.burst_seen import BurstSeen, burst_seen
 from harness.compare.indicators import Indicators, indicators
 from harness.compare.kinds import kind_of
 from harness.compare.kinds.base import HugePages, Requests
+from harness.compare.mixed_pageblocks import FILE as FREE_FILE
 from harness.compare.mixed_pageblocks import mixed_pageblocks
 from harness.compare.upper_bound import UpperBound, upper_bound
 from harness.errors import RecordError
@@ -26,6 +27,7 @@ from harness.texts.text import damaged
 STOPPED = "stopped_free"
 _EXTFRAG = re.compile(r"^extfrag_events=([0-9]+)$", re.MULTILINE)
 # Files of the arm's directory, by the scripts that write them.
+_FREE_BEFORE = f"before/{FREE_FILE}"
 _BACKGROUND_LOAD = "background_load"
 _LATER_SMALL = "later_small"
 _LATER_DEMAND = "later_demand"
@@ -120,23 +122,53 @@ class Outcome:
 
 def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
     """Read an arm's directory; RecordError unless it is whole and its burst ran."""
-    stage = parse_stage({path: data for path, data in files.items() if path != STOPPED}, name="arm")
+    stage, requests = _read({path: data for path, data in files.items() if path != STOPPED}, files)
+    if STOPPED not in files:
+        raise damaged(STOPPED, "absent, so the upper bound is not known")
+    return stage, _outcome(
+        stage, requests, files, dump=STOPPED, seen=burst_seen(files, requests), shift=icount_shift
+    )
+
+
+def read_live_outcome(files: Mapping[str, bytes]) -> Outcome:
+    """Read the directory of an arm in a live guest; RecordError as `read_outcome`.
+
+    Its guest was never stopped, so the bound and what was shown before the burst are of the
+    snapshot before it, and nothing is drawn. Latencies are in ns of the guest's clock.
+    """
+    stage, requests = _read(files, files)
+    if _FREE_BEFORE not in files:
+        raise damaged(_FREE_BEFORE, "absent, so the upper bound is not known")
+    return _outcome(stage, requests, files, dump=_FREE_BEFORE, seen=None, shift=0)
+
+
+def _read(saved: Mapping[str, bytes], files: Mapping[str, bytes]) -> tuple[StageRecord, Requests]:
+    stage = parse_stage(saved, name="arm")
     if stage.exit_status != 0:
         said = "; ".join(stage.output.splitlines()[-3:])
         raise RecordError(f"the arm's command ended with exit {stage.exit_status}: {said}")
-    requests = kind_of(stage.command).read(stage, files)
-    if STOPPED not in files:
-        raise damaged(STOPPED, "absent, so the upper bound is not known")
-    dump = parse_free_dump(files[STOPPED].decode("ascii", errors="replace"))
+    return stage, kind_of(stage.command).read(stage, files)
+
+
+def _outcome(
+    stage: StageRecord,
+    requests: Requests,
+    files: Mapping[str, bytes],
+    *,
+    dump: str,
+    seen: BurstSeen | None,
+    shift: int,
+) -> Outcome:
+    free = parse_free_dump(files[dump].decode("ascii", errors="replace"))
     extfrag = _EXTFRAG.search(stage.output)
     if extfrag is None:
         raise damaged("output", "no line extfrag_events=N")
     pageblock_order = stage.before.pagetypeinfo.pageblock_order
-    return stage, Outcome(
+    return Outcome(
         requests=requests.attempted,
         blocks=requests.succeeded,
-        bound=upper_bound(dump, stage.before.vmstat, requests.order),
-        latency=_latency(requests, icount_shift),
+        bound=upper_bound(free, stage.before.vmstat, requests.order),
+        latency=_latency(requests, shift),
         work=_work(stage.before, stage.after),
         monitored=_monitored(stage, requests.order),
         unmovable_before=_unmovable(stage.before.pagetypeinfo),
@@ -148,7 +180,7 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         inspected=_rise(_inspected(stage.before), _inspected(stage.after)),
         indicators=indicators(
             stage.before.buddyinfo,
-            dump,
+            free,
             order=requests.order,
             pageblock_order=pageblock_order,
             deferred=_deferred(stage.before, requests.order),
@@ -156,7 +188,7 @@ def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[Stag
         huge_pages=requests.huge_pages,
         mixed_before=mixed_pageblocks(files, "before", pageblock_order),
         mixed_after=mixed_pageblocks(files, "after", pageblock_order),
-        seen=burst_seen(files, requests),
+        seen=seen,
     )
 
 

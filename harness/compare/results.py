@@ -11,6 +11,7 @@ DIR/changes/           the patches that `buddylab judge` took, as they were
 DIR/failed/            as in states and arms: the console of what failed, and QEMU's words
 DIR/results.json.gz    Results: all of it in one file
 DIR/asked.json         of `buddylab judge`: what was asked
+DIR/second_opinion*    of --second-opinion: see harness/compare/second_opinion.py
 DIR/report.md          the tables
 DIR/report.html        to look at: the verdict, the map, pictures; of a judgement, the judgement
 """

@@ -27,6 +27,7 @@ from harness.compare.statistics import Paired, Spread, holm, paired, spread, t_t
 
 RELEVANT_SHARE = 0.01
 _CHANCE = 0.05
+HARM = "harm to others"
 
 
 class Answer(StrEnum):
@@ -56,7 +57,7 @@ QUESTIONS = (
     ),
     Question(name="work", measures=(Measure.WORK,), more_is_better=False),
     Question(
-        name="harm to others",
+        name=HARM,
         measures=(
             Measure.BACKGROUND_FAILURES,
             Measure.LATER_FAILURES,

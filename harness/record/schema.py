@@ -59,3 +59,5 @@ COMPARISON = Schema(
     },
     also=frozenset({7, 8, 9, 10, 11}),
 )
+# second_opinion.json and the files of single live boots.
+SECOND_OPINION = Schema(1)

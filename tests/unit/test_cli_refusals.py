@@ -59,6 +59,11 @@ def test_value_that_no_work_can_begin_with(cache: Cache, command: str, told: str
         ("judge patches/series --plan nosuch", "nosuch cannot be read"),
         ("judge v6.1..v6.2", "give the repository that has them, --kernel DIR"),
         ("compare vm/plans/smoke.toml --report-only --dry-run", "give one of them"),
+        ("compare vm/plans/smoke.toml --report-only --second-opinion", "give one of them"),
+        (
+            "compare vm/plans/smoke.toml --second-opinion --boots 101",
+            "is more than 100 of each arm",
+        ),
         ("run --accelerator kvm", "a repeatable run counts instructions, which KVM cannot"),
     ],
 )

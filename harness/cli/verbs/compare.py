@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.dry_run import add_dry_run_option, arms_script
+from harness.cli.opinion import add_opinion_options, require_possible, second_opinion_of
 from harness.cli.options import (
     add_counters_option,
     add_cpus_option,
@@ -55,6 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run nothing; write the report of the arms in DIR, with PLAN's claims",
     )
+    add_opinion_options(parser)
     add_dry_run_option(parser)
 
 
@@ -65,6 +67,8 @@ def act(arguments: argparse.Namespace) -> int:
 
     if arguments.report_only and arguments.dry_run:
         raise UserError("--report-only runs nothing that --dry-run could print; give one of them")
+    if arguments.report_only and arguments.second_opinion:
+        raise UserError("--report-only boots nothing, and --second-opinion does; give one of them")
     plan = read_plan(arguments.plan, arguments.cpus)
     folder = arguments.output or RUNS / f"compare-{plan.name}"
     require_writable(folder)
@@ -76,6 +80,7 @@ def act(arguments: argparse.Namespace) -> int:
 def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness import pipeline
     from harness.cli.compared import say_results
+    from harness.compare.deciding import of_comparison
     from harness.host import emulator
     from harness.jobs.compare import Job, compare
     from harness.jobs.plan_file import plan_text
@@ -83,6 +88,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
 
     jobs = arguments.jobs or os.cpu_count() or 1
     require_memory(plan.memory_mib * jobs)
+    require_possible(arguments, plan)
     cache = pipeline.open_cache()
     emulator.require_cpus(emulator.find(cache), plan.cpus)
     request = kernel_request(arguments)
@@ -106,7 +112,17 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
         for variant, each in requests.items()
     }
     logger.info("results folder: %s", folder)
-    say_results(arguments, folder, compare(job, kernels, cache))
+    results = compare(job, kernels, cache)
+    opinion = second_opinion_of(
+        arguments,
+        plan,
+        folder,
+        of_comparison(results),
+        kernels,
+        subject=plan.name,
+        cache=cache,
+    )
+    say_results(arguments, folder, results, opinion)
     return Exit.OK
 
 

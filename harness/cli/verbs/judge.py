@@ -9,6 +9,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.cli.dry_run import add_dry_run_option, arms_script
+from harness.cli.opinion import (
+    add_opinion_options,
+    opinion_told,
+    require_possible,
+    second_opinion_of,
+)
 from harness.cli.options import (
     Several,
     Switch,
@@ -61,7 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=path,
         metavar="FILE",
-        help="more kernel options, or a whole .config, to which is added what the guest needs",
+        help="more kernel options, or a whole .config",
     )
     parser.add_argument(
         "--with",
@@ -70,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action=Several,
         default=[],
         metavar="CHANGE",
-        help="what base and changed kernel both have, e.g. patches/series",
+        help="what both kernels have, e.g. patches/series",
     )
     parser.add_argument("--each-patch", action=Switch, help="judge every prefix of CHANGE")
     parser.add_argument(
@@ -89,6 +95,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=positive, help="guests at a time (default: the number of CPUs)"
     )
+    add_opinion_options(parser)
     add_dry_run_option(parser)
 
 
@@ -117,6 +124,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     from harness import pipeline
     from harness.cli.answer import say
     from harness.cli.judged import JudgeAnswer, JudgedKernel
+    from harness.compare.deciding import of_verdicts
     from harness.compare.expectation import expected, parse_expectation
     from harness.compare.mail import mail_text
     from harness.compare.verdict_page import verdict_line
@@ -142,6 +150,15 @@ def _judge(arguments: argparse.Namespace) -> int:
     mails = "\n".join(mail_text(results, one, asked) for one in found)
     atomic_write(it.folder / MAIL, mails)
     fared = None if wanted is None else expected(wanted, results)
+    opinion = second_opinion_of(
+        arguments,
+        it.plan,
+        it.folder,
+        of_verdicts(found),
+        kernels,
+        subject=f"{asked.change} on {asked.kernel}",
+        cache=cache,
+    )
     page, mail = it.folder / REPORT_HTML, it.folder / MAIL
     kernels_told = tuple(
         JudgedKernel(
@@ -163,12 +180,14 @@ def _judge(arguments: argparse.Namespace) -> int:
         kernels=kernels_told,
         expected=None if fared is None else fared.holds,
         missed=() if fared is None else fared.missed,
+        second_opinion=opinion,
     )
     lines = [
         *([mails] if arguments.mail else []),
         *(one.told for one in kernels_told),
         f"all differences: {page}; as a mail: {mail}",
         *([str(fared)] if fared else []),
+        *opinion_told(opinion),
     ]
     say(arguments, answer, "\n".join(lines))
     return Exit.OK if fared is None or fared.holds else Exit.CHECK_FAILED
@@ -201,6 +220,7 @@ def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
         parse_expectation(arguments.expect, plan)
     require_writable(arguments.output or RUNS)
     require_memory(plan.memory_mib * jobs)
+    require_possible(arguments, plan)
 
 
 def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "Asked"]:
@@ -276,4 +296,6 @@ def _words(arguments: argparse.Namespace) -> list[str]:
     for each in arguments.before:
         words += ["--with", each]
     words += ["--each-patch"] if arguments.each_patch else []
+    words += ["--second-opinion"] if arguments.second_opinion else []
+    words += ["--boots", str(arguments.boots)] if arguments.boots else []
     return [*words, *(("--expect", arguments.expect) if arguments.expect else ())]

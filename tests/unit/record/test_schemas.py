@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from harness.compare.results import ArmResult, KernelsFile, Results
+from harness.compare.second_opinion import SecondOpinion
 from harness.compare.state_invariants import StateResult
 from harness.forecast.stored import StoredPrediction
 from harness.host.cache import _Manifest
@@ -35,6 +36,7 @@ SAVED: dict[str, tuple[Schema, type]] = {
     "results.json.gz": (schema.COMPARISON, Results),
     "arms/ARM.json": (schema.COMPARISON, ArmResult),
     "states/STATE.json": (schema.COMPARISON, StateResult),
+    "second_opinion.json": (schema.SECOND_OPINION, SecondOpinion),
     "bundle.json": (schema.BUNDLE, Bundle),
     "manifest.json": (schema.MANIFEST, _Manifest),
     "manifest.json of a source": (schema.MANIFEST, KernelSource),

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess  # noqa: TID251 - git, as a user types it
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import fake_guest
@@ -12,13 +13,16 @@ import judging_guests
 import pytest
 from command_line import CHILDS_PATH
 from judging_guests import DIES, FEWER, PANICS, ByKernel
+from live_guests import SavedLiveGuests
 from valid_json import faults
 
 from harness import pipeline
 from harness.cli.main import main
 from harness.errors import Exit
 from harness.host.cache import Cache
-from harness.jobs import judge
+from harness.jobs import judge, second_opinion
+from harness.stages.boot_files import BootFiles
+from harness.values import StagePlan
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -375,3 +379,44 @@ def test_git_bisect_finds_the_commit_that_made_it_worse(
 
     assert f"{bad} is the first bad commit" in done.stdout, done.stdout
     assert "kernel change: build: mm/page_alloc.c:3:5: error" in done.stdout
+
+
+def test_a_second_opinion_is_an_answer_of_its_own(
+    judged: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The exact answer is what it was; what live guests say stands beside it, in its own files."""
+
+    def blocks(what: BootFiles, _arm: StagePlan, boot: int) -> int:
+        return 100 + boot % 2 + (20 if FEWER in what.kernel.read_text() else 0)
+
+    live = SavedLiveGuests(blocks)
+    real = second_opinion.second_opinion
+    monkeypatch.setattr(second_opinion, "second_opinion", partial(real, live=live))
+    monkeypatch.setattr(second_opinion, "require_quiet", lambda *_: None)
+    assert judged(("int two;", FEWER), "--output", "out") == Exit.OK
+    exact = capsys.readouterr().out
+    verdict = Path("out/verdict.md").read_text()
+    assert live.booted == []
+    more = ("--output", "out", "--second-opinion", "--boots", "3")
+    assert judged("change.patch", *more) == Exit.OK
+    said = capsys.readouterr().out
+
+    (line,) = [line for line in said.splitlines() if "the sign" in line]
+    assert line == (
+        "second opinion: blocks less with change than with base, kept ten: the sign DOES NOT HOLD "
+        "(live +20 [+19, +21]; 3 boots against 3)"
+    )
+    assert exact.splitlines()[0].partition("; again:")[0] in said
+    assert "--second-opinion --boots 3" in said
+    assert Path("out/verdict.md").read_text().count("live") == verdict.count("live") == 0
+    assert len(live.booted) == 6
+
+    assert judged("change.patch", *more, "--json") == Exit.OK
+    answer = json.loads(capsys.readouterr().out)
+    assert faults("judge", answer) == []
+    (one,) = answer["second_opinion"]["signs"]
+    assert (one["sign"], one["boots"], one["boots_needed"]) == ("does not hold", 3, None)
+    assert answer["kernels"][0]["answer"] == "worse"
+    assert len(live.booted) == 6
