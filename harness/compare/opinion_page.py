@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from harness.compare.by_boot import BOOTS_MAX, CHANCE, POWER
 from harness.compare.second_opinion import Booted, SecondOpinion, Sign, Told, by_arm
-from harness.compare.statistics import spread
+from harness.compare.statistics import number, spread
 from harness.values import Accelerator
 from harness.writers.page import ABSENT, Page, Section, Table
 
@@ -21,8 +21,8 @@ _HOW_TO_READ = (
     "control tells that."
 )
 _NO_CLOCK = (
-    "Latencies are not told: multi-threaded TCG executes the guest, whose clock says nothing of a "
-    "machine's. They need KVM."
+    "no latencies, which need KVM: multi-threaded TCG executes the guest, whose clock says nothing "
+    "of a machine's."
 )
 # Why nothing is asked: whether there are differences of latency.
 _NOTHING = {
@@ -42,7 +42,7 @@ def _head(one: SecondOpinion) -> Iterator[str]:
     else:
         yield f"second opinion, apart from the exact answer: {_ran(one)}"
     if one.by_clock:
-        yield f"second opinion: {len(one.by_clock)} differences of latency not asked. {_NO_CLOCK}"
+        yield f"second opinion: {_NO_CLOCK} Left out: {len(one.by_clock)}."
 
 
 def _ran(one: SecondOpinion) -> str:
@@ -109,7 +109,7 @@ def _sections(one: SecondOpinion) -> tuple[Section, ...]:
 
 def _warnings(one: SecondOpinion) -> Iterator[str]:
     if one.order.accelerator is not Accelerator.KVM:
-        yield _NO_CLOCK
+        yield f"{_NO_CLOCK[0].upper()}{_NO_CLOCK[1:]}"
     for each in one.failed:
         yield f"boot {each.item.number} failed: {each.failure}"
     if broken := [each for each in one.booted if each.broken]:
@@ -161,7 +161,7 @@ def _boots(one: SecondOpinion) -> Table:
         item, values = each.item, each.values or {}
         return (
             *(str(item.number), f"{item.state} {item.burst} {item.arm}", str(item.seed)),
-            *(f"{values[one]:,.6g}" if one in values else ABSENT for one in measures),
+            *(number(values[one]) if one in values else ABSENT for one in measures),
             f"{each.took_s:.0f}",
             f"{each.load:.1f}",
         )

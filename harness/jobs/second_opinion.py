@@ -146,7 +146,8 @@ def _settings(plan: Plan, seed: int) -> RunSettings:
 def _order(it: Asking, cache: Cache, live: LiveGuests) -> tuple[Order, tuple[Ground, ...]]:
     """Return what is to be run, and what only a real accelerator could tell."""
     settings = _settings(it.plan, it.plan.seeds[0])
-    speeds = [live.speed(what, settings, cache) for what in it.kernels.values()]
+    differing = _variants(it.plan, it.grounds) or tuple(it.kernels)[:1]
+    speeds = [live.speed(it.kernels[variant], settings, cache) for variant in differing]
     if len(used := {speed.accelerator for speed in speeds}) > 1:
         raise HostError(
             f"the kernels boot under different accelerators here ({', '.join(sorted(used))}), so "
@@ -156,8 +157,6 @@ def _order(it: Asking, cache: Cache, live: LiveGuests) -> tuple[Order, tuple[Gro
     is_real = speed.accelerator is Accelerator.KVM
     by_clock = () if is_real else tuple(one for one in it.grounds if one.measure in BY_CLOCK)
     grounds = chosen([one for one in it.grounds if one not in by_clock])
-    wanted = {arm for one in grounds for arm in (one.arm, one.against)}
-    variants = dict.fromkeys(arm.kernel for arm in it.plan.arms if arm.name in wanted)
     order = Order(
         schema=schema.SECOND_OPINION.number,
         accelerator=speed.accelerator,
@@ -166,11 +165,18 @@ def _order(it: Asking, cache: Cache, live: LiveGuests) -> tuple[Order, tuple[Gro
         qemu_digest=speed.emulator.digest,
         cpus=settings.cpus,
         memory_mib=settings.memory_mib,
-        kernels=tuple(_kernel(variant, it.kernels[variant]) for variant in variants),
+        kernels=tuple(
+            _kernel(variant, it.kernels[variant]) for variant in _variants(it.plan, grounds)
+        ),
         grounds=grounds,
         items=order_of(grounds, it.plan.seeds, boots=it.boots, seed=it.plan.seeds[0]),
     )
     return order, by_clock
+
+
+def _variants(plan: Plan, grounds: Sequence[Ground]) -> tuple[Variant, ...]:
+    wanted = {arm for one in grounds for arm in (one.arm, one.against)}
+    return tuple(dict.fromkeys(arm.kernel for arm in plan.arms if arm.name in wanted))
 
 
 def _kernel(variant: Variant, what: BootFiles) -> LiveKernel:
