@@ -143,6 +143,13 @@ def test_figures_in_prose_are_those_of_results(request: pytest.FixtureRequest) -
     assert found > 50
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_line_begins_with_a_comment(document: Path) -> None:
+    """There it would end the paragraph, on the forge and on the site."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^\s*(?:[-*|] )?<!-- figure.{,60}", text, re.MULTILINE) == []
+
+
 def test_the_picture_of_a_result_is_drawn_from_it(golden: Callable[[str, str], None]) -> None:
     title = "Huge pages gained over mode off, by seed"
     drawn = svg(blocks_picture(kept(SHOWN), WHERE, title=title, names=CALLED))
