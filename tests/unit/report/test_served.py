@@ -7,7 +7,7 @@ import pytest
 import synthetic_run
 
 from harness.report.document import Run, Served, decode_run, encode_run
-from harness.report.served import served_section
+from harness.report.served import served, served_section
 from harness.texts.pages import Order
 
 FINAL = "high_order_final"
@@ -38,6 +38,23 @@ def test_steps_and_reasons_are_the_requests_of_each_order(run: Run) -> None:
             assert sum(reasons.values()) == delta.fail, (stage.name, delta.order)
             compared += 1
     assert compared > len(run.stages)
+
+
+def test_reasons_are_what_rose_in_the_stage() -> None:
+    stage = synthetic_run.parsed().stage(FINAL)
+    details = stage.after.details
+    assert details is not None
+    table = details.fail_by_reason
+    rows = tuple(
+        tuple(
+            count + 3 * (order == Order(10) and column == "costly")
+            for column, count in zip(table.columns, row, strict=True)
+        )
+        for order, row in zip(table.orders, table.rows, strict=True)
+    )
+    failed = replace(details, fail_by_reason=replace(table, rows=rows))
+    told = served(replace(stage, after=replace(stage.after, details=failed)))
+    assert {one.order: one.reasons for one in told if one.reasons} == {Order(10): {"costly": 3}}
 
 
 def test_a_burst_is_told_by_its_own_order_and_other_stages_by_all(run: Run) -> None:
