@@ -171,11 +171,12 @@ def _fingerprint(name: str, under: Reviewed) -> str:
     """
     mails = (part for step in steps_of(under.series, None) for part in step.digests)
     # A boot depends on guest and QEMU, too: only without one is the answer told again.
+    tree = under.tree()
     boots = f"{under.boots} {time.time_ns() if under.boots and name == 'prefixes' else ''}"
     return sha256_text(
-        *("review", name, boots, under.tree().key, under.tree("0").key, _recipe()),
+        *("review", name, boots, tree.key, under.tree("0").key, _recipe()),
         *(str(under.source.page_alloc_upstream), compiler_id(), *map(_version, _TOOLS)),
-        fragment_for(under.tree(), BASE_FLAVOUR, Counters.PERCPU),
+        fragment_for(tree, BASE_FLAVOUR, Counters.PERCPU),
         *mails,
     )
 

@@ -69,4 +69,5 @@ def first_error(log: str) -> str:
 
 def _bare(line: str) -> str:
     text = _COLOUR.sub("", line[:_LINE_MAX])
-    return _TIME.sub("", text, count=1) if _TIME.match(text) else text
+    stamp = _TIME.match(text)
+    return text[stamp.end() :] if stamp else text
