@@ -66,6 +66,11 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read all files below `folder`: path inside -> content, in order."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files_below(folder)}
+
+
 def remove_tree(path: Path) -> None:
     """Remove a directory of ours, if it is there."""
     if path.exists():

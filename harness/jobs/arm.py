@@ -23,6 +23,7 @@ from harness.errors import HostError, RecordError, StageError
 from harness.host import emulator, qemu, qmp, status_channel
 from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
+from harness.host.files import contents
 from harness.host.machine_state import ready_to_go_on
 from harness.host.results import check_complete, unpack
 from harness.host.scratch import TMPFS, scratch, temporary
@@ -217,11 +218,7 @@ def _collected(folder: Path, stage: StagePlan) -> dict[str, bytes]:
     unpack(io.BytesIO(stream), (stage.name,), folder / RAW)
     check_complete(folder / RAW, (stage.name,))
     raw = folder / RAW / stage.name
-    files = {
-        path.relative_to(raw).as_posix(): path.read_bytes()
-        for path in sorted(raw.rglob("*"))
-        if path.is_file()
-    }
+    files = contents(raw)
     shutil.rmtree(raw)
     return files
 

@@ -170,7 +170,7 @@ def keep_state(folder: Path, group: Group, result: StateResult, files: Mapping[s
 def kept_state(folder: Path, group: Group) -> StateResult | None:
     """Read how a group's state fared; None if it was not prepared yet."""
     path = _state_path(folder, group, ".json")
-    return _decoded(path, StateResult) if path.exists() else None
+    return decoded(path, StateResult) if path.exists() else None
 
 
 def gathered(folder: Path, plan: Plan, kernels: KernelsFile) -> Results:
@@ -183,7 +183,7 @@ def gathered(folder: Path, plan: Plan, kernels: KernelsFile) -> Results:
         plan=plan,
         states=tuple(state for state in states if state),
         arms=tuple(
-            _decoded(path, ArmResult)
+            decoded(path, ArmResult)
             for group in groups
             for run in plans.runs(plan, group)
             if (path := result_path(folder, run)).exists()
@@ -225,7 +225,8 @@ def write(folder: Path, results: Results) -> None:
         write_page(folder, comparison_page(results))
 
 
-def _decoded(path: Path, kind: type[_Kept]) -> _Kept:
+def decoded(path: Path, kind: type[_Kept]) -> _Kept:
+    """Read one kept file; RecordError if it is damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except msgspec.DecodeError as error:

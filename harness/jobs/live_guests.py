@@ -7,6 +7,7 @@ from typing import Protocol
 
 from harness.host.accelerator import Speed
 from harness.host.cache import Cache
+from harness.host.files import contents
 from harness.stages.boot import RunSettings, measured_speed
 from harness.stages.boot_files import BootFiles
 from harness.stages.run import run_guest
@@ -49,15 +50,7 @@ class QemuLiveGuests:
     ) -> Mapping[str, Texts]:
         """See harness.stages.run."""
         run_guest(what, stages, settings, folder=folder, cache=cache)
-        return {stage.name: _texts(folder / RAW / stage.name) for stage in stages}
+        return {stage.name: contents(folder / RAW / stage.name) for stage in stages}
 
 
 QEMU_LIVE = QemuLiveGuests()
-
-
-def _texts(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }

@@ -7,9 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from harness.compare import plan as plans
 from harness.compare.deciding import BY_CLOCK, Ground, chosen
@@ -33,14 +30,14 @@ from harness.compare.second_opinion import (
 )
 from harness.compare.state_invariants import state_result
 from harness.encoding import encode
-from harness.errors import HarnessError, HostError, RecordError, StageError, UserError
+from harness.errors import HarnessError, HostError, StageError, UserError
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write
 from harness.host.load import load_average, require_quiet
 from harness.host.pages import write_page
 from harness.host.progress import progress
-from harness.jobs.comparison import lock_name
+from harness.jobs.comparison import decoded, lock_name
 from harness.jobs.evidence import gather, keep
 from harness.jobs.group import TOLD
 from harness.jobs.live_guests import QEMU_LIVE, LiveGuests, Texts
@@ -57,7 +54,6 @@ _ORDER, _BOOTS, _FAILED = "order.json", "boots", "failed"
 _COUNT_EXTFRAG = (
     "echo hist:keys=alloc_order > /sys/kernel/tracing/events/kmem/mm_page_alloc_extfrag/trigger"
 )
-_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +187,7 @@ def _claimed(place: Path, order: Order) -> Order:
     """Return the order that is run: the longer of what is kept and what is wanted."""
     path = place / _ORDER
     if path.exists():
-        kept = _decoded(path, Order)
+        kept = decoded(path, Order)
         schema.SECOND_OPINION.require(kept.schema, str(path))
         if what := ", ".join(goes_on(kept, order)):
             raise UserError(
@@ -273,7 +269,7 @@ def _run_of(plan: Plan, item: Item) -> ArmRun:
 
 
 def _recalled(place: Path, order: Order) -> Sequence[Booted]:
-    return [_decoded(_boot_path(place, one), Booted) for one in order.items]
+    return [decoded(_boot_path(place, one), Booted) for one in order.items]
 
 
 def _boot_path(place: Path, item: Item) -> Path:
@@ -286,10 +282,3 @@ def _in_short(error: HarnessError) -> str:
 
 def _since(start_s: float) -> float:
     return round(time.monotonic() - start_s, 1)
-
-
-def _decoded(path: Path, kind: type[_Kept]) -> _Kept:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
-        raise RecordError(f"{path} is damaged ({error}); remove it and run again") from error
