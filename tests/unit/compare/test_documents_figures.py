@@ -72,7 +72,8 @@ def figure(tag: str) -> str:
     """Compute what a tag asks for.
 
     FOLDER STATE BURST ARM MEASURE WHAT, WHAT of medians over the seeds (MEDIANS), or `gain`, the
-    mean difference by seed, `bound`, `most` of any seed, `seeds`; FOLDER claims
+    mean difference by seed, `bound`, `most` of any seed, `seeds` in all, or of them those above
+    or below the baseline (`seeds_above`, `seeds_below`); FOLDER claims
     held|judged; FOLDER auc ARM INDICATOR.
     """
     words = tag.split()
@@ -97,6 +98,10 @@ def of_cell(tag: str) -> str:
         case "gain":
             pairs = value_pairs(Measure(measure), ours, base)
             return f"{statistics.fmean(one - other for one, other in pairs):+.1f}"
+        case "seeds_above" | "seeds_below":
+            pairs = value_pairs(Measure(measure), ours, base)
+            other = what == "seeds_below"
+            return str(sum((one < two) if other else (one > two) for one, two in pairs))
         case "bound":
             return _count(statistics.median(one.outcome.bound.blocks for one in ours))
         case "seeds":
