@@ -38,7 +38,7 @@ _RECIPE = (
     *(additions, diff, objects, review_log),
 )
 # What gates start that is asked for its version, beside compiler and linker.
-_TOOLS = ("perl", "patch", "sparse", "objdump", *(f"{prefix}gcc" for prefix in CROSS.values()))
+_TOOLS = ("perl", "patch", "sparse", *(f"{prefix}gcc" for prefix in CROSS.values()))
 
 
 def review_lines(

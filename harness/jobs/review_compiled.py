@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from harness.arch.x86_64 import X86_64
-from harness.host.command import require, run
+from harness.host.command import require
 from harness.host.make import Slot
 from harness.jobs.review_builds import (
     ALLMODCONFIG,
@@ -21,7 +20,7 @@ from harness.jobs.review_builds import (
     configure_as,
     turned_slot,
 )
-from harness.jobs.reviewed import Findings, Reviewed, not_judged, tool_deadline
+from harness.jobs.reviewed import Findings, Reviewed
 from harness.stages.configure import MONITOR_OPTION
 from harness.texts.build.provides import option
 from harness.texts.build.review_log import Complaint, deep_stacks, new_complaints, stacks
@@ -30,7 +29,6 @@ from harness.values import PatchedTree
 logger = logging.getLogger("review")
 
 STACK_BYTES = 512  # from there on a function is a candidate for change (submit-checklist.rst)
-_STACK_TOLD_BYTES = 100
 # Of other word sizes and byte orders, by the name that kbuild has for them. gcc compiles for
 # 32 bits without more; the rest is looked for.
 WORD_32 = "i386"
@@ -101,9 +99,12 @@ def arch(series: Reviewed) -> Findings:
 
 
 def stack(series: Reviewed) -> Findings:
-    """Let no function of the touched objects need a deep stack that did not before."""
-    if shutil.which("objdump") is None:
-        return not_judged("objdump is not installed")
+    """Let no function of the touched objects need a deep stack that did not before.
+
+    The compiler says how deep (gcc -fstack-usage). scripts/checkstack.pl of `make checkstack`
+    adds up what x86 code takes from the stack pointer and what it gives back: it tells most
+    frames twice as deep as they are.
+    """
     before, after = _compiled(
         series, DEFCONFIG, "stack", lambda slot, tree: _stacks(series, tree, slot)
     )
@@ -115,21 +116,14 @@ def stack(series: Reviewed) -> Findings:
 
 
 def _stacks(series: Reviewed, tree: PatchedTree, slot: Slot) -> dict[str, int]:
-    """Return the stack of each function, in bytes, as the source's own script tells it."""
+    """Return the stack of each function, in bytes, as the compiler tells it."""
     names = touched_objects(series, tree)
-    compile_objects(slot, names, [])
-    found: dict[str, int] = {}
-    script = series.source.tree / "scripts/checkstack.pl"
-    with series.cache.building("review-stack") as scratch:
-        for number, name in enumerate(names):
-            listing = scratch / f"{number}.objdump"
-            argv = ["objdump", "-d", str(slot.objects / name)]
-            shown = run(argv, deadline=tool_deadline("objdump"), stdout_apart=True)
-            listing.write_bytes(shown.raw)
-            argv = ["perl", str(script), X86_64.kbuild, str(_STACK_TOLD_BYTES)]
-            told = run(argv, deadline=tool_deadline("checkstack"), stdin_path=listing)
-            found |= {f"{name}: {function}": size for function, size in stacks(told.output)}
-    return found
+    compile_objects(slot, names, ["KCFLAGS=-fstack-usage"])
+    return {
+        f"{name}: {function}": size
+        for name in names
+        for function, size in stacks((slot.objects / name).with_suffix(".su").read_text())
+    }
 
 
 def _added(

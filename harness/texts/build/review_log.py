@@ -15,8 +15,8 @@ _STYLE = re.compile(
     r"^(?P<path>[^:\n]+):(?P<line>\d+): (?:ERROR|WARNING|CHECK):(?P<kind>\w+): (?P<text>.*)$",
     re.MULTILINE,
 )
-# Of checkstack.pl, with the address or without; the second kind of number is a loop's.
-_STACK = re.compile(r"^(?:0x[0-9a-f]+ )?(?P<function>\S+) \[.*\]:\s+(?P<size>\d+)$", re.MULTILINE)
+# A line of gcc -fstack-usage: file, line and column, function, bytes, kind.
+_STACK = re.compile(r"^[^\t]*:(?P<function>[^:\t]+)\t(?P<size>\d+)\t", re.MULTILINE)
 _HUNK = re.compile(r"^Hunk #\d+ succeeded at .*$", re.MULTILINE)
 
 
@@ -84,9 +84,9 @@ def displaced_hunks(log: str) -> tuple[str, ...]:
     return tuple(match.group(0) for match in _HUNK.finditer(log))
 
 
-def stacks(log: str) -> tuple[tuple[str, int], ...]:
-    """Return functions and the bytes of their stacks, as scripts/checkstack.pl tells them."""
-    return tuple((match["function"], int(match["size"])) for match in _STACK.finditer(log))
+def stacks(usage: str) -> tuple[tuple[str, int], ...]:
+    """Return functions and the bytes of their stacks from what gcc -fstack-usage wrote."""
+    return tuple((match["function"], int(match["size"])) for match in _STACK.finditer(usage))
 
 
 def deep_stacks(
@@ -94,7 +94,7 @@ def deep_stacks(
 ) -> tuple[str, ...]:
     """Name the functions with more than `most_bytes` of stack, and more than they had."""
     return tuple(
-        f"{name}: {size} bytes of stack, {before.get(name, 0) or 'none that is told'} before"
+        f"{name}: {size} bytes of stack, {before.get(name, 'no such function')} before"
         for name, size in after.items()
         if size > most_bytes and size > before.get(name, 0)
     )

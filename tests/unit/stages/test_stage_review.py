@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """review: each gate holds for a good series and fails for one that does what it looks for."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ mm/page_alloc.o:
 	$(fail)
 	@mkdir -p $(O)/mm
 	@sed -n 's|.*/[*] \(warning: .*\) [*]/|$(CURDIR)/mm/page_alloc.c:1:1: \1|p' mm/page_alloc.c
-	@gcc -c mm/page_alloc.c -o $(O)/mm/page_alloc.o
+	@gcc -Werror $(KCFLAGS) -c mm/page_alloc.c -o $(O)/mm/page_alloc.o
 """
 CHECKPATCH = r"""
 open(my $words, ">", ".checkpatch-camelcase.git.");
@@ -63,9 +64,6 @@ while (<>) {
 exit($found);
 """
 
-CHECKSTACK = r"""
-print "0x0 two [page_alloc.o]:\t\t" . (grep(/TWO/, <STDIN>) ? 600 : 200) . "\n";
-"""
 KERNEL_DOC = r"""#!/bin/sh
 shift
 if grep -q BREAK "$1"; then echo broken; exit 3; fi
@@ -82,7 +80,8 @@ def source(fake_kernel: Path, cache: Cache) -> KernelSource:
         makefile.write(MAKEFILE)
     script = "BEGIN { shift @ARGV while $ARGV[0] =~ /^--/ }" + CHECKPATCH
     (fake_kernel / "scripts/checkpatch.pl").write_text(script)
-    (fake_kernel / "scripts/checkstack.pl").write_text(CHECKSTACK)
+    with (fake_kernel / "mm/page_alloc.c").open("a") as code:
+        code.write("int sign(unsigned int value) { return value < 0; }\n")
     kernel_doc = fake_kernel / "scripts/kernel-doc"
     kernel_doc.write_text(KERNEL_DOC)
     kernel_doc.chmod(0o755)
@@ -361,12 +360,27 @@ def test_each_word_size_is_compiled_for(judge: Judge, monkeypatch: pytest.Monkey
 
 def test_a_deep_stack_is_found(judge: Judge) -> None:
     assert judge("stack", SAME_CODE).details == (
-        "mm/page_alloc.o: mm/page_alloc.o: two has the deepest stack, 200 bytes",
+        "mm/page_alloc.o: mm/page_alloc.o: sign has the deepest stack, 16 bytes",
+    )
+    deep = "int deep(int at) { volatile char room[800]; room[at] = 1; return room[at]; }"
+    outcome = judge("stack", ("int one;", "int two;", f"int two; {deep}", "int three;"))
+    assert outcome.state is State.FAILED
+    assert re.fullmatch(
+        r"mm/page_alloc\.o: deep: \d{3} bytes of stack, no such function before",
+        outcome.details[0],
     )
     assert deep_stacks({"two": 200}, {"two": 600, "one": 512}, 512) == (
         "two: 600 bytes of stack, 200 before",
     )
     assert deep_stacks({"two": 600}, {"two": 600}, 512) == ()
+
+
+def test_more_warnings_are_no_errors_even_where_a_config_makes_them_so(judge: Judge) -> None:
+    assert judge("extra-warnings", SAME_CODE).state is State.HELD
+    worse = "int two; int odd(unsigned int value) { return value < 0; }"
+    outcome = judge("extra-warnings", ("int one;", "int two;", worse, "int three;"))
+    assert outcome.state is State.FAILED
+    assert "[-Wtype-limits]" in outcome.details[0]
 
 
 def test_kernel_doc_is_asked_of_the_sources_own_script(judge: Judge) -> None:
@@ -437,9 +451,9 @@ cc1: all warnings being treated as errors
 """
 
 
-def test_stacks_are_read_with_address_and_without() -> None:
-    text = "0x0010 f.isra.0 [page_alloc.o]:\t\t\t528\ng [vmlinux]:\t96\nnoise 3\n"
-    assert stacks(text) == (("f.isra.0", 528), ("g", 96))
+def test_stacks_are_read_as_the_compiler_writes_them() -> None:
+    usage = "/src/mm/a.c:1:1:f.isra.0\t528\tstatic\nmm/b.h:12:3:g\t96\tdynamic,bounded\nnoise 3\n"
+    assert stacks(usage) == (("f.isra.0", 528), ("g", 96))
 
 
 def test_complaints_are_without_their_lines() -> None:
