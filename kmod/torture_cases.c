@@ -55,6 +55,7 @@
 #define TORTURE_MOST	16	/* requests of a case, pages of a batch */
 #define TORTURE_NAME	64
 #define TORTURE_SPARE_ORDER	8
+#define TORTURE_SPARES		8
 
 /* Never wakes kswapd, which would ask for pages of its own. */
 #define TORTURE_KERNEL	((GFP_KERNEL & ~__GFP_KSWAPD_RECLAIM) | __GFP_NOWARN)
@@ -267,42 +268,53 @@ static void torture_take(gfp_t gfp, unsigned int order, unsigned long most,
 	}
 }
 
+static void torture_give_one(struct page *page)
+{
+	unsigned int order = page_private(page);
+
+	list_del(&page->lru);
+	set_page_private(page, 0);
+	__free_pages(page, order);
+}
+
 static void torture_give(struct list_head *list)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, list, lru) {
-		unsigned int order = page_private(page);
-
-		list_del(&page->lru);
-		set_page_private(page, 0);
-		__free_pages(page, order);
-	}
+	list_for_each_entry_safe(page, next, list, lru)
+		torture_give_one(page);
 }
 
 /*
  * Large blocks first: what is left when the watermark is met is large, too. The
- * spare block is of an order that no CPU keeps a list of.
+ * spare blocks are of an order that no CPU keeps a list of. There are several of
+ * them since the refill of this CPU's list that meets the watermark may go below
+ * it by hundreds of pages: refills grow while pages are only taken (since 6.7).
  */
 static void torture_drain(unsigned int flags)
 {
-	struct page *spare = alloc_pages(TORTURE_LOOK, TORTURE_SPARE_ORDER);
-	unsigned long reserve;
+	unsigned long reserve, enough_pages;
+	struct page *spare, *next;
+	LIST_HEAD(spares);
+	struct zone *zone;
 	int order;
 
+	torture_take(TORTURE_LOOK, TORTURE_SPARE_ORDER, TORTURE_SPARES, &spares);
+	spare = list_first_entry_or_null(&spares, struct page, lru);
 	if (!spare)
 		return;
+	zone = page_zone(spare);
 	/* The script keeps it from rising: it is a part of all watermarks. */
-	page_zone(spare)->watermark_boost = 0;
+	zone->watermark_boost = 0;
 	for (order = MAX_PAGE_ORDER; order >= 0; order--)
 		torture_take(TORTURE_LOOK, order, ULONG_MAX, &torture_drained);
-	reserve = min_wmark_pages(page_zone(spare)) / 8;
-	if (flags & TORTURE_SPARE) {
-		__free_pages(spare, TORTURE_SPARE_ORDER);
-		return;
-	}
-	set_page_private(spare, TORTURE_SPARE_ORDER);
-	list_add(&spare->lru, &torture_drained);
+	reserve = min_wmark_pages(zone) / 8;
+	enough_pages = min_wmark_pages(zone) + (1UL << (TORTURE_SPARE_ORDER - 1));
+	if (flags & TORTURE_SPARE)
+		list_for_each_entry_safe(spare, next, &spares, lru)
+			if (zone_page_state(zone, NR_FREE_PAGES) < enough_pages)
+				torture_give_one(spare);
+	list_splice(&spares, &torture_drained);
 	/* One by one: larger blocks would set a pageblock aside for atomic use. */
 	if (flags & TORTURE_DEEP)
 		torture_take(TORTURE_LOOK | __GFP_HIGH, 0, reserve,
