@@ -97,7 +97,7 @@ class KernelBuild:
     module_digest: str  # of high_order_test; the others are part of the guest image's digest
     module_srcversion: str
     key: str
-    directory: Path  # holds vmlinux, bzImage, config, our *.ko, gen_init_cpio
+    directory: Path  # holds vmlinux, config, our *.ko, gen_init_cpio
 
     @property
     def image(self) -> Path:

@@ -12,7 +12,6 @@ class Architecture:
     debian: str  # the triplet by which Debian names its directories of libraries and headers
     loader_folder: str  # where its programs look for ld-linux*.so, from the root
     kernel_image: str  # what QEMU boots, below make's output directory
-    kept_image: str  # what a real machine would boot, there too
 
     qemu_program: str
     qemu_package: str  # Debian's, which has the program

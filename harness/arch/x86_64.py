@@ -8,7 +8,6 @@ X86_64 = Architecture(
     debian="x86_64-linux-gnu",
     loader_folder="lib64",
     kernel_image="vmlinux",  # by its PVH entry: spares the guest the decompressor
-    kept_image="arch/x86/boot/bzImage",
     qemu_program="qemu-system-x86_64",
     qemu_package="qemu-system-x86",
     qemu_needs=("qemu-system-common", "qemu-system-data", "seabios"),

@@ -92,7 +92,7 @@ def kernel_part(one: HandMade) -> str:
         f'{source}/scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" '
         '"$out/fragment.config"\n'
         f'{make} O="$out" olddefconfig\n'
-        f'{make} O="$out" bzImage modules\n'
+        f'{make} O="$out" vmlinux modules\n'
         f'rm -rf "$out/kmod"\ncp -r {shlex.quote(str(asset("kmod")))} "$out/kmod"\n'
         f'{make} O="$out" M="$out/kmod" W=1 modules\n'
     )

@@ -32,7 +32,6 @@ RECIPE_VERSION = "2"  # raised when this file changes what a build leaves
 # What later stages use, below the slot's output directory.
 KEPT = (
     X86_64.kernel_image,
-    X86_64.kept_image,
     ".config",
     "Module.symvers",
     "usr/gen_init_cpio",
@@ -104,7 +103,8 @@ def _kernel(slot: Slot, log_path: Path, memory: Memory | None) -> None:
     logger.info("kernel image and modules; log in %s", log_path)
     try:
         with progress("build", total=None, unit="steps", memory=memory) as advance:
-            lines = slot.make(["bzImage", "modules"], deadline=deadline, log_path=log_path)
+            targets = [X86_64.kernel_image, "modules"]
+            lines = slot.make(targets, deadline=deadline, log_path=log_path)
             for count, line in enumerate(lines, start=1):
                 advance(count, line.strip()[:60])
     except CommandFailedError as error:

@@ -250,7 +250,7 @@ def test_config_option_that_is_not_kept(cache: Cache, fake_kernel: Path) -> None
 
 @pytest.mark.parametrize(
     ("target", "stage"),
-    [("bzImage", "build"), ("modules", "build"), ("olddefconfig", "configure")],
+    [("vmlinux", "build"), ("modules", "build"), ("olddefconfig", "configure")],
 )
 def test_compiler_error(cache: Cache, fake_kernel: Path, target: str, stage: str) -> None:
     command = ("build", "--kernel", str(fake_kernel), "--upto", "0")

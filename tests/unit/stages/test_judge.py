@@ -44,8 +44,8 @@ name = "stock"
 """
 NEUTRAL = ("int two;", "int two; /* as before */")
 BUILDS_NOT = (
-    "bzImage:\n",
-    "bzImage:\n\t@echo \"mm/page_alloc.c:3:5: error: expected ';'\"; exit 1\n",
+    "vmlinux:\n",
+    "vmlinux:\n\t@echo \"mm/page_alloc.c:3:5: error: expected ';'\"; exit 1\n",
 )
 
 
