@@ -116,15 +116,20 @@ def available_mib() -> int | None:
     return None
 
 
-def require_memory(memory_mib: int) -> None:
-    """Refuse a guest that this host would have to kill half-way."""
+def require_memory(memory_mib: int, guests: int = 1) -> None:
+    """Refuse guests, run at one time, that this host would have to kill half-way."""
     there_mib = available_mib()
-    needed_mib = memory_mib + EMULATOR_MIB
-    if there_mib is not None and there_mib < needed_mib:
-        raise HostError(
-            f"a guest of {memory_mib} MiB needs about {needed_mib} MiB, this host has "
-            f"{there_mib} MiB available; free some, or use --scale small"
-        )
+    needed_mib = guests * (memory_mib + EMULATOR_MIB)
+    if there_mib is None or needed_mib <= there_mib:
+        return
+    if guests == 1:
+        need, or_else = f"a guest of {memory_mib} MiB needs", "use --scale small"
+    else:
+        need, or_else = f"{guests} guests of {memory_mib} MiB need", "use a smaller --jobs"
+    raise HostError(
+        f"{need} about {needed_mib} MiB, this host has {there_mib} MiB available; "
+        f"free some, or {or_else}"
+    )
 
 
 def wait_for_power_off(guest: status_channel.Guest, speed: Speed) -> bool:

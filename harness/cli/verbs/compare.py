@@ -87,7 +87,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness.stages.boot import require_memory
 
     jobs = arguments.jobs or os.cpu_count() or 1
-    require_memory(plan.memory_mib * jobs)
+    require_memory(plan.memory_mib, jobs)
     require_possible(arguments, plan)
     cache = pipeline.open_cache()
     emulator.require_cpus(emulator.find(cache), plan.cpus)

@@ -197,6 +197,9 @@ def test_a_second_run_into_the_same_folder_replaces_the_first(start: Start) -> N
 def test_too_little_memory_is_the_hosts_fault() -> None:
     with pytest.raises(HostError, match="use --scale small"):
         boot.require_memory(1 << 30)
+    told = r"^2 guests of 1073741824 MiB need about 2147484288 MiB, .* or use a smaller --jobs$"
+    with pytest.raises(HostError, match=told):
+        boot.require_memory(1 << 30, guests=2)
 
 
 _HARNESS = """
