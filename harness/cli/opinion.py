@@ -90,12 +90,15 @@ def second_opinion_of(
 ) -> OpinionAnswer | None:
     """Boot what was not booted before; None where no second opinion is asked for."""
     from harness.compare.second_opinion import BOOTS
+    from harness.jobs.saved_report import tell_opinion
     from harness.jobs.second_opinion import asking, second_opinion
 
     if not arguments.second_opinion:
         return None
     it = asking(plan, folder, grounds, kernels, arguments.boots or BOOTS)
-    return opinion_answer(second_opinion(it, subject, cache), folder)
+    opinion = second_opinion(it, subject, cache)
+    tell_opinion(folder)
+    return opinion_answer(opinion, folder)
 
 
 def opinion_answer(opinion: "SecondOpinion", folder: Path) -> OpinionAnswer:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A second opinion in lines, and its page: live boots alone, no exact figure. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.compare.by_boot import BOOTS_MAX, CHANCE, POWER
-from harness.compare.second_opinion import Booted, SecondOpinion, Sign, Told, by_arm
+from harness.compare.second_opinion import NAME, Booted, SecondOpinion, Sign, Told, by_arm
 from harness.compare.statistics import number, spread
 from harness.values import Accelerator
 from harness.writers.page import ABSENT, Page, Section, Table
+from harness.writers.screen import Fact, Part, Words
 
 _HOW_TO_READ = (
     "The unit is the boot. Live: Hodges and Lehmann's difference between the boots of both arms; "
@@ -24,6 +27,11 @@ _NO_CLOCK = (
     "no latencies, which need KVM: multi-threaded TCG executes the guest, whose clock says nothing "
     "of a machine's."
 )
+_COUNTED = {
+    Sign.HOLDS: "held",
+    Sign.DOES_NOT_HOLD: "did not hold",
+    Sign.UNTOLD: "could not be told",
+}
 # Why nothing is asked: whether there are differences of latency.
 _NOTHING = {
     False: "nothing differs beyond noise, so there is no sign to hold against live boots",
@@ -79,6 +87,31 @@ def needed_told(one: Told) -> str:
     if one.boots_needed > BOOTS_MAX:
         count = f"more than {BOOTS_MAX} (about {one.boots_needed:,})"
     return f"it would take {count} of each arm"
+
+
+def with_opinion(page: Page, one: SecondOpinion) -> Page:
+    """Tell of a second opinion at the end of an exact answer's screen, apart from its figures."""
+    if page.screen is None:
+        return page
+    counts = Counter(each.sign for each in one.told)
+    told = ", ".join(f"{counts[sign]} {_COUNTED[sign]}" for sign in Sign if counts[sign])
+    fact = Fact(name="Second opinion", value=told or _NOTHING[bool(one.by_clock)])
+    whole = opinion_page(one, page.title)
+    part = Part(
+        title="A second opinion, of live boots",
+        shows=f"{whole.lead[0]} All boots are in {NAME}.md.",
+        blocks=(
+            Words(
+                paragraphs=(whole.lead[1], *whole.warnings),
+                points=tuple(map(told_line, one.told)),
+            ),
+        ),
+    )
+    screen = page.screen
+    return replace(
+        page,
+        screen=replace(screen, facts=(*screen.facts, fact), parts=(*screen.parts, part)),
+    )
 
 
 def opinion_page(one: SecondOpinion, subject: str) -> Page:

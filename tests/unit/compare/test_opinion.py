@@ -2,10 +2,12 @@
 """A second opinion: what decides, the order of its boots, and what they say of each sign."""
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -26,6 +28,7 @@ from harness.compare.judging import BASE as BASE_KERNEL
 from harness.compare.measures import Measure
 from harness.compare.opinion_page import opinion_lines, opinion_page
 from harness.compare.outcome import Outcome
+from harness.compare.results import RESULTS
 from harness.compare.second_opinion import (
     BOOTS,
     Booted,
@@ -40,7 +43,11 @@ from harness.compare.second_opinion import (
     told,
 )
 from harness.compare.verdict import HARM, verdicts
+from harness.encoding import encode
+from harness.host.pages import REPORT_HTML
 from harness.host.templates import markdown
+from harness.jobs.saved_report import page_of, tell_opinion
+from harness.jobs.second_opinion import OPINION_JSON
 from harness.record import schema
 from harness.values import Accelerator
 
@@ -336,6 +343,27 @@ def test_where_nothing_decides_there_is_nothing_to_ask() -> None:
     (line, _) = opinion_lines(replace(empty, by_clock=(ground(Measure.LATENCY_P99, 4.0),)))
     assert "all that differs is latency" in line
     assert "Second opinion: it" in markdown(opinion_page(empty, "it"))
+
+
+def test_the_exact_answers_page_tells_of_it(tmp_path: Path) -> None:
+    kept = min(Path("docs/results").glob(f"*/{RESULTS}"), key=lambda path: path.stat().st_size)
+    folder = shutil.copytree(kept.parent, tmp_path / "kept")
+    exact = page_of(folder)
+    found = opinion({"new": [80, 82, 79, 81, None], "off": [107, 101, 99, 103, 100]}, by_clock=1)
+    (folder / OPINION_JSON).write_bytes(encode(found))
+
+    page = page_of(folder)
+    assert page.sections == exact.sections
+    assert page.screen is not None
+    assert exact.screen is not None
+    assert page.screen.facts[:-1] == exact.screen.facts
+    assert page.screen.parts[:-1] == exact.screen.parts
+    assert (page.screen.facts[-1].name, page.screen.facts[-1].value) == ("Second opinion", "1 held")
+    tell_opinion(folder)
+    text = (folder / REPORT_HTML).read_text()
+    assert "blocks less with new than with off, one ten: the sign HOLDS (live -2" in text
+    assert "none of these figures belongs beside an exact one" in text
+    assert "boot 2 failed" not in markdown(page)
 
 
 def test_the_page_has_live_figures_alone() -> None:
