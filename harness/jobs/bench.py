@@ -12,13 +12,19 @@ from pathlib import Path
 
 from harness.errors import GuestLostError
 from harness.forecast.stored import FREE, TEXTS, predict_stage
-from harness.host import source_tree, ssh
+from harness.host import emulator, source_tree, ssh
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
 from harness.host.files import remove_tree
 from harness.host.progress import progress
-from harness.jobs.bench_compare import VERDICT_GOALS_S, arms_an_hour, edit_to_verdict
+from harness.jobs.bench_compare import (
+    SEVERAL_CPUS,
+    VERDICT_GOALS_S,
+    against_one_cpu,
+    arms_an_hour,
+    edit_to_verdict,
+)
 from harness.jobs.figure import Figure, duration, rate, timed
 from harness.model.speed import measure
 from harness.stages import boot
@@ -59,12 +65,24 @@ def bench(kernel: str | None, cache: Cache, *, boots: int) -> Iterator[Figure]:
         yield _live_boots(built, image, private, scratch, boots)
         yield _small_run(built, image, private, scratch)
         yield _model_against_guest(scratch / "run")
-        yield arms_an_hour(built, image, private, scratch)
+        yield from _arms(built, image, private, scratch)
         for memory_mib in VERDICT_GOALS_S:
             changed = edited(source, private, f"verdict_{memory_mib}")
             yield edit_to_verdict(changed, private, scratch, memory_mib=memory_mib)
         speed = measure(time.perf_counter)
         yield rate("model: operations", speed.per_second, unit="a second", goal=MODEL_PER_SECOND)
+
+
+def _arms(built: KernelBuild, image: GuestImage, cache: Cache, scratch: Path) -> Iterator[Figure]:
+    one = arms_an_hour(built, image, cache, scratch, cpus=1)
+    yield one
+    if not emulator.repeats_several_cpus(emulator.find(cache).version):
+        logger.warning("nothing is measured with several CPUs: they need QEMU 10 (buddylab doctor)")
+        return
+    for cpus in SEVERAL_CPUS:
+        several = arms_an_hour(built, image, cache, scratch, cpus=cpus)
+        yield several
+        yield against_one_cpu(one, several, cpus)
 
 
 def _again(kernel: str | None, cache: Cache, private: Cache) -> GuestImage:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.plan import PATCHED
-from harness.compare.plan_text import parse_plan
+from harness.compare.plan_text import parse_plan, with_cpus
 from harness.compare.results import Results
 from harness.errors import UserError
 from harness.host.assets import asset
@@ -25,18 +25,34 @@ from harness.values import GuestImage, KernelBuild, KernelSource
 ARMS_PLAN = "bench.toml"
 EDIT_PLAN = "bench_edit.toml"
 ARMS_AN_HOUR = 3000
+ARM_OF_SEVERAL_CPUS = 1.2  # of the time of an arm with one
+SEVERAL_CPUS = (2, 4)
 # Guests of so many MiB -> seconds from an edit to the verdict.
 VERDICT_GOALS_S: Mapping[int, float] = {1024: 120, 512: 60}
 _HOUR_S = 3600
 
 
-def arms_an_hour(kernel: KernelBuild, image: GuestImage, cache: Cache, scratch: Path) -> Figure:
+def arms_an_hour(
+    kernel: KernelBuild, image: GuestImage, cache: Cache, scratch: Path, *, cpus: int
+) -> Figure:
     """Run a small plan whole: boots, preparations, the arms run twice and the report count."""
-    job = _job(_text(ARMS_PLAN), scratch / "compare-arms")
+    job = _job(with_cpus(_text(ARMS_PLAN), cpus), scratch / f"compare-{cpus}-cpus")
     # Boots once to see how fast: once for each kernel.
     lab_of(boot_files(kernel, image), job.plan, cache)
     results, seconds = timed(lambda: _compared(job, kernel, image, cache))
     return arms_rate(results, seconds, job.jobs)
+
+
+def against_one_cpu(one: Figure, several: Figure, cpus: int) -> Figure:
+    """Tell how much longer an arm takes with several CPUs, from the rates of both."""
+    return Figure(
+        what=f"an arm with {cpus} CPUs, against one",
+        value=one.value / several.value,
+        unit="times",
+        goal=ARM_OF_SEVERAL_CPUS,
+        goal_is_most=True,
+        note=several.note,
+    )
 
 
 def edit_to_verdict(
@@ -83,7 +99,7 @@ def _compared(job: Job, kernel: KernelBuild, image: GuestImage, cache: Cache) ->
 def arms_rate(results: Results, seconds: float, jobs: int) -> Figure:
     """Make the figure of a comparison that took so long with `jobs` guests at a time."""
     return rate(
-        f"compare: arms, guests of {results.plan.memory_mib} MiB",
+        f"compare: arms, {results.plan.guests}",
         len(results.arms) * _HOUR_S / seconds,
         unit="an hour",
         goal=ARMS_AN_HOUR,

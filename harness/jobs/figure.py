@@ -30,7 +30,7 @@ class Figure:
         value = f"{self.value:8.1f}" if self.goal_is_most else f"{self.value:8.0f}"
         verdict = "met" if self.met else "MISSED"
         return (
-            f"{self.what:<44} {value} {self.unit}   goal {self.goal:.0f} {self.unit}  {verdict}"
+            f"{self.what:<44} {value} {self.unit}   goal {self.goal:g} {self.unit}  {verdict}"
             f"{'  ' + self.note if self.note else ''}"
         )
 

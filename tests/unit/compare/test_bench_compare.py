@@ -15,6 +15,7 @@ from harness.jobs.bench_compare import (
     ARMS_PLAN,
     EDIT_PLAN,
     VERDICT_GOALS_S,
+    against_one_cpu,
     arms_rate,
     with_memory,
 )
@@ -59,3 +60,16 @@ def test_only_arms_that_ended_are_counted() -> None:
     assert not figure.met
     assert figure.note == "6 arms, 8 boots, 2 at a time, 36 s"
     assert arms_rate(results, 7.2, 2).met
+
+
+def test_an_arm_of_several_cpus_is_held_against_one_of_one() -> None:
+    cells = {"one": {"off": [outcome(blocks=1)] * 4}}
+    one = arms_rate(results_of(plan_of(), cells), 10.0, 2)
+    plan = msgspec.structs.replace(plan_of(), cpus=4)
+    slow = arms_rate(results_of(plan, cells), 13.0, 2)
+
+    figure = against_one_cpu(one, slow, 4)
+    assert str(figure).startswith("an arm with 4 CPUs, against one")
+    assert " 1.3 times   goal 1.2 times  MISSED" in str(figure)
+    assert "4 CPUs" in slow.what
+    assert against_one_cpu(one, arms_rate(results_of(plan, cells), 11.5, 2), 4).met
