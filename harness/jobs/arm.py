@@ -31,6 +31,7 @@ from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles, require_unaltered
 from harness.stages.run import plan_text
+from harness.texts.proc.kernel_log import parse_console
 from harness.texts.text import damaged, shown
 from harness.values import RAW, StagePlan
 
@@ -200,12 +201,25 @@ def _require_success(
     end: status_channel.Event, guest: status_channel.Guest, stage: StagePlan
 ) -> None:
     if isinstance(end, status_channel.StageEnd) and end.exit == 0:
+        _require_clean_log(guest, stage)
         return
     tail = status_channel.console_tail(guest.console).strip().splitlines()
     said = "\n".join(tail[-status_channel.CONSOLE_TAIL_LINES :])
     raise StageError(
         "compare", f"{stage.name} failed in the guest ({end}): {stage.command}\n{said}"
     )
+
+
+def _require_clean_log(guest: status_channel.Guest, stage: StagePlan) -> None:
+    """Refuse an arm, or a state, in which the kernel found itself broken, though it went on."""
+    text = guest.console.read_text(encoding="utf-8", errors="replace")
+    if bugs := parse_console(text).bugs if text else ():
+        raise StageError(
+            "compare",
+            f"{stage.name}: its kernel reported {bugs[0].kind}, {shown(bugs[0].message)}; what was "
+            f"counted there says nothing. Mend the kernel, or ask for one that does not",
+            log_path=guest.console,
+        )
 
 
 def _collected(folder: Path, stage: StagePlan) -> dict[str, bytes]:

@@ -3,7 +3,9 @@
 
 Sources of the messages: kernel/panic.c __warn, arch/x86/kernel/dumpstack.c __die_header,
 lib/bug.c, kernel/locking/lockdep.c, mm/kasan/report.c, lib/ubsan.c, kernel/watchdog.c,
-kernel/watchdog_hld.c, kernel/rcu/tree_stall.h, kernel/hung_task.c. An OOM kill
+kernel/watchdog_hld.c, kernel/rcu/tree_stall.h, kernel/hung_task.c, mm/page_poison.c,
+lib/debugobjects.c, mm/slub.c slab_bug. A watch that gives up says nothing from then on, so that is
+a finding, too. An OOM kill
 (mm/oom_kill.c __oom_kill_process) and "page allocation failure" (mm/page_alloc.c
 warn_alloc) are what memory pressure may bring: counted, not called bugs.
 """
@@ -30,9 +32,13 @@ _BUGS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"|inconsistent lock state|bad unlock balance|bad contention|held lock freed"
             r"|lock held when returning|suspicious RCU usage|Nested lock|chain_key"
             r"|\S+ still has locks|\S+-safe -> \S+-unsafe)|\[ BUG: Invalid wait context \]"
-            r"|BUG: MAX_(?:LOCK|STACK_TRACE)"
+            r"|BUG: MAX_(?:LOCK|STACK_TRACE)|^turning off the locking correctness validator"
         ),
     ),
+    ("page poison", re.compile(r"pagealloc: (?:single bit error|memory corruption)")),
+    ("debug objects", re.compile(r"^ODEBUG: (?!selftest )|ODEBUG disabled")),
+    ("list", re.compile(r"^list_(?:add|del)\S* (?:corruption|double add)")),
+    ("slab", re.compile(r"^BUG \S+ \(")),
     ("rcu stall", re.compile(r"INFO: .*(?:self-detected stall|detected (?:expedited )?stalls)")),
     ("hung task", re.compile(r"INFO: task .* blocked for more than")),
     ("panic", re.compile(r"Kernel panic - not syncing")),

@@ -12,7 +12,7 @@ import fake_guest
 import pytest
 from pretended_comparison import TEXT, Pretended, SavedTexts, compared
 
-from harness.errors import GuestLostError, HostError
+from harness.errors import GuestLostError, HostError, StageError
 from harness.host import qmp, status_channel
 from harness.host.deadline import Deadline
 from harness.jobs import arm, evidence
@@ -118,6 +118,19 @@ def guest_of(tmp_path: Path, ends_after: int) -> status_channel.Guest:
         emulator_log=tmp_path / "qemu.log",
         reader=status_channel.StatusReader(tmp_path / "status"),
     )
+
+
+def test_what_its_kernel_reported_ends_an_arm(tmp_path: Path) -> None:
+    """Though the stage went well: after it no number can be trusted."""
+    guest, end = guest_of(tmp_path, 3), status_channel.StageEnd("arm", 0)
+    stage = StagePlan(name="arm", command="x", prepare="", cleanup="", deadline_s=1, note="")
+
+    for clean in ("", "[    1.000000] Out of memory: Killed process 7 (x)\n"):
+        guest.console.write_text(clean)
+        arm._require_success(end, guest, stage)
+    guest.console.write_text("[    1.000000] BUG: KASAN: use-after-free in x\n")
+    with pytest.raises(StageError, match=r"arm: its kernel reported kasan, 'BUG: KASAN: use-aft"):
+        arm._require_success(end, guest, stage)
 
 
 def test_a_qemu_that_ends_under_its_monitor_is_told(

@@ -266,6 +266,31 @@ def test_a_log_of_a_broken_kernel_is_found_out(case: str, kind: str) -> None:
     assert {"oops", "panic"} <= {bug.kind for bug in log.bugs} or case != "oops"
 
 
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("pagealloc: memory corruption", "page poison"),
+        ("pagealloc: single bit error", "page poison"),
+        ("ODEBUG: Out of memory. ODEBUG disabled", "debug objects"),
+        ("ODEBUG: free active (active state 0) object type: timer_list", "debug objects"),
+        ("turning off the locking correctness validator.", "lockdep"),
+        ("BUG: MAX_LOCKDEP_CHAINS too low!", "lockdep"),
+        ("BUG kmalloc-64 (Not tainted): Poison overwritten", "slab"),
+        ("BUG: sleeping function called from invalid context at mm/page_alloc.c:5", "bug"),
+        ("BUG: using smp_processor_id() in preemptible [00000000] code: bash/1", "bug"),
+        ("BUG: Bad page state in process bash  pfn:12345", "bug"),
+        ("list_add corruption. next->prev should be prev", "list"),
+        ("ODEBUG: selftest passed", None),
+        ("Dynamic page poisoning enabled", None),
+    ],
+)
+def test_what_a_kernel_that_watches_itself_finds_is_told(line: str, kind: str | None) -> None:
+    """And that it has stopped watching: its silence afterwards would look like a clean log."""
+    log = parse_kernel_log(f"[    1.000000] {line}\n")
+
+    assert [bug.kind for bug in log.bugs] == ([] if kind is None else [kind])
+
+
 def test_a_console_may_end_with_a_prompt_but_not_be_empty() -> None:
     log = parse_console("[    0.000000] Linux version 5.15.180\r\nroot@buddylab:~# ")
 
