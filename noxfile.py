@@ -134,6 +134,18 @@ def lines(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def debug(session: nox.Session) -> None:
+    """Run kernels that watch themselves, with 4 CPUs, on each line (`-- KERNEL...` for others)."""
+    install(session)
+    session.run("buddylab", "doctor", "--install")
+    watched = ("--flavour", "debug", "--cpus", "4")
+    for kernel in session.posargs or LINES:
+        chosen = ("--kernel", kernel, *watched)
+        session.run("buddylab", "run", "--scale", "small", *chosen)
+        session.run("buddylab", "compare", "vm/plans/debug.toml", *chosen)
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the documents as a site in dist/site; a warning is an error."""
     session.install("--quiet", *nox.project.dependency_groups(PROJECT, "docs"))

@@ -24,7 +24,7 @@ from harness.stages.boot import RunSettings, require_memory
 from harness.stages.build import build
 from harness.stages.change import read_changes
 from harness.stages.check import check, save_key
-from harness.stages.configure import read_config
+from harness.stages.configure import flavour_of, read_config, require_on_line
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
 from harness.stages.patch import patch
@@ -49,6 +49,12 @@ class KernelRequest:
     discarded: str | None = None  # a design of patches/designs, on top of the series
     changes: tuple[str, ...] = ()  # others than the series (harness.stages.change)
     config: Path | None = None  # options of the user's, or a whole .config
+    flavours: tuple[str, ...] = ()  # of vm/config, merged over the guests' own
+
+    @property
+    def flavour(self) -> str:
+        """The configuration that is built."""
+        return flavour_of(self.flavours)
 
     def described(self, kernel: Kernel) -> "KernelRequest":
         """Return a kernel of a plan, which has nothing of the series but what it names."""
@@ -145,12 +151,14 @@ def patched(request: KernelRequest, cache: Cache) -> PatchedTree:
 
 def built(request: KernelRequest, cache: Cache) -> KernelBuild:
     """Build the kernel and the modules that are asked for."""
-    return _built(patched(request, cache), request, cache)
+    tree = patched(request, cache)
+    require_on_line(tree, request.flavour)
+    return _built(tree, request, cache)
 
 
 def _built(tree: PatchedTree, request: KernelRequest, cache: Cache) -> KernelBuild:
     config = None if request.config is None else read_config(request.config)
-    return build(tree, cache, counters=request.counters, config=config)
+    return build(tree, cache, flavour=request.flavour, counters=request.counters, config=config)
 
 
 def bootable(
@@ -177,6 +185,7 @@ def prepared(
     `needs` names, or if its options cannot be read.
     """
     tree = patched(request, cache)
+    require_on_line(tree, request.flavour)
     if request.config is not None:
         read_config(request.config)
     for need in needs:

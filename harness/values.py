@@ -82,6 +82,10 @@ class PatchedTree:
     tree: Path
 
 
+# The configuration that guests' kernels have if nothing more is asked for (vm/config).
+BASE_FLAVOUR = "guest"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelBuild:
     """Image, module and what is needed to say which ones they are."""

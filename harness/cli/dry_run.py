@@ -94,7 +94,13 @@ def _made(name: str, tree: "PatchedTree", request: "KernelRequest") -> "HandMade
     from harness.stages.configure import read_config
 
     config = None if request.config is None else read_config(request.config)
-    return HandMade(name=name, tree=tree, counters=request.counters, config=config)
+    return HandMade(
+        name=name,
+        tree=tree,
+        counters=request.counters,
+        config=config,
+        flavour=request.flavour,
+    )
 
 
 def _userspace(request: "KernelRequest") -> list[str]:

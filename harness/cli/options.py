@@ -40,6 +40,16 @@ def add_counters_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_flavour_option(parser: argparse.ArgumentParser) -> None:
+    """Declare what more its kernel is configured with."""
+    parser.add_argument(
+        "--flavour",
+        type=names,
+        metavar="NAME,...",
+        help="kernel options: debug (KASAN, lockdep), preempt, rt",
+    )
+
+
 def add_emulator_option(parser: argparse.ArgumentParser) -> None:
     """Declare which QEMU."""
     parser.add_argument(

@@ -76,6 +76,7 @@ def _arm(
 ) -> tuple["Replayable", "BootFiles"]:
     from harness import pipeline
     from harness.jobs.replayable import cached, known_files, not_cached, saved_arm
+    from harness.stages.configure import flavours_of
     from harness.stages.fetch import name_of
 
     key, made = arm.kernel.key, arm.kernel.provenance
@@ -85,7 +86,9 @@ def _arm(
     if found is None:
         # A kernel from a directory has no name: the default may be the same, and is compared.
         request = pipeline.KernelRequest(
-            kernel=arguments.kernel or name_of(made.kernel_origin), counters=made.counters
+            kernel=arguments.kernel or name_of(made.kernel_origin),
+            counters=made.counters,
+            flavours=flavours_of(made.flavour),
         ).of_arm(arm.plan, arm.run.arm.kernel)
         found = pipeline.bootable(request, cache)
     what = known_files(*found, made)

@@ -11,18 +11,22 @@ if TYPE_CHECKING:
 
 
 def kernel_request(arguments: argparse.Namespace) -> "pipeline.KernelRequest":
-    """Return which kernel is asked for; UserError if the series has no such patch."""
+    """Return which kernel is asked for; UserError if there is no such patch, or flavour."""
     from harness import pipeline
     from harness.host.assets import asset
     from harness.host.series import series_in
+    from harness.stages.configure import require_flavours
     from harness.texts.build.series import prefix
 
     # Here, where no source was brought yet: it is one series for all lines.
     prefix(series_in(asset("patches") / "series").patches, getattr(arguments, "upto", None))
+    flavours = getattr(arguments, "flavour", None) or ()
+    require_flavours(flavours)
     return pipeline.KernelRequest(
         kernel=arguments.kernel,
         upto=getattr(arguments, "upto", None),
         counters=Counters(getattr(arguments, "counters", Counters.PERCPU)),
+        flavours=flavours,
     )
 
 

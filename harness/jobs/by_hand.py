@@ -25,9 +25,9 @@ from harness.record.key import plan_lines
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles
-from harness.stages.configure import BASE_FLAVOUR, fragment_for
+from harness.stages.configure import fragment_for
 from harness.texts.build.kconfig import UserConfig, without_modules
-from harness.values import Accelerator, Counters, PatchedTree, StagePlan
+from harness.values import BASE_FLAVOUR, Accelerator, Counters, PatchedTree, StagePlan
 
 PLACE = "by-hand"
 _KERNEL, _INITRAMFS, _PLAN = "kernel", "initramfs", "plan"
@@ -49,6 +49,7 @@ class HandMade:
     tree: PatchedTree
     counters: Counters
     config: UserConfig | None
+    flavour: str = BASE_FLAVOUR
 
     @property
     def folder(self) -> str:
@@ -72,7 +73,7 @@ def script(title: str, parts: Iterator[str]) -> str:
 def kernel_part(one: HandMade) -> str:
     """Configure and build a kernel and the modules."""
     source = shlex.quote(str(one.tree.tree))
-    fragment = fragment_for(one.tree, BASE_FLAVOUR, one.counters, one.config)
+    fragment = fragment_for(one.tree, one.flavour, one.counters, one.config)
     make = shlex.join(
         ["make", f"--jobs={os.cpu_count() or 1}", "-C", str(one.tree.tree), *compiler_arguments()]
     )

@@ -77,6 +77,7 @@ def judged(
     repository: Path | None,
     before: Sequence[str],
     config: Path | None,
+    flavours: Sequence[str] = (),
     each: bool,
     folder: Path | None,
 ) -> Judged:
@@ -89,6 +90,7 @@ def judged(
         changes = taken(change, scratch / CHANGES, repository=repository, each=each)
         content = [sha256_bytes(Path(one).read_bytes()) for one in changes if Path(one).is_file()]
         options = "" if config is None else read_config(config).text
+        options += "".join(f"# flavour {name}\n" for name in flavours)
         named = tuple(Path(one).name for one in changes)
         digest = sha256_text(
             *(source.digest, options, *content),

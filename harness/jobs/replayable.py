@@ -38,6 +38,7 @@ from harness.record.key import (
 from harness.stages.boot import STATUS_LOG
 from harness.stages.boot_files import BootFiles, boot_files
 from harness.stages.check import KEY, read_identity, require_run_folder, require_sums
+from harness.stages.configure import flavours_of
 from harness.stages.key import provenance
 from harness.stages.sources.commit import commit_told
 from harness.values import RAW, GuestImage, KernelBuild, StagePlan
@@ -183,7 +184,10 @@ def guest_command(made: Provenance, name: str | None) -> str:
     commit = commit_told(made.kernel_origin)
     local = f"DIR@{commit}" if commit else "PATH"
     kernel = name or f"{local}  (a source whose digest is {made.source_digest[:16]})"
-    return f"buddylab guest --counters {made.counters} --upto {upto} --kernel {kernel}"
+    words = f"buddylab guest --counters {made.counters} --upto {upto}"
+    if flavours := ",".join(flavours_of(made.flavour)):
+        words += f" --flavour {flavours}"
+    return f"{words} --kernel {kernel}"
 
 
 def known_files(kernel: KernelBuild, image: GuestImage, made: Provenance) -> BootFiles:

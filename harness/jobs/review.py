@@ -24,10 +24,10 @@ from harness.jobs.reviewed import Findings, Gate, Reviewed, not_judged
 from harness.report.checklist import GateOutcome, LineReview, State
 from harness.stages.apply import steps_of
 from harness.stages.build import compiler_id
-from harness.stages.configure import BASE_FLAVOUR, fragment_for
+from harness.stages.configure import fragment_for
 from harness.stages.fetch import fetch
 from harness.texts.build import additions, checklist, diff, objects, review_log
-from harness.values import Counters, KernelSource
+from harness.values import BASE_FLAVOUR, Counters, KernelSource
 
 logger = logging.getLogger("review")
 

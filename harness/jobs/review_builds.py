@@ -13,10 +13,10 @@ from harness.host.command import CommandFailedError
 from harness.host.deadline import Deadline
 from harness.host.make import Slot, slot_for, told
 from harness.stages.build import compiler_id
-from harness.stages.configure import BASE_FLAVOUR, MONITOR_OPTION, configure, fragment_for
+from harness.stages.configure import MONITOR_OPTION, configure, fragment_for
 from harness.texts.build.kconfig import dropped, parse_config
 from harness.texts.build.review_log import Complaint, complaints
-from harness.values import Counters, PatchedTree
+from harness.values import BASE_FLAVOUR, Counters, PatchedTree
 
 logger = logging.getLogger("review")
 

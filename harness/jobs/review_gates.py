@@ -24,7 +24,7 @@ from harness.jobs.reviewed import Findings, Gate, Reviewed, tool_deadline
 from harness.stages import boot
 from harness.stages.boot_files import boot_files
 from harness.stages.build import build
-from harness.stages.configure import BASE_FLAVOUR, MONITOR_OPTION, configure, fragment_for
+from harness.stages.configure import MONITOR_OPTION, configure, fragment_for
 from harness.stages.guest import guest
 from harness.texts.build.diff import groups, sections
 from harness.texts.build.objects import differences
@@ -34,7 +34,7 @@ from harness.texts.build.review_log import (
     new_complaints,
     style_complaints,
 )
-from harness.values import Counters, PatchedTree, RunMode
+from harness.values import BASE_FLAVOUR, Counters, PatchedTree, RunMode
 
 logger = logging.getLogger("review")
 

@@ -20,7 +20,7 @@ import msgspec
 
 from harness.errors import StageError
 from harness.record import schema
-from harness.values import Accelerator, Counters, RunMode, StagePlan, origin_told
+from harness.values import BASE_FLAVOUR, Accelerator, Counters, RunMode, StagePlan, origin_told
 
 # A stage's name is a directory's, in the guest and here.
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -82,11 +82,16 @@ class Provenance:
     module_srcversion: str
     packages: tuple[str, ...]  # name=version of Debian's packages in the initramfs
     initramfs_bytes: int
+    flavour: str = BASE_FLAVOUR  # of vm/config: what the kernel is configured for
 
     @property
     def origin_told(self) -> str:
-        """Say to people where the kernel came from; what its user alone has, by its content."""
-        return origin_told(self.kernel_origin, self.source_digest)
+        """Say to people where the kernel came from; what its user alone has, by its content.
+
+        A kernel of another flavour than guests have is another machine: it says so itself.
+        """
+        told = origin_told(self.kernel_origin, self.source_digest)
+        return told if self.flavour == BASE_FLAVOUR else f"{told}, flavour {self.flavour}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

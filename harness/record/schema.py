@@ -36,14 +36,14 @@ class Schema:
 # manifest.json of the cache's entries: one of another form is made anew.
 MANIFEST = Schema(2)
 # key.json, run.json and the predictions of a run folder.
-RUN = Schema(4, {1: "c3e457c", 2: "9919582", 3: "125bea5"}, also=frozenset({3}))
+RUN = Schema(5, {1: "c3e457c", 2: "9919582", 3: "125bea5", 4: "04028cd"}, also=frozenset({3, 4}))
 # What the digest of a replay key is taken of (harness.record.key.ReplayKey).
 KEY = Schema(2, {1: "c3e457c"})
 # bundle.json of a bundle.
-BUNDLE = Schema(2, {1: "9919582"})
+BUNDLE = Schema(3, {1: "9919582", 2: "04028cd"}, also=frozenset({2}))
 # kernels.json, results.json.gz and the files of single arms and states.
 COMPARISON = Schema(
-    12,
+    13,
     {
         1: "0aa8662",
         2: "c3e457c",
@@ -56,8 +56,9 @@ COMPARISON = Schema(
         9: "3c886ec",
         10: "efebef1",
         11: "a7b720e",
+        12: "04028cd",
     },
-    also=frozenset({7, 8, 9, 10, 11}),
+    also=frozenset({7, 8, 9, 10, 11, 12}),
 )
 # second_opinion.json and the files of single live boots.
 SECOND_OPINION = Schema(1)

@@ -17,10 +17,10 @@ from harness.host.estimate import Memory
 from harness.host.files import remove_tree, sha256_file, sha256_tree
 from harness.host.make import Slot, slot_for, told
 from harness.host.progress import progress
-from harness.stages.configure import BASE_FLAVOUR, configure, fragment_for
+from harness.stages.configure import configure, fragment_for
 from harness.texts.build.kconfig import UserConfig
 from harness.texts.build.rules import Rule, rules_in
-from harness.values import Counters, KernelBuild, PatchedTree
+from harness.values import BASE_FLAVOUR, Counters, KernelBuild, PatchedTree
 
 logger = logging.getLogger("build")
 

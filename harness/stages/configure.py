@@ -2,6 +2,7 @@
 """configure: the fragment of vm/config on top of tinyconfig, and proof that it was kept."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.digest import sha256_text
@@ -21,13 +22,13 @@ from harness.texts.build.kconfig import (
     without_modules,
 )
 from harness.texts.build.provides import option
-from harness.values import Counters, PatchedTree
+from harness.values import BASE_FLAVOUR, Counters, PatchedTree
 
 logger = logging.getLogger("configure")
 
 CONFIGURE_LIMIT_S = 300.0
 MONITOR_OPTION = "CONFIG_BUDDY_MONITOR"
-BASE_FLAVOUR = "guest"
+_JOINT = "-"  # between the flavours of one kernel: part of a slot's path, and of no file's name
 # Kconfig reads its own files, and asks scripts and the compiler; of the rest it knows nothing.
 _NO_KCONFIG = (".c", ".h", ".S", ".rst", ".txt")
 _DONE = "configured"  # of what the slot's .config was made
@@ -41,10 +42,42 @@ def read_config(path: Path) -> UserConfig:
         raise UserError(f"{path} cannot be read ({error}); give a fragment or a .config") from error
 
 
+def flavour_of(names: Iterable[str]) -> str:
+    """Name the configuration of several flavours, merged in this order; the guests' own of none."""
+    return _JOINT.join(dict.fromkeys(names)) or BASE_FLAVOUR
+
+
+def flavours_of(flavour: str) -> tuple[str, ...]:
+    """Return what `flavour_of` made a name of; nothing for the guests' own."""
+    return () if flavour == BASE_FLAVOUR else tuple(flavour.split(_JOINT))
+
+
+def require_flavours(names: Iterable[str]) -> None:
+    """UserError for a name that is no flavour; it lists those that there are."""
+    there = sorted({path.stem for path in _configs().glob("*.config")} - {BASE_FLAVOUR})
+    if strange := [name for name in names if name not in there]:
+        raise UserError(
+            f"{', '.join(map(repr, strange))} is no flavour of a guest's kernel; there are "
+            f"{', '.join(there)}"
+        )
+
+
+def require_on_line(tree: PatchedTree, flavour: str) -> None:
+    """UserError if the tree's line cannot have one of the flavours."""
+    line = line_named(tree.source.line)
+    for name in flavours_of(flavour):
+        if why := line.refused.get(name):
+            raise UserError(f"{tree.source.release} cannot have the flavour {name}: {why}")
+
+
+def _configs() -> Path:
+    return asset("vm") / "config"
+
+
 def fragment_for(
     tree: PatchedTree, flavour: str, counters: Counters, config: UserConfig | None = None
 ) -> str:
-    """Return the base fragment, what the flavour changes in it, the choice of counters.
+    """Return the base fragment, what each flavour changes in it, the choice of counters.
 
     Options of the user's come last; of a whole `.config`, only what it lacks is returned.
 
@@ -52,13 +85,14 @@ def fragment_for(
     left out for an unpatched tree, which cannot know it, and so is the choice for a prefix of
     the series that does not have it yet.
     """
-    directory = asset("vm") / "config"
+    directory = _configs()
     line = line_named(tree.source.line)
-    if strange := sorted(line.config.keys() - {path.stem for path in directory.glob("*.config")}):
+    named = line.config.keys() | line.refused.keys()
+    if strange := sorted(named - {path.stem for path in directory.glob("*.config")}):
         raise UserError(f"line {line.name} configures {', '.join(strange)}, which is no flavour")
     text = "".join(
         (directory / f"{each}.config").read_text() + line.config.get(each, "")
-        for each in dict.fromkeys((BASE_FLAVOUR, flavour))
+        for each in (BASE_FLAVOUR, *flavours_of(flavour))
     )
     monitored = option(MONITOR_OPTION) in tree.provides and counters is not Counters.NONE
     if not monitored:

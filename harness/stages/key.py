@@ -60,4 +60,5 @@ def provenance(build: KernelBuild, image: GuestImage) -> Provenance:
         module_srcversion=build.module_srcversion,
         packages=image.packages,
         initramfs_bytes=image.size_bytes,
+        flavour=build.flavour,
     )

@@ -4,7 +4,7 @@
 import argparse
 
 from harness.cli.dry_run import add_dry_run_option, build_script
-from harness.cli.options import add_kernel_options
+from harness.cli.options import add_flavour_option, add_kernel_options
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit
@@ -19,6 +19,7 @@ ANSWERS = True
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
+    add_flavour_option(parser)
     add_dry_run_option(parser)
 
 

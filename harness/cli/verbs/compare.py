@@ -13,6 +13,7 @@ from harness.cli.options import (
     add_counters_option,
     add_cpus_option,
     add_emulator_option,
+    add_flavour_option,
     add_kernel_options,
     path,
     positive,
@@ -36,6 +37,7 @@ ANSWERS = True
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=False)
+    add_flavour_option(parser)
     add_emulator_option(parser)
     add_counters_option(parser)
     add_cpus_option(parser, "the plan's")
@@ -69,6 +71,10 @@ def act(arguments: argparse.Namespace) -> int:
         raise UserError("--report-only runs nothing that --dry-run could print; give one of them")
     if arguments.report_only and arguments.second_opinion:
         raise UserError("--report-only boots nothing, and --second-opinion does; give one of them")
+    if arguments.report_only and arguments.flavour:
+        raise UserError(
+            "--report-only builds nothing that --flavour could change; drop one of them"
+        )
     plan = read_plan(arguments.plan, arguments.cpus)
     folder = arguments.output or RUNS / f"compare-{plan.name}"
     require_writable(folder)

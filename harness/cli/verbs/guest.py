@@ -3,7 +3,7 @@
 
 import argparse
 
-from harness.cli.options import add_kernel_options
+from harness.cli.options import add_flavour_option, add_kernel_options
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit
@@ -18,6 +18,7 @@ ANSWERS = True
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
+    add_flavour_option(parser)
 
 
 def act(arguments: argparse.Namespace) -> int:

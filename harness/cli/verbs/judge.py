@@ -20,6 +20,7 @@ from harness.cli.options import (
     Switch,
     add_cpus_option,
     add_emulator_option,
+    add_flavour_option,
     add_kernel_options,
     path,
     positive,
@@ -45,7 +46,6 @@ RANK = 40
 HELP = "say whether a kernel is better, worse or the same with a change"
 EXAMPLES = ("buddylab judge patches/series --kernel debian:6.1 --plan vm/plans/judge_small.toml",)
 ANSWERS = True
-DEFAULT_CPUS = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +56,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a patch, an mbox, a directory with a quilt series, or a range A..B of --kernel DIR",
     )
     add_kernel_options(parser, patched=False)
+    add_flavour_option(parser)
     add_emulator_option(parser)
-    add_cpus_option(parser, "the plan's; without a plan 2, where this QEMU repeats them")
+    add_cpus_option(parser, "the plan's")
     parser.add_argument(
         "--plan",
         type=path,
@@ -137,9 +138,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     jobs = arguments.jobs or os.cpu_count() or 1
     _require_possible(arguments, jobs)
     cache = pipeline.open_cache()
-    used = emulator.find(cache)
-    _choose_cpus(arguments, used.version)
-    emulator.require_cpus(used, _plan(arguments).cpus)
+    emulator.require_cpus(emulator.find(cache), _plan(arguments).cpus)
     it, asked = _asked(arguments, cache)
     sentence = arguments.expect
     wanted = None if sentence is None else parse_expectation(sentence, it.plan)
@@ -196,21 +195,6 @@ def _judge(arguments: argparse.Namespace) -> int:
     return Exit.OK if fared is None or fared.holds else Exit.CHECK_FAILED
 
 
-def _choose_cpus(arguments: argparse.Namespace, qemu_version: str) -> None:
-    """Where neither is said, give the default plan's guests as many CPUs as this QEMU repeats.
-
-    The answer's command names them: whoever gives it again on another machine asks the same.
-    """
-    from harness.host.emulator import newer_emulator, repeats_several_cpus
-
-    if arguments.cpus is not None or arguments.plan is not None:
-        return
-    if repeats_several_cpus(qemu_version):
-        arguments.cpus = DEFAULT_CPUS
-    else:
-        logger.info("guests of one CPU, for QEMU is %s: %s", qemu_version, newer_emulator())
-
-
 def _plan(arguments: argparse.Namespace) -> "Plan":
     from harness.host.assets import asset
     from harness.jobs.plan_file import read_plan
@@ -226,9 +210,10 @@ def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
     from harness.jobs.judge import base_name
     from harness.stages.boot import require_memory
     from harness.stages.change import require_there
-    from harness.stages.configure import read_config
+    from harness.stages.configure import read_config, require_flavours
 
     plan = _plan(arguments)
+    require_flavours(arguments.flavour or ())
     base_name(arguments.kernel or "", arguments.change)
     for change in (arguments.change, *arguments.before):
         require_there(change)
@@ -237,7 +222,7 @@ def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
     if arguments.expect is not None:
         parse_expectation(arguments.expect, plan)
     require_writable(arguments.output or RUNS)
-    require_memory(plan.memory_mib, jobs)
+    require_memory(plan.memory_mib * jobs)
     require_possible(arguments, plan)
 
 
@@ -258,12 +243,14 @@ def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "As
         repository=repository,
         before=arguments.before,
         config=arguments.config,
+        flavours=arguments.flavour or (),
         each=arguments.each_patch,
         folder=arguments.output,
     )
+    flavour = f", flavour {','.join(arguments.flavour)}" if arguments.flavour else ""
     asked = Asked(
         change=change_told(arguments.change),
-        kernel=f"{source.release} ({origin_told(source.origin, source.digest)})",
+        kernel=f"{source.release} ({origin_told(source.origin, source.digest)}){flavour}",
         command=_command(arguments),
     )
     return it, asked
@@ -311,6 +298,7 @@ def _words(arguments: argparse.Namespace) -> list[str]:
     for option in ("kernel", "plan", "cpus", "config", "qemu"):
         if (value := getattr(arguments, option)) is not None:
             words += [f"--{option}", str(value)]
+    words += ["--flavour", ",".join(arguments.flavour)] if arguments.flavour else []
     for each in arguments.before:
         words += ["--with", each]
     words += ["--each-patch"] if arguments.each_patch else []

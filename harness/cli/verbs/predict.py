@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.cli.options import (
     add_cpus_option,
     add_emulator_option,
+    add_flavour_option,
     add_kernel_options,
     positive,
     several_mebibytes,
@@ -44,6 +45,7 @@ class PredictAnswer:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
+    add_flavour_option(parser)
     add_emulator_option(parser)
     add_cpus_option(parser, "1")
     parser.add_argument(

@@ -4,7 +4,14 @@
 import argparse
 
 from harness.cli.dry_run import add_dry_run_option, run_script
-from harness.cli.options import Switch, add_guest_options, add_kernel_options, path, seed
+from harness.cli.options import (
+    Switch,
+    add_flavour_option,
+    add_guest_options,
+    add_kernel_options,
+    path,
+    seed,
+)
 from harness.cli.requests import guest_request, kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit, UserError
@@ -21,6 +28,7 @@ ANSWERS = True
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
+    add_flavour_option(parser)
     parser.add_argument(
         "--scale",
         choices=("paper", "small"),

@@ -3,7 +3,7 @@
 
 import argparse
 
-from harness.cli.options import add_guest_options, add_kernel_options
+from harness.cli.options import add_flavour_option, add_guest_options, add_kernel_options
 from harness.cli.requests import guest_request, kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit
@@ -19,6 +19,7 @@ ANSWERS = False
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
+    add_flavour_option(parser)
     add_guest_options(parser)
 
 

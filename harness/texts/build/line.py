@@ -62,6 +62,7 @@ class _LineFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     kernel: str | None = None
     known: list[Known] = []
     config: dict[str, str] = {}
+    refused: dict[str, str] = {}
     rename: list[Rename] = []
     rules: list[Rule] = []
 
@@ -74,6 +75,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     series: bool  # whether the series is made for it
     known: tuple[Known, ...]
     config: Mapping[str, str]  # fragment by flavour
+    refused: Mapping[str, str] = {}  # flavours that it cannot have, and why
     renames: tuple[Rename, ...] = ()
     rules: tuple[Rule, ...] = ()
     kernel: str | None = None  # a source of it, as `fetch` is asked for one
@@ -102,6 +104,7 @@ def parse_line(name: str, data: bytes) -> Line:
         series=file.series,
         known=tuple(file.known),
         config=file.config,
+        refused=file.refused,
         renames=tuple(file.rename),
         rules=tuple(file.rules),
         kernel=file.kernel,

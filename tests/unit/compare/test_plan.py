@@ -17,7 +17,7 @@ from harness.jobs.plan_file import read_plan
 from harness.pipeline import KernelRequest
 
 # They tell whether and how fast the instrument works, nothing of a policy.
-TRIALS = {"smoke", "bench", "bench_edit"}
+TRIALS = {"smoke", "debug", "bench", "bench_edit"}
 # By which others' kernels are judged: what a developer has time for after an edit.
 JUDGING = {"judge", "judge_small"}
 # To write it sets kcompactd to work, so that only arms that are about it do: docs/comparisons.md.
