@@ -20,6 +20,7 @@ from harness.jobs.lab import lab_of, seeded
 from harness.record.bundle import digests_of, run_expected
 from harness.stages.boot_files import BootFiles
 
+AT_A_TIME = os.cpu_count() or 1  # boots
 Texts = Mapping[str, bytes]  # what a guest saved: path inside -> content
 
 
@@ -79,7 +80,7 @@ def exactness(
     done = count(1)
     with (
         progress("exactness", total=times, unit="arms") as advance,
-        ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="boot") as pool,
+        ThreadPoolExecutor(max_workers=AT_A_TIME, thread_name_prefix="boot") as pool,
     ):
 
         def booted(share: int) -> None:

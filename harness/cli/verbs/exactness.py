@@ -48,13 +48,13 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.cli.answer import say
     from harness.host import emulator
     from harness.host.assets import asset
-    from harness.jobs.exactness import exactness
+    from harness.jobs.exactness import AT_A_TIME, exactness
     from harness.jobs.plan_file import read_plan
     from harness.stages.boot import require_memory
     from harness.stages.boot_files import boot_files
 
     plan = read_plan(arguments.plan or asset("vm") / "plans/smoke.toml", arguments.cpus)
-    require_memory(plan.memory_mib * arguments.boots)
+    require_memory(plan.memory_mib, min(arguments.boots, AT_A_TIME))
     cache = pipeline.open_cache()
     emulator.require_cpus(emulator.find(cache), plan.cpus)
     kernel, image = pipeline.bootable(kernel_request(arguments), cache)

@@ -46,6 +46,7 @@ RANK = 40
 HELP = "say whether a kernel is better, worse or the same with a change"
 EXAMPLES = ("buddylab judge patches/series --kernel debian:6.1 --plan vm/plans/judge_small.toml",)
 ANSWERS = True
+DEFAULT_CPUS = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_kernel_options(parser, patched=False)
     add_flavour_option(parser)
     add_emulator_option(parser)
-    add_cpus_option(parser, "the plan's")
+    add_cpus_option(parser, "the plan's, or 2 if QEMU can")
     parser.add_argument(
         "--plan",
         type=path,
@@ -138,7 +139,9 @@ def _judge(arguments: argparse.Namespace) -> int:
     jobs = arguments.jobs or os.cpu_count() or 1
     _require_possible(arguments, jobs)
     cache = pipeline.open_cache()
-    emulator.require_cpus(emulator.find(cache), _plan(arguments).cpus)
+    used = emulator.find(cache)
+    _choose_cpus(arguments, used.version)
+    emulator.require_cpus(used, _plan(arguments).cpus)
     it, asked = _asked(arguments, cache)
     sentence = arguments.expect
     wanted = None if sentence is None else parse_expectation(sentence, it.plan)
@@ -195,6 +198,21 @@ def _judge(arguments: argparse.Namespace) -> int:
     return Exit.OK if fared is None or fared.holds else Exit.CHECK_FAILED
 
 
+def _choose_cpus(arguments: argparse.Namespace, qemu_version: str) -> None:
+    """Where neither is said, give the default plan's guests as many CPUs as this QEMU repeats.
+
+    The answer's command names them: whoever gives it again on another machine asks the same.
+    """
+    from harness.host.emulator import newer_emulator, repeats_several_cpus
+
+    if arguments.cpus is not None or arguments.plan is not None:
+        return
+    if repeats_several_cpus(qemu_version):
+        arguments.cpus = DEFAULT_CPUS
+    else:
+        logger.info("guests of one CPU, for QEMU is %s: %s", qemu_version, newer_emulator())
+
+
 def _plan(arguments: argparse.Namespace) -> "Plan":
     from harness.host.assets import asset
     from harness.jobs.plan_file import read_plan
@@ -222,7 +240,7 @@ def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
     if arguments.expect is not None:
         parse_expectation(arguments.expect, plan)
     require_writable(arguments.output or RUNS)
-    require_memory(plan.memory_mib * jobs)
+    require_memory(plan.memory_mib, jobs)
     require_possible(arguments, plan)
 
 

@@ -18,6 +18,9 @@ from valid_json import faults
 
 from harness import pipeline
 from harness.cli.main import main
+from harness.cli.parser import parser
+from harness.cli.verbs import judge as judge_verb
+from harness.cli.verbs import verbs
 from harness.errors import Exit
 from harness.host.cache import Cache
 from harness.jobs import judge, second_opinion
@@ -105,6 +108,31 @@ def commit(repository: Path, old: str, new: str, *, file: str = FILE) -> str:
     path.write_text(text.replace(old, new, 1))
     git(repository, "commit", "-qam", f"{old.strip()} to {new.strip()}")
     return git(repository, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("words", "qemu_version", "cpus"),
+    [
+        ((), "10.0.2", 2),
+        ((), "7.2.22", None),
+        (("--cpus", "4"), "10.0.2", 4),
+        (("--plan", "plan.toml"), "10.0.2", None),
+    ],
+)
+def test_the_default_plans_guests_have_two_cpus_where_qemu_repeats_them(
+    words: tuple[str, ...],
+    qemu_version: str,
+    cpus: int | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    arguments = parser(verbs()).whole.parse_args(["judge", "change.patch", *words])
+
+    judge_verb._choose_cpus(arguments, qemu_version)
+    assert arguments.cpus == cpus
+    again = judge_verb._command(arguments)
+    assert again.endswith(f"--cpus {cpus}") if cpus else "--cpus" not in again
+    assert ("guests of one CPU, for QEMU is 7.2.22" in caplog.text) is (qemu_version == "7.2.22")
 
 
 def test_a_worse_change_is_told_in_one_line_and_a_mail(
