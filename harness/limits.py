@@ -18,6 +18,16 @@ ICOUNT_SHIFT_MAX = 10
 MEMORY_MIB_MIN = 256
 # What a guest may have of CPUs: they take turns on one of the host's.
 CPUS_MAX = 8
+# What a guest may have of memory nodes (vm/config/nodes.config: NODES_SHIFT), and the least memory
+# of each, in MiB: below it a node's zones keep back more than they give.
+NODES_MAX = 8
+NODE_MIB_MIN = 128
+# The largest block of the allocator, in MiB.
+LARGEST_BLOCK_MIB = 4
+# What q35 has below its hole for devices, in whole GiB: more is above 4 GiB, as ZONE_NORMAL.
+BELOW_4_GIB_MIB = 2048
+# The size of a memory block that x86-64 adds and takes away (MIN_MEMORY_BLOCK_SIZE), in MiB.
+HOTPLUG_STEP_MIB = 128
 
 # kmod/unmovable_comb.c: taking ends while so much is free, in MiB.
 COMB_RESERVE_MIB = 16

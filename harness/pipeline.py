@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.compare.kinds.base import SourceText
 from harness.compare.plan import CONFIGURED_OUT, DISCARDED, UNPATCHED, Kernel, Plan, Variant
 from harness.errors import UserError
+from harness.guest_memory import PLAIN, MemoryLayout, layout_faults
 from harness.host.accelerator import AcceleratorChoice, require_possible
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
@@ -56,6 +57,10 @@ class KernelRequest:
         """The configuration that is built."""
         return flavour_of(self.flavours)
 
+    def laid_out(self, layout: MemoryLayout) -> "KernelRequest":
+        """Return the kernel for guests of such memory, which may need more than others do."""
+        return replace(self, flavours=tuple(dict.fromkeys((*self.flavours, *layout.flavours))))
+
     def described(self, kernel: Kernel) -> "KernelRequest":
         """Return a kernel of a plan, which has nothing of the series but what it names."""
         return replace(
@@ -69,7 +74,8 @@ class KernelRequest:
     def of_arm(self, plan: Plan, variant: Variant) -> "KernelRequest":
         """Return the kernel that a plan's arms name: one of its own, or a predefined one."""
         kernel = plan.kernel(variant)
-        return self.varied(variant) if kernel is None else self.described(kernel)
+        asked = self.laid_out(plan.layout)
+        return asked.varied(variant) if kernel is None else asked.described(kernel)
 
     def varied(self, variant: Variant) -> "KernelRequest":
         """Return a predefined variant of this kernel."""
@@ -89,6 +95,7 @@ class GuestRequest:
     accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
     cpus: int | None = None
     memory_mib: int | None = None
+    layout: MemoryLayout = PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +123,7 @@ class RunRequest:
             mode=self.mode,
             memory_mib=self.guest.memory_mib or memory_mib(Scale(self.scale)),
             cpus=self.cpus,
+            layout=self.guest.layout,
             seed=self.seed,
             scale=self.scale,
             accelerator=self.guest.accelerator,
@@ -127,6 +135,8 @@ class RunRequest:
     def require_possible(self) -> None:
         """Refuse what this host can execute no guest for; HostError or UserError."""
         require_possible(self.guest.accelerator, self.mode)
+        for fault in layout_faults(self.guest.layout, self.settings.memory_mib):
+            raise UserError(f"{fault}; ask for another guest")
         require_memory(self.settings.memory_mib)
 
 

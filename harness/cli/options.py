@@ -71,6 +71,16 @@ def add_cpus_option(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_nodes_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """Declare how many nodes a guest's memory has; nothing is asked for if it is not given."""
+    parser.add_argument(
+        "--nodes",
+        type=positive,
+        metavar="N",
+        help=f"NUMA nodes of equal memory in each guest (default: {default})",
+    )
+
+
 def add_guest_options(parser: argparse.ArgumentParser) -> None:
     """Declare what the guest has."""
     add_emulator_option(parser)
@@ -82,6 +92,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         help="kvm or tcg (default: live, KVM if it boots a guest here; else TCG)",
     )
     add_cpus_option(parser, "1, of a live guest 2")
+    add_nodes_option(parser, "1")
     parser.add_argument(
         "--memory",
         type=mebibytes,

@@ -24,8 +24,16 @@ from harness.compare.kinds.base import RequestKind
 from harness.compare.measures import Measure
 from harness.compare.states import EASY, STATE_NUMBERS
 from harness.errors import Exit
-from harness.limits import DEADLINE_S_MAX, MEMORY_MIB_MIN, REQUESTS_MAX, SEED_MAX
+from harness.limits import (
+    DEADLINE_S_MAX,
+    HOTPLUG_STEP_MIB,
+    MEMORY_MIB_MIN,
+    NODES_MAX,
+    REQUESTS_MAX,
+    SEED_MAX,
+)
 from harness.model.state import GfpClass
+from harness.texts.guest.plug_memory import Plugged
 from harness.texts.proc.sysctl import PolicyMode
 
 _MADE = "<!-- Made from the code; pytest --rewrite-golden writes it anew. -->"
@@ -37,6 +45,8 @@ _PLAIN: Mapping[object, str] = {
 }
 _LIMITS: Mapping[tuple[type, str], str] = {
     (plans.Plan, "memory_mib"): f"{MEMORY_MIB_MIN} or more",
+    (plans.Plan, "nodes"): f"1 to {NODES_MAX}",
+    (plans.Plan, "hotplug_mib"): f"in steps of {HOTPLUG_STEP_MIB}",
     (plans.Plan, "seeds"): f"0 to {SEED_MAX} each, none twice",
     (plans.State, "deadline_s"): f"1 to {DEADLINE_S_MAX}",
     (plans.Burst, "deadline_s"): f"1 to {DEADLINE_S_MAX}",
@@ -221,8 +231,9 @@ def _plans() -> Iterator[str]:
     )
     yield from ("", "### Classes of gfp flags", "")
     yield f"{', '.join(map(_code, GfpClass))}: `kmod/high_order_test.c` has the flags of each."
-    yield from ("", "### before and thp_defrag")
-    yield from _table(("word", "what"), [*_members(plans.Action), *_members(plans.ThpDefrag)])
+    yield from ("", "### before, thp_defrag and plugged")
+    words = (*_members(plans.Action), *_members(plans.ThpDefrag), *_members(Plugged))
+    yield from _table(("word", "what"), words)
     yield from ("", "### Kernels that are there without [[kernels]]", "")
     yield f"`{plans.PATCHED}`: with the series; `{plans.UNPATCHED}`: the source as it is;"
     yield f"`{plans.CONFIGURED_OUT}`: with the series, CONFIG_BUDDY_MONITOR off;"

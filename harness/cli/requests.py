@@ -8,6 +8,7 @@ from harness.values import Counters
 
 if TYPE_CHECKING:
     from harness import pipeline
+    from harness.guest_memory import MemoryLayout
 
 
 def kernel_request(arguments: argparse.Namespace) -> "pipeline.KernelRequest":
@@ -27,7 +28,7 @@ def kernel_request(arguments: argparse.Namespace) -> "pipeline.KernelRequest":
         upto=getattr(arguments, "upto", None),
         counters=Counters(getattr(arguments, "counters", Counters.PERCPU)),
         flavours=flavours,
-    )
+    ).laid_out(_layout(arguments))
 
 
 def guest_request(arguments: argparse.Namespace) -> "pipeline.GuestRequest":
@@ -39,4 +40,11 @@ def guest_request(arguments: argparse.Namespace) -> "pipeline.GuestRequest":
         accelerator=AcceleratorChoice(arguments.accelerator),
         cpus=arguments.cpus,
         memory_mib=arguments.memory,
+        layout=_layout(arguments),
     )
+
+
+def _layout(arguments: argparse.Namespace) -> "MemoryLayout":
+    from harness.guest_memory import MemoryLayout
+
+    return MemoryLayout(nodes=getattr(arguments, "nodes", None) or 1)

@@ -13,12 +13,16 @@ from harness.compare.kinds.base import HugePages, Requests
 from harness.compare.mixed_pageblocks import FILE as FREE_FILE
 from harness.compare.mixed_pageblocks import mixed_pageblocks
 from harness.compare.upper_bound import UpperBound, upper_bound
+from harness.compare.zones_seen import ZoneSeen, zones_seen
 from harness.errors import RecordError
+from harness.model.state import GfpClass
 from harness.record.run import Snapshot, StageRecord
 from harness.record.saved_stage import parse_stage
 from harness.texts.guest.background_load import OPTION, parse_background_load
 from harness.texts.guest.free_dump import parse_free_dump
 from harness.texts.guest.later_demand import parse_later_demand
+from harness.texts.guest.on_node import only_nodes
+from harness.texts.guest.plug_memory import plugged_pages
 from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.pagetypeinfo import PageTypeInfo
 from harness.texts.text import damaged
@@ -118,6 +122,8 @@ class Outcome:
     mixed_after: int | None = None
     # None: results of before schema 11, and of results.json.gz all that no picture shows.
     seen: BurstSeen | None = None
+    # None: one node of ordinary zones, a live guest; results of before schema 14 do not tell.
+    zones: tuple[ZoneSeen, ...] | None = None
 
 
 def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
@@ -164,10 +170,18 @@ def _outcome(
     if extfrag is None:
         raise damaged("output", "no line extfrag_events=N")
     pageblock_order = stage.before.pagetypeinfo.pageblock_order
+    can_move = _can_move(stage, requests)
     return Outcome(
         requests=requests.attempted,
         blocks=requests.succeeded,
-        bound=upper_bound(free, stage.before.vmstat, requests.order),
+        bound=upper_bound(
+            free,
+            stage.before.vmstat,
+            requests.order,
+            nodes=only_nodes(stage.command, is_kernels=requests.huge_pages is None),
+            can_move=can_move,
+            plugged=plugged_pages(stage.command, can_move=can_move),
+        ),
         latency=_latency(requests, shift),
         work=_work(stage.before, stage.after),
         monitored=_monitored(stage, requests.order),
@@ -189,7 +203,15 @@ def _outcome(
         mixed_before=mixed_pageblocks(files, "before", pageblock_order),
         mixed_after=mixed_pageblocks(files, "after", pageblock_order),
         seen=seen,
+        zones=None if seen is None else zones_seen(free, files, requests),
     )
+
+
+def _can_move(stage: StageRecord, requests: Requests) -> bool:
+    """Whether the blocks may be of ZONE_MOVABLE: a program's, and a module's that say so."""
+    if requests.huge_pages is not None:
+        return True
+    return stage.records is not None and stage.records.gfp == GfpClass.MOVABLE
 
 
 def quantile(values: Sequence[int], share: float) -> int:

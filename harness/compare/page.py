@@ -10,6 +10,7 @@ from harness.compare.screen_facts import command_of
 from harness.compare.side_tables import side_tables
 from harness.compare.state_lines import state_lines
 from harness.compare.tables import tables
+from harness.compare.zone_tables import zone_tables
 from harness.record import schema
 from harness.writers.page import Page, Section, Table
 from harness.writers.text import text_table
@@ -33,7 +34,12 @@ _HOW_TO_READ = (
 
 def report_text(results: Results) -> str:
     """Print all of it for a terminal, but for the side tables."""
-    shown = (*tables(results), *huge_page_tables(results), *_findings(results))
+    shown = (
+        *tables(results),
+        *zone_tables(results),
+        *huge_page_tables(results),
+        *_findings(results),
+    )
     lines = (*state_lines(results), *beyond_bound_line(results))
     blocks = ["\n".join(lines) + "\n", *(text_table(table) for table in shown)]
     return "\n".join(blocks)
@@ -63,6 +69,7 @@ def comparison_page(results: Results) -> Page:
                 tables=(
                     *_findings(results),
                     *tables(results),
+                    *zone_tables(results),
                     *huge_page_tables(results),
                     *side_tables(results),
                 ),

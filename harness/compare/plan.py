@@ -14,7 +14,9 @@ import msgspec
 from harness.compare.claims import Claim
 from harness.compare.kinds import KINDS
 from harness.compare.kinds.base import Asked, Kind, RequestKind, SourceText
-from harness.texts.guest import background_load
+from harness.guest_memory import MemoryLayout
+from harness.texts.guest import background_load, on_node, plug_memory
+from harness.texts.guest.plug_memory import Plugged
 from harness.texts.proc.sysctl import Knob, mode_of
 from harness.values import StagePlan
 
@@ -82,6 +84,8 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     requests: int = 0  # 0: as many as the whole memory could hold
     hold_until_fail: bool = True  # stop at the first failure
     background_load: int = 0  # requests of other orders beside it (kmod/background_load.c)
+    node: int | None = None  # all blocks are of this node; None: as the kernel chooses
+    cpuset_mems: str = ""  # the nodes of a cpuset that the burst is made in: 0, 0-1, 0,2
     deadline_s: int = 600  # guest seconds
 
     @property
@@ -130,6 +134,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     gfp: str = "kernel"  # a class of kmod/high_order_test.c
     before: Action | None = None  # what is done before the burst
     thp_defrag: ThpDefrag | None = None  # of faults for huge pages; None: madvise
+    plugged: Plugged | None = None  # what becomes of hotplug_mib before it; None: it stays offline
 
     @property
     def knobs(self) -> PolicyKnobs | None:
@@ -149,6 +154,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     why: str  # the question, in a sentence
     memory_mib: int  # of each guest
     cpus: int = 1  # of each guest; more than one need QEMU 10
+    nodes: int = 1  # each has an equal share of the memory; CPUs are spread, the first has one
+    movable_mib: int = 0  # of memory_mib, in ZONE_MOVABLE
+    cma_mib: int = 0  # of memory_mib, the area of contiguous memory
+    hotplug_mib: int = 0  # beside memory_mib: plugged in at the moment that arms begin with
     seeds: tuple[int, ...]  # a guest for each seed, state and kernel
     baseline: str  # the arm that all others are compared with
     settle_s: int = 1  # guest seconds between an arm's settings and its burst
@@ -168,10 +177,26 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
     @property
+    def layout(self) -> MemoryLayout:
+        """How the memory of its guests is laid out."""
+        return MemoryLayout(
+            nodes=self.nodes,
+            movable_mib=self.movable_mib,
+            cma_mib=self.cma_mib,
+            hotplug_mib=self.hotplug_mib,
+        )
+
+    @property
+    def most_mib(self) -> int:
+        """The memory that a guest may come to have."""
+        return self.memory_mib + self.hotplug_mib
+
+    @property
     def guests(self) -> str:
         """Its guests, in words."""
         count = "one CPU" if self.cpus == 1 else f"{self.cpus} CPUs"
-        return f"guests of {self.memory_mib} MiB and {count}"
+        laid_out = "" if self.layout.is_plain else f" ({self.layout})"
+        return f"guests of {self.memory_mib} MiB{laid_out} and {count}"
 
     @property
     def needs(self) -> tuple[SourceText, ...]:
@@ -285,7 +310,9 @@ def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
         memory_mib=plan.memory_mib,
     )
     words.append(burst.made_by.words(asked))
-    return f"bash scripts/run_arm.sh {' '.join(words)}"
+    before = plug_memory.words(arm.plugged, plan.hotplug_mib)
+    placed = on_node.words(burst.node, burst.cpuset_mems)
+    return " ".join([*before, *placed, "bash scripts/run_arm.sh", *words])
 
 
 def padded(line: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from harness.compare.claims import faults as claim_faults
+from harness.compare.placement import faults as placement_faults
 from harness.compare.plan import (
     ARM_TEXT_BYTES,
     CONFIGURED_OUT,
@@ -33,7 +34,6 @@ from harness.model.state import GfpClass
 from harness.texts.proc.sysctl import MODE_WORDS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
-_CPUS = re.compile(r"\s*cpus\s*=")
 _SYSCTL = re.compile(r"[a-z_]+\.[a-z_0-9]+")
 
 
@@ -48,13 +48,13 @@ def parse_plan(text: str, what: str) -> Plan:
     return plan
 
 
-def with_cpus(text: str, cpus: int | None) -> str:
-    """Return a plan's text that says so many CPUs; None leaves it as it is."""
-    if cpus is None:
+def with_number(text: str, key: str, number: int | None) -> str:
+    """Return a plan's text that says `key = number` at its top; None leaves it as it is."""
+    if number is None:
         return text
     head, table, rest = text.partition("\n[")
-    kept = [line for line in head.splitlines() if not _CPUS.match(line)]
-    return "\n".join([*kept, f"cpus = {cpus}", ""]) + table + rest
+    kept = [line for line in head.splitlines() if not re.match(rf"\s*{key}\s*=", line)]
+    return "\n".join([*kept, f"{key} = {number}", ""]) + table + rest
 
 
 def _faults(plan: Plan) -> Iterator[str]:
@@ -73,6 +73,7 @@ def _faults(plan: Plan) -> Iterator[str]:
     if plan.baseline not in {arm.name for arm in plan.arms}:
         yield f"the baseline {plan.baseline!r} is no arm"
     yield from _guest_faults(plan)
+    yield from placement_faults(plan)
     yield from _state_faults(plan)
     yield from _burst_faults(plan)
     for arm in plan.arms:

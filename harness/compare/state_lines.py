@@ -28,7 +28,8 @@ def broken_invariants(results: Results) -> tuple[RecordError, ...]:
 def _fared(boots: list[StateResult]) -> str:
     expected = [one for one in boots if one.quantities is not None]
     if not expected:
-        return "no invariants (not made by make_state.sh)"
+        why = next((one.not_judged for one in boots if one.not_judged), "")
+        return f"no invariants ({why or 'not made by make_state.sh'})"
     broken = [one for one in expected if one.broken]
     if broken:
         said = "; ".join(_told(one) for one in broken[:_SHOWN_BOOTS])

@@ -4,8 +4,10 @@
 from dataclasses import dataclass
 
 from harness.texts.guest.free_dump import FreeDump, ZoneDump
-from harness.texts.pages import Order
+from harness.texts.pages import Order, PageCount
 from harness.texts.proc.vmstat import VmStat
+
+_NONE = PageCount(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,38 +24,60 @@ class UpperBound:
         return self.by_pages if self.by_ranges is None else min(self.by_pages, self.by_ranges)
 
 
-def upper_bound(dump: FreeDump, vmstat: VmStat, order: Order) -> UpperBound:
+def upper_bound(
+    dump: FreeDump,
+    vmstat: VmStat,
+    order: Order,
+    *,
+    nodes: frozenset[int] | None = None,
+    can_move: bool = False,
+    plugged: PageCount = _NONE,
+) -> UpperBound:
     """Bound what a burst of `order` can get, of GFP_KERNEL that may go down to min.
 
     mm/page_alloc.c __zone_watermark_ok asks for free - (2^order - 1) > min + lowmem_reserve
     before each block, so n blocks need free >= min + reserve + n * 2^order. Pages on the CPUs'
     own lists are drained, and clean page cache reclaimed, on the way: both count as free. A
     boost of the watermark is left out, it would only lower the bound.
+
+    `plugged` are pages that came since, all of them free. With `nodes`, blocks are of these alone.
+    Of ZONE_MOVABLE only requests get any that `can_move`. In an area of contiguous memory the
+    kernel's own get none either, but its ranges are not told apart: there the bound is looser.
     """
-    pages = sum(_above_min(zone) for zone in dump.zones) + _reclaimable(vmstat)
-    kept = sum(zone.min + _reserve(zone) for zone in dump.zones)
-    ranges = [one.clearable for zone in dump.zones for one in zone.ranges if one.order == order]
+    zones = [
+        zone
+        for zone in dump.zones
+        if (nodes is None or zone.node in nodes) and (can_move or zone.name != _MOVABLE_ZONE)
+    ]
+    highest = _MOVABLE if any(zone.name == _MOVABLE_ZONE for zone in zones) else _NORMAL
+    pages = plugged + sum(_above_min(zone, highest) for zone in zones) + _reclaimable(vmstat)
+    kept = sum(zone.min + _reserve(zone, highest) for zone in zones)
+    ranges = [one.clearable for zone in zones for one in zone.ranges if one.order == order]
     return UpperBound(
         by_pages=pages >> order,
-        by_ranges=sum(ranges) if ranges else None,
+        by_ranges=sum(ranges) + (plugged >> order) if ranges else None,
         withheld=kept >> order,
     )
 
 
-def _above_min(zone: ZoneDump) -> int:
-    return max(0, zone.nr_free + zone.pcp - zone.min - _reserve(zone))
+def _above_min(zone: ZoneDump, highest: int) -> int:
+    return max(0, zone.nr_free + zone.pcp - zone.min - _reserve(zone, highest))
 
 
-def _reserve(zone: ZoneDump) -> int:
-    """Return what the zone keeps from a kernel request, whose highest zone is ZONE_NORMAL.
+def _reserve(zone: ZoneDump, highest: int) -> int:
+    """Return what the zone keeps from a request whose highest zone is `highest`.
 
-    That is the last zone but MOVABLE and DEVICE, and a zone's reserve against a zone that is
-    empty equals that against the one below: where no zone above DMA32 has pages it is small.
+    A kernel request's is ZONE_NORMAL, the last zone but MOVABLE and DEVICE. A zone's reserve
+    against a zone that is empty equals that against the one below: where no zone above DMA32 has
+    pages it is small.
     """
-    return zone.reserve[_NORMAL] if len(zone.reserve) > _NORMAL else 0
+    return zone.reserve[highest] if len(zone.reserve) > highest else 0
 
 
-_NORMAL = 2  # enum zone_type with ZONE_DMA and ZONE_DMA32, include/linux/mmzone.h
+# enum zone_type with ZONE_DMA and ZONE_DMA32, include/linux/mmzone.h
+_NORMAL = 2
+_MOVABLE = 3
+_MOVABLE_ZONE = "Movable"
 
 
 def _reclaimable(vmstat: VmStat) -> int:

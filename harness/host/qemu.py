@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from harness.guest_memory import PLAIN, MemoryLayout
 from harness.host import command, qmp, status_channel
 from harness.host.emulator import Emulator
+from harness.host.qemu_memory import Backing, memory_arguments, memory_backend, size_arguments, smp
 from harness.host.standstill import Standstill
 from harness.limits import FREEZE_PORT, STATUS_PORT, STOP_PORT
 from harness.values import Accelerator, RunMode
@@ -92,6 +94,7 @@ class GuestSpec:
     ssh_port: int | None = None  # on the host's loopback; None: no network card
     sysctls: tuple[str, ...] = ()  # NAME=VALUE, set by the kernel just before init
     page_owner: bool = False  # let the kernel note who has each page (mm/page_owner.c)
+    layout: MemoryLayout = PLAIN
 
 
 def guest_mode(mode: RunMode) -> GuestMode:
@@ -108,6 +111,7 @@ def kernel_command_line(spec: GuestSpec) -> str:
     words += [f"sysctl.{sysctl}" for sysctl in spec.sysctls]
     if spec.page_owner:
         words.append("page_owner=on")
+    words += spec.layout.command_line
     if not spec.mode.is_repeatable:
         # Else sshd waits until enough interrupts have come to seed the random pool.
         words.append("random.trust_cpu=on")
@@ -136,6 +140,7 @@ def _arguments(spec: GuestSpec) -> tuple[str, ...]:
         *_stop(spec.ports),
         *_firmware_items(spec),
         *_network(spec),
+        *memory_arguments(spec.layout, spec.memory_mib, spec.cpus, _backing(spec)),
         *_pausable(spec),
     )
 
@@ -201,9 +206,9 @@ def _machine(spec: GuestSpec) -> tuple[str, ...]:
         # Only what is named below exists, whatever the host's QEMU is configured to add.
         "-nodefaults",
         "-no-user-config",
-        *("-machine", spec.emulator.arch.machine + _backend(spec)),
+        *("-machine", spec.emulator.arch.machine + memory_backend(spec.layout, _backing(spec))),
         *_execution(spec),
-        *("-m", str(spec.memory_mib)),
+        *("-m", size_arguments(spec.layout, spec.memory_mib)),
         *("-display", "none"),
         *("-monitor", "none"),
         # With panic=-1 on the kernel's command line a panic ends QEMU.
@@ -213,18 +218,18 @@ def _machine(spec: GuestSpec) -> tuple[str, ...]:
     )
 
 
-def _backend(spec: GuestSpec) -> str:
-    return "" if spec.pausable is None else ",memory-backend=ram"
+def _backing(spec: GuestSpec) -> Backing | None:
+    pausable = spec.pausable
+    if pausable is None:
+        return None
+    return Backing(file=_escaped(pausable.memory), shared=not pausable.starts_from_snapshot)
 
 
 def _pausable(spec: GuestSpec) -> tuple[str, ...]:
     pausable = spec.pausable
     if pausable is None:
         return ()
-    share = "off" if pausable.starts_from_snapshot else "on"
-    memory = f"size={spec.memory_mib}M,mem-path={_escaped(pausable.memory)},share={share}"
     return (
-        *("-object", f"memory-backend-file,id=ram,{memory}"),
         *("-fw_cfg", f"name=opt/buddylab/arm,file={_escaped(pausable.arm)}"),
         *(("-incoming", "defer") if pausable.starts_from_snapshot else ()),
     )
@@ -237,7 +242,7 @@ def _execution(spec: GuestSpec) -> tuple[str, ...]:
         model = "host" if is_kvm else spec.emulator.arch.cpu
         return (
             *("-accel", f"{spec.accelerator}{thread}"),
-            *("-smp", str(spec.cpus)),
+            *("-smp", smp(spec.layout, spec.cpus)),
             *("-cpu", model),
         )
     return (
@@ -246,7 +251,7 @@ def _execution(spec: GuestSpec) -> tuple[str, ...]:
         *("-accel", "tcg,thread=single"),
         *("-icount", f"shift={spec.icount_shift},sleep=off"),
         # They take turns on the thread, each for its share of the time to the next timer.
-        *("-smp", str(spec.cpus)),
+        *("-smp", smp(spec.layout, spec.cpus)),
         # Every run begins at the same moment, and time passes as the guest executes.
         *("-rtc", "base=2026-01-01,clock=vm"),
         *("-cpu", spec.emulator.cpu),

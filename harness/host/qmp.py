@@ -12,7 +12,7 @@ import logging
 import shlex
 import socket  # noqa: TID251 - the monitor is one
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -75,6 +75,11 @@ class Monitor:
         content = scratch.read_bytes()
         scratch.unlink()
         return content
+
+    def plug(self, commands: Iterable[tuple[str, Mapping[str, object]]]) -> None:
+        """Give what a paused guest finds plugged in once it goes on (qemu_memory.plugged_in)."""
+        for name, arguments in commands:
+            self._command(name, **arguments)
 
     def save(self, path: Path, deadline: Deadline) -> None:
         """Write all state of a paused guest to `path`, but its memory if that is a file."""

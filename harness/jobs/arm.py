@@ -25,6 +25,7 @@ from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
 from harness.host.files import contents
 from harness.host.machine_state import ready_to_go_on
+from harness.host.qemu_memory import plugged_in
 from harness.host.results import check_complete, unpack
 from harness.host.scratch import TMPFS, scratch, temporary
 from harness.stages import boot
@@ -95,7 +96,9 @@ def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]
     """Boot, prepare, stop and save; on leaving, memory and state are gone."""
     require_unaltered(lab.what)
     emulator.require_unaltered(lab.speed.emulator)
-    with _room(lab.settings.memory_mib, work) as shared, temporary("prepare") as private:
+    layout = lab.settings.layout
+    most_mib = lab.settings.memory_mib + layout.hotplug_mib
+    with _room(most_mib, work) as shared, temporary("prepare") as private:
         folder = work / PREPARING
         folder.mkdir(parents=True)
         spec = spec_of(lab, folder, shared, private)
@@ -115,6 +118,8 @@ def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]
                 monitor.wait_for_pause(whole)
                 files = _collected(folder, state_stage)
                 dump = _dump(monitor, files, folder)
+                if layout.hotplug_mib:
+                    monitor.plug(plugged_in(layout, shared / MEMORY))
                 monitor.save(shared / STATE, whole)
         shift = spec.icount_shift
         assert shift is not None  # noqa: S101 - a comparison is repeatable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.plan import PATCHED
-from harness.compare.plan_text import parse_plan, with_cpus
+from harness.compare.plan_text import parse_plan, with_number
 from harness.compare.results import Results
 from harness.errors import UserError
 from harness.host.assets import asset
@@ -36,7 +36,7 @@ def arms_an_hour(
     kernel: KernelBuild, image: GuestImage, cache: Cache, scratch: Path, *, cpus: int
 ) -> Figure:
     """Run a small plan whole: boots, preparations, the arms run twice and the report count."""
-    job = _job(with_cpus(_text(ARMS_PLAN), cpus), scratch / f"compare-{cpus}-cpus")
+    job = _job(with_number(_text(ARMS_PLAN), "cpus", cpus), scratch / f"compare-{cpus}-cpus")
     # Boots once to see how fast: once for each kernel.
     lab_of(boot_files(kernel, image), job.plan, cache)
     results, seconds = timed(lambda: _compared(job, kernel, image, cache))

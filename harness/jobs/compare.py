@@ -105,7 +105,7 @@ class _Watch:
 
 def compare(job: Job, kernels: Kernels, cache: Cache, guests: Guests = QEMU) -> Results:
     """Run what is not there yet and write the tables; the first failure is raised at the end."""
-    boot.require_memory(job.plan.memory_mib, job.jobs)
+    boot.require_memory(job.plan.most_mib, job.jobs)
     stop = threading.Event()
 
     def check_stop() -> None:

@@ -37,6 +37,7 @@ def settings_of(plan: Plan) -> RunSettings:
         mode=RunMode.REPEATABLE,
         memory_mib=plan.memory_mib,
         cpus=plan.cpus,
+        layout=plan.layout,
         seed=plan.seeds[0],
         scale=plan.name,
         icount_shift=plan.icount_shift,

@@ -4,18 +4,19 @@
 from pathlib import Path
 
 from harness.compare.plan import Plan
-from harness.compare.plan_text import parse_plan, with_cpus
+from harness.compare.plan_text import parse_plan, with_number
 from harness.errors import UserError
 
 
-def read_plan(path: Path, cpus: int | None = None) -> Plan:
-    """Read a plan's file, for guests of `cpus` if that is given; UserError says what is wrong."""
-    return parse_plan(plan_text(path, cpus), str(path))
+def read_plan(path: Path, cpus: int | None = None, nodes: int | None = None) -> Plan:
+    """Read a plan's file, for guests of `cpus` and `nodes` if given; UserError if it is wrong."""
+    return parse_plan(plan_text(path, cpus, nodes), str(path))
 
 
-def plan_text(path: Path, cpus: int | None = None) -> str:
-    """Return a plan's text, for guests of `cpus` if that is given; UserError if there is none."""
+def plan_text(path: Path, cpus: int | None = None, nodes: int | None = None) -> str:
+    """Return a plan's text, for guests of `cpus` and `nodes` if given; UserError if none."""
     try:
-        return with_cpus(path.read_text(encoding="utf-8"), cpus)
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}); name a plan, see vm/plans") from error
+    return with_number(with_number(text, "cpus", cpus), "nodes", nodes)

@@ -73,8 +73,16 @@ def live_cpus(plan: Plan) -> int:
 
 
 def require_host(plan: Plan) -> None:
-    """Refuse a host that is too small or too busy, before anything is built."""
-    require_memory(plan.memory_mib)
+    """Refuse a host that is too small or too busy, before anything is built.
+
+    And a plan whose guests get memory while they stand still: a live one does not.
+    """
+    if plan.hotplug_mib:
+        raise UserError(
+            f"hotplug_mib = {plan.hotplug_mib}: a live guest never stands still to have memory "
+            "plugged in; leave --second-opinion out, or take another plan"
+        )
+    require_memory(plan.most_mib)
     require_quiet(live_cpus(plan), Accelerator.TCG)
 
 
@@ -134,6 +142,7 @@ def _settings(plan: Plan, seed: int) -> RunSettings:
         mode=RunMode.LIVE,
         memory_mib=plan.memory_mib,
         cpus=live_cpus(plan),
+        layout=plan.layout,
         seed=seed,
         scale=plan.name,
     )

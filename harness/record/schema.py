@@ -43,7 +43,7 @@ KEY = Schema(2, {1: "c3e457c"})
 BUNDLE = Schema(3, {1: "9919582", 2: "04028cd"}, also=frozenset({2}))
 # kernels.json, results.json.gz and the files of single arms and states.
 COMPARISON = Schema(
-    13,
+    14,
     {
         1: "0aa8662",
         2: "c3e457c",
@@ -57,8 +57,9 @@ COMPARISON = Schema(
         10: "efebef1",
         11: "a7b720e",
         12: "04028cd",
+        13: "6eb2fba",
     },
-    also=frozenset({7, 8, 9, 10, 11, 12}),
+    also=frozenset({7, 8, 9, 10, 11, 12, 13}),
 )
 # second_opinion.json and the files of single live boots.
 SECOND_OPINION = Schema(1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import GuestLostError, HostError
+from harness.guest_memory import PLAIN, MemoryLayout
 from harness.host import accelerator, console, emulator, qemu, ssh, status_channel
 from harness.host.accelerator import AcceleratorChoice, Speed, Subject
 from harness.host.cache import Cache
@@ -58,6 +59,7 @@ class RunSettings:
     policy: PolicyMode | None = None  # None: the kernel's own default
     cross_checks: bool = True  # load the cross-check module and set the trace histograms
     page_owner: bool = False
+    layout: MemoryLayout = PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ def spec_of(what: BootFiles, settings: RunSettings, speed: Speed, folder: Path) 
         seed=settings.seed,
         cross_checks=settings.cross_checks,
         page_owner=settings.page_owner,
+        layout=settings.layout,
         sysctls=() if settings.policy is None else (f"{Knob.MODE}={settings.policy.value}",),
         ports=qemu.Ports(
             console=folder.absolute() / CONSOLE_LOG,

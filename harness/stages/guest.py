@@ -10,12 +10,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness import guest_memory
 from harness.digest import sha256_text
 from harness.errors import StageError
+from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
+from harness.stages.configure import flavours_of
 from harness.stages.userspace import userspace
 from harness.values import GuestImage, KernelBuild, Userspace
 
@@ -64,7 +67,8 @@ def guest(build: KernelBuild, cache: Cache) -> GuestImage:
         cache.require_unaltered("kernels", build.key, used)
         image = scratch / "entry" / "initramfs.cpio"
         image.parent.mkdir()
-        _write(_listing(inside, _dated(modules, scratch)), build, scratch, image)
+        ours = {**_modules(modules), **_scripts(build)}
+        _write(_listing(inside, _dated(ours, scratch)), build, scratch, image)
         value = GuestImage(
             digest=sha256_file(image),
             packages=inside.packages,
@@ -75,19 +79,31 @@ def guest(build: KernelBuild, cache: Cache) -> GuestImage:
     return value
 
 
-def _dated(modules: list[Path], scratch: Path) -> dict[str, Path]:
-    """Give copies of the modules the time of all other files; by their names in the guest."""
+def _modules(paths: list[Path]) -> dict[str, Path]:
+    return {f"/root/kmod/{path.name}": path for path in paths}
+
+
+def _scripts(build: KernelBuild) -> dict[str, Path]:
+    """Return what only guests of a kernel with nodes have."""
+    if guest_memory.FLAVOUR not in flavours_of(build.flavour):
+        return {}
+    place = asset("vm") / "guest" / guest_memory.FLAVOUR
+    return {f"/root/scripts/{path.name}": path for path in sorted(place.glob("*.sh"))}
+
+
+def _dated(files: dict[str, Path], scratch: Path) -> dict[str, Path]:
+    """Give copies the time of all other files; by their names in the guest."""
     copies = {}
-    for path in modules:
+    for name, path in files.items():
         copy = Path(shutil.copyfile(path, scratch / path.name))
         os.utime(copy, (0, 0))
-        copies[f"/root/kmod/{path.name}"] = copy
+        copies[name] = copy
     return copies
 
 
-def _listing(inside: Userspace, modules: dict[str, Path]) -> Iterator[str]:
+def _listing(inside: Userspace, ours: dict[str, Path]) -> Iterator[str]:
     """Yield gen_init_cpio's lines, parents first, everything sorted."""
-    files = {**inside.files, **modules}
+    files = {**inside.files, **ours}
     named = (*files, *inside.applets, *DIRECTORIES)
     parents = (parent for name in named for parent in Path(name).parents)
     directories = {*DIRECTORIES, *(parent.as_posix() for parent in parents)} - {"/"}

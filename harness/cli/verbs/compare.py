@@ -15,6 +15,7 @@ from harness.cli.options import (
     add_emulator_option,
     add_flavour_option,
     add_kernel_options,
+    add_nodes_option,
     path,
     positive,
 )
@@ -41,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_emulator_option(parser)
     add_counters_option(parser)
     add_cpus_option(parser, "the plan's")
+    add_nodes_option(parser, "the plan's")
     parser.add_argument(
         "plan", type=path, metavar="PLAN", help="a TOML file, see vm/plans and docs/comparisons.md"
     )
@@ -75,7 +77,7 @@ def act(arguments: argparse.Namespace) -> int:
         raise UserError(
             "--report-only builds nothing that --flavour could change; drop one of them"
         )
-    plan = read_plan(arguments.plan, arguments.cpus)
+    plan = read_plan(arguments.plan, arguments.cpus, arguments.nodes)
     folder = arguments.output or RUNS / f"compare-{plan.name}"
     require_writable(folder)
     return (
@@ -93,14 +95,14 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness.stages.boot import require_memory
 
     jobs = arguments.jobs or os.cpu_count() or 1
-    require_memory(plan.memory_mib, jobs)
+    require_memory(plan.most_mib, jobs)
     require_possible(arguments, plan)
     cache = pipeline.open_cache()
     emulator.require_cpus(emulator.find(cache), plan.cpus)
     request = kernel_request(arguments)
     job = Job(
         plan=plan,
-        text=plan_text(arguments.plan, arguments.cpus),
+        text=plan_text(arguments.plan, arguments.cpus, arguments.nodes),
         folder=folder,
         jobs=jobs,
     )

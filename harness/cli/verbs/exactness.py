@@ -8,6 +8,7 @@ from harness.cli.options import (
     add_emulator_option,
     add_flavour_option,
     add_kernel_options,
+    add_nodes_option,
     path,
     positive,
 )
@@ -28,6 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_flavour_option(parser)
     add_emulator_option(parser)
     add_cpus_option(parser, "the plan's")
+    add_nodes_option(parser, "the plan's")
     parser.add_argument(
         "--plan",
         type=path,
@@ -53,11 +55,12 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.stages.boot import require_memory
     from harness.stages.boot_files import boot_files
 
-    plan = read_plan(arguments.plan or asset("vm") / "plans/smoke.toml", arguments.cpus)
-    require_memory(plan.memory_mib, min(arguments.boots, AT_A_TIME))
+    file = arguments.plan or asset("vm") / "plans/smoke.toml"
+    plan = read_plan(file, arguments.cpus, arguments.nodes)
+    require_memory(plan.most_mib, min(arguments.boots, AT_A_TIME))
     cache = pipeline.open_cache()
     emulator.require_cpus(emulator.find(cache), plan.cpus)
-    kernel, image = pipeline.bootable(kernel_request(arguments), cache)
+    kernel, image = pipeline.bootable(kernel_request(arguments).laid_out(plan.layout), cache)
     found = exactness(
         boot_files(kernel, image), plan, cache, times=arguments.times, boots=arguments.boots
     )

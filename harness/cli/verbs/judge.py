@@ -240,7 +240,7 @@ def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
     if arguments.expect is not None:
         parse_expectation(arguments.expect, plan)
     require_writable(arguments.output or RUNS)
-    require_memory(plan.memory_mib, jobs)
+    require_memory(plan.most_mib, jobs)
     require_possible(arguments, plan)
 
 

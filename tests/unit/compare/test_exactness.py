@@ -7,7 +7,7 @@ import fake_guest
 import pytest
 from pretended_comparison import TEXT, SavedTexts
 
-from harness.compare.plan_text import parse_plan, with_cpus
+from harness.compare.plan_text import parse_plan, with_number
 from harness.host.cache import Cache
 from harness.jobs.exactness import Exactness, exactness
 
@@ -19,7 +19,7 @@ def guests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SavedTexts:
 
 
 def found(guests: SavedTexts, folder: Path, **asked: int) -> Exactness:
-    plan = parse_plan(with_cpus(TEXT, 2), "small")
+    plan = parse_plan(with_number(TEXT, "cpus", 2), "small")
     return exactness(guests.what, plan, Cache(folder / "cache"), guests=guests, **asked)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.compare import plan as plans
 from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm, Variant
-from harness.compare.plan_text import parse_plan, with_cpus
+from harness.compare.plan_text import parse_plan, with_number
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
 from harness.jobs.plan_file import read_plan
@@ -407,15 +407,15 @@ def test_modes_that_a_kernels_arms_ask_for() -> None:
 @pytest.mark.parametrize("cpus", [0, 9])
 def test_cpus_that_no_guest_has_are_refused(cpus: int) -> None:
     with pytest.raises(UserError, match=f"cpus = {cpus} is outside 1..8"):
-        parse_plan(with_cpus(of_kind("module"), cpus), "a plan")
+        parse_plan(with_number(of_kind("module"), "cpus", cpus), "a plan")
 
 
 def test_a_plan_is_given_other_cpus() -> None:
     text = of_kind("module")
-    two = with_cpus(text, 2)
+    two = with_number(text, "cpus", 2)
 
     assert parse_plan(text, "a plan").cpus == 1
     assert parse_plan(two, "a plan").cpus == 2
-    assert parse_plan(with_cpus(two, 4), "a plan").cpus == 4
-    assert with_cpus(two, None) == two
+    assert parse_plan(with_number(two, "cpus", 4), "a plan").cpus == 4
+    assert with_number(two, "cpus", None) == two
     assert msgspec.structs.replace(parse_plan(two, "a plan"), cpus=1) == parse_plan(text, "a plan")

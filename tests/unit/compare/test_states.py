@@ -3,10 +3,13 @@
 
 import dataclasses
 import itertools
+import re
 from pathlib import Path
 
 import pytest
 
+from harness.compare.plan import PATCHED, Group, State
+from harness.compare.state_invariants import state_result
 from harness.compare.states import (
     Quantity,
     broken,
@@ -164,3 +167,38 @@ def test_an_altered_report_is_refused(old: str, new: str) -> None:
     assert old in whole
     with pytest.raises(RecordError):
         parse_state_report(whole.replace(old, new, 1))
+
+
+def files_of(state: str, *, movable: bool = False) -> dict[str, bytes]:
+    """What a preparing guest saved; `movable`: its DMA32 is called ZONE_MOVABLE."""
+    names = ("buddyinfo", "pagetypeinfo", "zoneinfo", "vmstat")
+    files = {f"after/{name}": text(state, name) for name in names} | {
+        "output": text(state, "report")
+    }
+    if movable:
+        swapped = {"DMA32": "Movable", "Movable": "DMA32"}
+        files = {
+            name: re.sub(r"(?<=zone )( *)(DMA32|Movable)", lambda it: it[1] + swapped[it[2]], told)
+            for name, told in files.items()
+        }
+    return {name: told.encode() for name, told in files.items()}
+
+
+def group_of(state: str) -> Group:
+    made = State(name=state, make=state)
+    return Group(variant=PATCHED, state=made, seed=1)
+
+
+@pytest.mark.parametrize("state", NAMES)
+def test_a_state_is_judged_wherever_it_can_be(state: str) -> None:
+    found = state_result(group_of(state), files_of(state))
+    assert found.quantities
+    assert not found.not_judged
+
+
+def test_pins_beside_a_movable_zone_are_not_judged_and_say_why() -> None:
+    pinned = state_result(group_of("mixed_30"), files_of("mixed_30", movable=True))
+    assert pinned.quantities is None
+    assert pinned.not_judged.startswith("what is free in zone Movable is not told apart")
+    comb = state_result(group_of("movable_8"), files_of("movable_8", movable=True))
+    assert comb.quantities
