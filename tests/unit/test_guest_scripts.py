@@ -8,6 +8,8 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "vm" / "guest" / "scripts"
 LIBRARY = "lib.sh"
+# In images of kernels with nodes alone, beside the others there.
+NODES = sorted((SCRIPTS.parent / "nodes").glob("*.sh"))
 NAMES = sorted(path.name for path in SCRIPTS.glob("*.sh") if path.name != LIBRARY)
 PROACTIVENESS = "vm.compaction_proactiveness"
 MODE = "vm.adaptive_compaction_mode"
@@ -33,6 +35,15 @@ def test_words_it_does_not_know_are_answered_with_its_usage(name: str) -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"usage: {name}")
+
+
+@pytest.mark.parametrize("path", NODES, ids=lambda path: path.name)
+def test_scripts_for_nodes_answer_with_their_usage(path: Path) -> None:
+    for wrong in ((), ("?",), ("--node", "x", "true"), ("--cpuset-mems", "a"), ("kernel", "0")):
+        done = bash(f"nodes/{path.name}", *wrong)
+
+        assert (done.returncode, done.stdout) == (2, ""), wrong
+        assert done.stderr.startswith(f"usage: {path.name}")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,6 +16,7 @@ from harness.pipeline import KernelRequest, built, prepared
 from harness.stages.build import build
 from harness.stages.configure import flavour_of, flavours_of, fragment_for, require_flavours
 from harness.stages.fetch import fetch
+from harness.stages.guest import _scripts
 from harness.stages.key import provenance
 from harness.stages.patch import patch
 from harness.texts.build.kconfig import parse_config
@@ -90,3 +91,14 @@ def test_line_that_cannot_have_a_flavour_says_so_before_it_is_built(
 
 def test_guests_own_kernel_is_what_it_was(tree: PatchedTree, cache: Cache) -> None:
     assert build(tree, cache).key == build(tree, cache, flavour=flavour_of(())).key
+
+
+def test_scripts_for_nodes_are_in_no_other_image(cache: Cache, fake_kernel: Path) -> None:
+    """A file more, and every replay key of before would be another."""
+    plain = built(KernelRequest(kernel=str(fake_kernel), upto="0"), cache)
+    ours = set((asset("vm") / "guest" / "nodes").iterdir())
+
+    assert _scripts(plain) == {}
+    found = _scripts(replace(plain, flavour="debug-nodes"))
+    assert set(found) == {"/root/scripts/on_node.sh", "/root/scripts/plug_memory.sh"}
+    assert set(found.values()) == ours

@@ -63,7 +63,7 @@ while [[ ${1:-} == --* ]]; do
 	esac
 	shift 2
 done
-[[ $# -gt 0 && $node =~ ^[0-9]*$ && $mems =~ ^[0-9,-]*$ ]] || usage
+[[ $# -gt 0 && -n $node$mems && $node =~ ^[0-9]*$ && $mems =~ ^[0-9,-]*$ ]] || usage
 
 if [ -n "$mems" ]; then
 	make_cpuset "$mems"
