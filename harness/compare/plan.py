@@ -15,7 +15,7 @@ from harness.compare.claims import Claim
 from harness.compare.kinds import KINDS
 from harness.compare.kinds.base import Asked, Kind, RequestKind, SourceText
 from harness.guest_memory import MemoryLayout
-from harness.texts.guest import background_load, on_node, plug_memory
+from harness.texts.guest import background_load, empty_lists, on_node, plug_memory
 from harness.texts.guest.plug_memory import Plugged
 from harness.texts.proc.sysctl import Knob, mode_of
 from harness.values import StagePlan
@@ -268,7 +268,8 @@ def runs(plan: Plan, group: Group) -> tuple[ArmRun, ...]:
 
 def state_stage(plan: Plan, group: Group) -> StagePlan:
     """Tell the guest how to prepare."""
-    command = group.state.command.replace("{seed}", str(group.seed))
+    before = empty_lists.command(group.state.make, plan.nodes)
+    command = before + group.state.command.replace("{seed}", str(group.seed))
     return StagePlan(
         name=STATE_STAGE,
         command=command.replace("{memory_mib}", str(plan.memory_mib)),

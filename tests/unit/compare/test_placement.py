@@ -101,14 +101,31 @@ def test_what_is_no_list_of_nodes_is_none(text: str) -> None:
         ("nodes = 2\n", "", "node = 1 is not there; its guests have node 0 alone"),
         ("nodes = 2", "nodes = 3", "nodes = 3: 1024 MiB of memory cannot be split evenly"),
         ("nodes = 2", "nodes = 16", "nodes = 16 is outside 1..8"),
-        ('"movable_8"', '"hopeless_3"', "hopeless_3 is made in the ordinary zones of one node"),
-        ('"movable_8"', '"deferred_8"', "deferred_8 is made in the ordinary zones of one node"),
+        ('"movable_8"', '"deferred_8"', "deferred_8 is not made in guests with 2 nodes"),
     ],
 )
 def test_what_is_not_there_is_refused(old: str, new: str, fact: str) -> None:
     assert old in TEXT
     with pytest.raises(UserError, match=fact):
         parse_plan(TEXT.replace(old, new, 1), "a plan")
+
+
+def test_a_state_of_lists_is_refused_beside_an_area() -> None:
+    text = TEXT.replace("movable_8", "hopeless_3").replace("nodes = 2", "nodes = 2\ncma_mib = 4")
+    with pytest.raises(UserError, match="hopeless_3 is not made in guests with 2 nodes, 4 MiB of"):
+        parse_plan(text, "a plan")
+
+
+def test_lists_of_other_nodes_are_empty_before_a_state_is_made_of_lists() -> None:
+    def told(text: str) -> str:
+        plan = parse_plan(text, "a plan")
+        return plans.state_stage(plan, plans.groups(plan)[0]).command
+
+    hopeless = TEXT.replace("movable_8", "hopeless_3")
+    made = "bash scripts/make_state.sh hopeless_3 seed=1 start"
+    assert told(hopeless) == f"bash scripts/empty_lists.sh 60 && {made}"
+    assert told(hopeless.replace("nodes = 2\n", "").replace("node = 1\n", "")) == made
+    assert not told(TEXT).startswith("bash scripts/empty_lists.sh")
 
 
 def test_a_node_says_nothing_to_guests_of_one() -> None:

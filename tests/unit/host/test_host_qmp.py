@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from harness.errors import GuestLostError
+from harness.guest_memory import MemoryLayout
 from harness.host import qmp
 from harness.host.deadline import Deadline
+from harness.host.qemu_memory import plugged_in
 
 Answer = Callable[[Mapping[str, object]], object]
 HUNG_UP = object()
@@ -230,3 +232,33 @@ def test_a_command_that_is_not_answered_is_lost_at_the_deadline(tmp_path: Path) 
     ):
         one.wait_for_pause(soon())
     let_go.set()
+
+
+def test_memory_is_plugged_in_before_its_device(tmp_path: Path) -> None:
+    told: list[tuple[str, object]] = []
+
+    def note(name: str) -> Answer:
+        return lambda arguments: told.append((name, arguments))
+
+    layout = MemoryLayout(nodes=2, hotplug_mib=128)
+    answers = {name: note(name) for name in ("object-add", "device_add")}
+    with monitor(tmp_path, answers) as one:
+        one.plug(plugged_in(layout, tmp_path / "memory"))
+
+    assert [name for name, _ in told] == ["object-add", "device_add"]
+    assert told[0][1] == {
+        "qom-type": "memory-backend-file",
+        "id": "plugged_memory",
+        "size": 128 << 20,
+        "mem-path": f"{tmp_path}/memory-plugged",
+        "share": True,
+    }
+
+
+def test_memory_that_qemu_refuses_is_told(tmp_path: Path) -> None:
+    layout = MemoryLayout(hotplug_mib=128)
+    with (
+        monitor(tmp_path, {"device_add": lambda _: DENIED}) as one,
+        pytest.raises(GuestLostError, match="does not answer device_add: not now"),
+    ):
+        one.plug(plugged_in(layout, tmp_path / "memory"))

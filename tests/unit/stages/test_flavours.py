@@ -100,5 +100,6 @@ def test_scripts_for_nodes_are_in_no_other_image(cache: Cache, fake_kernel: Path
 
     assert _scripts(plain) == {}
     found = _scripts(replace(plain, flavour="debug-nodes"))
-    assert set(found) == {"/root/scripts/on_node.sh", "/root/scripts/plug_memory.sh"}
+    names = ("empty_lists.sh", "on_node.sh", "plug_memory.sh")
+    assert set(found) == {f"/root/scripts/{name}" for name in names}
     assert set(found.values()) == ours
