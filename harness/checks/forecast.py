@@ -8,7 +8,6 @@ from harness.checks.any_kernel import instants
 from harness.checks.base import Check, Comparison, NotApplicable
 from harness.errors import RecordError
 from harness.forecast.forecast import Forecast, Prediction
-from harness.guest_memory import layout_in
 from harness.items import COUNTERS
 from harness.record.run import RunRecord, Snapshot, StageRecord
 from harness.texts.build.rules import Rule, rules_in
@@ -121,9 +120,10 @@ def _predictions_hold(run: RunRecord) -> NotApplicable | Iterable[Comparison]:
         return NotApplicable(
             f"the model does not know the rules of Linux {run.provenance.kernel_release}"
         )
-    layout = layout_in(run.key.machine, run.key.kernel_command_line)
-    if not layout.is_plain:
-        return NotApplicable(f"the model knows one node of ordinary zones, this guest has {layout}")
+    if not run.key.layout.is_plain:
+        return NotApplicable(
+            f"the model knows one node of ordinary zones, this guest has {run.key.layout}"
+        )
     if all(stage.prediction is None for stage in run.stages):
         return NotApplicable(
             "no stage was predicted: that needs a repeatable run with the cross-check"

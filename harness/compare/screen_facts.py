@@ -81,7 +81,7 @@ def _machine(results: Results) -> str:
     plan, key = results.plan, results.kernels.kernels[0].key
     return (
         f"QEMU {key.qemu_version}, {key.accelerator}, {counted(key.cpus, 'CPU')}, "
-        f"{plan.memory_mib} MiB; one instruction is {1 << plan.icount_shift} ns of the "
+        f"{key.memory_told}; one instruction is {1 << plan.icount_shift} ns of the "
         "guest's clock"
     )
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from harness.compare.outcome import read_outcome
 from harness.compare.results import first_difference, short
 from harness.errors import HostError, RecordError
-from harness.guest_memory import layout_in
 from harness.host import emulator
 from harness.host.accelerator import AcceleratorChoice, Speed
 from harness.host.cache import Cache
@@ -103,7 +102,7 @@ def settings_of(identity: RunIdentity) -> RunSettings:
         policy=policy,
         cross_checks=key.cross_checks,
         page_owner=key.page_owner,
-        layout=layout_in(key.machine, key.kernel_command_line),
+        layout=key.layout,
     )
 
 

@@ -19,6 +19,7 @@ from itertools import zip_longest
 import msgspec
 
 from harness.errors import StageError
+from harness.guest_memory import MemoryLayout, layout_in
 from harness.record import schema
 from harness.values import BASE_FLAVOUR, Accelerator, Counters, RunMode, StagePlan, origin_told
 
@@ -58,6 +59,17 @@ class ReplayKey:
             msgspec.to_builtins(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True
         )
         return sha256(text.encode()).hexdigest()
+
+    @property
+    def layout(self) -> MemoryLayout:
+        """How its memory was laid out."""
+        return layout_in(self.machine, self.kernel_command_line)
+
+    @property
+    def memory_told(self) -> str:
+        """Its memory, in words."""
+        laid_out = "" if self.layout.is_plain else f" ({self.layout})"
+        return f"{self.memory_mib} MiB{laid_out}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def run_facts(run: Run) -> Iterator[Fact]:
     yield Fact(
         name="Machine",
         value=f"QEMU {key.qemu_version}, {key.accelerator}, {key.mode}, "
-        f"{counted(key.cpus, 'CPU')}, {key.memory_mib} MiB",
+        f"{counted(key.cpus, 'CPU')}, {key.memory_told}",
     )
     yield Fact(
         name="N",
@@ -53,6 +53,7 @@ def _command(run: Run) -> str:
     words += ["--scale", run.scale, "--mode", key.mode, "--seed", str(key.seed)]
     words += ["--memory", str(key.memory_mib)]
     words += ["--cpus", str(key.cpus)] if key.mode is RunMode.LIVE or key.cpus > 1 else []
+    words += ["--nodes", str(key.layout.nodes)] if key.layout.nodes > 1 else []
     words += ["--accelerator", key.accelerator] if key.mode is RunMode.LIVE else []
     policy = dict(each.split("=", 1) for each in key.sysctls).get(Knob.MODE)
     words += ["--policy", PolicyMode(int(policy)).word] if policy else []

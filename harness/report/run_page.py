@@ -138,7 +138,7 @@ def _facts(run: Run) -> Table:
             ),
             ("compiler", origin.compiler),
             ("how it ran", f"{key.mode}, {key.accelerator}, QEMU {key.qemu_version}"),
-            ("guest", f"{key.memory_mib} MiB, {counted(key.cpus, 'CPU')}, scale {run.scale}"),
+            ("guest", f"{key.memory_told}, {counted(key.cpus, 'CPU')}, scale {run.scale}"),
             ("memory managed by the kernel", f"{run.memory_total_kib} KiB"),
             (
                 "guest image",
@@ -324,7 +324,7 @@ def _key_rows(run: Run) -> Iterator[tuple[str, str]]:
     yield "firmware", key.firmware_digest
     yield "machine", f"`{key.machine}`"
     yield "kernel command line", f"`{key.kernel_command_line}`"
-    yield "memory and CPUs", f"{key.memory_mib} MiB, {key.cpus}"
+    yield "memory and CPUs", f"{key.memory_told}, {key.cpus}"
     yield "seed", str(key.seed)
     yield "stages", f"{len(key.plan)}, as listed above with what they ran"
 

@@ -54,7 +54,7 @@ def _lines(run: Run, *, whole: bool) -> Iterator[str]:
         yield from _wrap(f"WARNING: {warning}", indent="  ")
     yield from _wrap(
         f"kernel {run.uname_r} ({run.provenance.origin_told}), {run.key.mode} with "
-        f"{run.key.accelerator}, {counted(run.key.cpus, 'CPU')}, {run.key.memory_mib} MiB, "
+        f"{run.key.accelerator}, {counted(run.key.cpus, 'CPU')}, {run.key.memory_told}, "
         f"scale {run.scale}, seed {run.key.seed}"
     )
     yield ""

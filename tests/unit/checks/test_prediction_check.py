@@ -19,6 +19,7 @@ from harness.forecast.stored import (
     parse_prediction,
     predict_stage,
 )
+from harness.guest_memory import MemoryLayout
 from harness.record.run import RunRecord, Snapshot
 from harness.record.saved_run import parse_run
 from harness.report.summary import summarise
@@ -198,7 +199,10 @@ def test_an_absent_text_is_told() -> None:
         predict_stage(STAGE, BURST, {}, b"")
 
 
-@pytest.mark.parametrize("change", [{"mode": RunMode.LIVE}, {"cross_checks": False}])
+@pytest.mark.parametrize(
+    "change",
+    [{"mode": RunMode.LIVE}, {"cross_checks": False}, {"layout": MemoryLayout(nodes=2)}],
+)
 def test_only_a_guest_that_can_be_paused_is_predicted(
     change: dict[str, object],
 ) -> None:
@@ -218,3 +222,13 @@ def test_what_the_model_does_not_know_is_not_judged() -> None:
 
     assert result.status is Status.NOT_APPLICABLE
     assert result.details == ("the model does not know the rules of Linux 6.18.1",)
+
+
+def test_memory_that_the_model_does_not_know_is_not_judged() -> None:
+    run = synthetic_run.parsed()
+    nodes = " -numa node,nodeid=0,memdev=ram0,cpus=0 -numa node,nodeid=1,memdev=ram1"
+    key = replace(run.key, machine=run.key.machine + nodes)
+    result = CHECK.result(replace(run, identity=replace(run.identity, key=key)))
+
+    assert result.status is Status.NOT_APPLICABLE
+    assert result.details == ("the model knows one node of ordinary zones, this guest has 2 nodes",)

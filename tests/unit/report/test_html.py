@@ -15,6 +15,7 @@ from harness.checks.base import CheckResult, Status
 from harness.host.pages import write_page
 from harness.host.templates import html
 from harness.report.document import PredictedCounter, Run, Verdict, decode_run
+from harness.report.facts import run_facts
 from harness.report.pictures import free_pictures
 from harness.report.run_page import run_page
 from harness.writers.page import Page, Section, table
@@ -167,6 +168,16 @@ def test_a_run_begins_with_its_verdict_and_the_headline(run: Run) -> None:
     assert list(facts) == ["Kernel", "Change", "Config", "Machine", "N", "Key", "Again"]
     assert facts["Key"].attributes["data-copy"] == run.key_digest
     assert facts["Again"].attributes["data-copy"].startswith("buddylab run --kernel 5.15.180 ")
+
+
+def test_the_command_to_run_again_has_the_nodes(run: Run) -> None:
+    nodes = " -numa node,nodeid=0,memdev=ram0,cpus=0 -numa node,nodeid=1,memdev=ram1"
+    key = replace(run.key, machine=run.key.machine + nodes)
+    facts = {one.name: one for one in run_facts(replace(run, key=key))}
+
+    assert facts["Machine"].value.endswith(f"{run.key.memory_mib} MiB (2 nodes)")
+    assert " --nodes 2" in facts["Again"].value
+    assert "--nodes" not in {one.name: one for one in run_facts(run)}["Again"].value
 
 
 def test_a_failed_check_comes_before_everything_else(run: Run) -> None:
