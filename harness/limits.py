@@ -12,6 +12,8 @@ PAUSE_MS_MAX = 3_600_000
 DEADLINE_S_MAX = 999_999
 # QEMU's -seed, and the guest's programs' (vm/guest/comb.h).
 SEED_MAX = 2**32 - 1
+# kmod/turns.c, schedule.
+SCHEDULE_MAX = 2**32 - 1
 # QEMU's -icount shift=N (accel/tcg/icount-common.c, MAX_ICOUNT_SHIFT).
 ICOUNT_SHIFT_MAX = 10
 # The least memory that a guest boots with, in MiB.

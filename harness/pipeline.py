@@ -51,6 +51,7 @@ class KernelRequest:
     changes: tuple[str, ...] = ()  # others than the series (harness.stages.change)
     config: Path | None = None  # options of the user's, or a whole .config
     flavours: tuple[str, ...] = ()  # of vm/config, merged over the guests' own
+    turns: bool = False  # whether its guests have what arms in turns need (vm/guest/turns)
 
     @property
     def flavour(self) -> str:
@@ -74,7 +75,7 @@ class KernelRequest:
     def of_arm(self, plan: Plan, variant: Variant) -> "KernelRequest":
         """Return the kernel that a plan's arms name: one of its own, or a predefined one."""
         kernel = plan.kernel(variant)
-        asked = self.laid_out(plan.layout)
+        asked = replace(self.laid_out(plan.layout), turns=plan.asks_for_turns)
         return asked.varied(variant) if kernel is None else asked.described(kernel)
 
     def varied(self, variant: Variant) -> "KernelRequest":
@@ -215,7 +216,7 @@ def completed(
 ) -> tuple[KernelBuild, GuestImage]:
     """Build what `prepared` made, and a guest's initramfs for it."""
     kernel = _built(tree, request, cache)
-    return kernel, guest(kernel, cache)
+    return kernel, guest(kernel, cache, turns=request.turns)
 
 
 def run_to_verdict(

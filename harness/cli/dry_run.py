@@ -9,6 +9,8 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from harness.errors import UserError
+
 if TYPE_CHECKING:
     from harness.compare.plan import Plan, Variant
     from harness.host.cache import Cache
@@ -77,6 +79,11 @@ def arms_script(
     )
     from harness.jobs.lab import settings_of
 
+    if plan.asks_for_turns:
+        raise UserError(
+            f"plan {plan.name} schedules turns or gives CPUs away, for which no command makes the "
+            "guest's programs; run it without --dry-run"
+        )
     made = [_made(name, trees[name], request) for name, request in requests.items()]
 
     def parts() -> Iterator[str]:

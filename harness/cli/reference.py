@@ -30,9 +30,11 @@ from harness.limits import (
     MEMORY_MIB_MIN,
     NODES_MAX,
     REQUESTS_MAX,
+    SCHEDULE_MAX,
     SEED_MAX,
 )
 from harness.model.state import GfpClass
+from harness.texts.guest.background import Background
 from harness.texts.guest.plug_memory import Plugged
 from harness.texts.proc.sysctl import PolicyMode
 
@@ -52,6 +54,9 @@ _LIMITS: Mapping[tuple[type, str], str] = {
     (plans.Burst, "deadline_s"): f"1 to {DEADLINE_S_MAX}",
     (plans.Burst, "requests"): f"0 to {REQUESTS_MAX}",
     (plans.Burst, "background_load"): f"0 to {REQUESTS_MAX}",
+    (plans.Burst, "cpu"): "0 to cpus - 1",
+    (plans.Burst, "background_cpu"): "0 to cpus - 1",
+    (plans.Arm, "schedule"): f"0 to {SCHEDULE_MAX}",
 }
 
 
@@ -234,6 +239,8 @@ def _plans() -> Iterator[str]:
     yield from ("", "### before, thp_defrag and plugged")
     words = (*_members(plans.Action), *_members(plans.ThpDefrag), *_members(Plugged))
     yield from _table(("word", "what"), words)
+    yield from ("", "### background")
+    yield from _table(("word", "what"), _members(Background))
     yield from ("", "### Kernels that are there without [[kernels]]", "")
     yield f"`{plans.PATCHED}`: with the series; `{plans.UNPATCHED}`: the source as it is;"
     yield f"`{plans.CONFIGURED_OUT}`: with the series, CONFIG_BUDDY_MONITOR off;"

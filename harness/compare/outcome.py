@@ -18,11 +18,14 @@ from harness.errors import RecordError
 from harness.model.state import GfpClass
 from harness.record.run import Snapshot, StageRecord
 from harness.record.saved_stage import parse_stage
+from harness.texts.guest import background, turns
+from harness.texts.guest.background import BackgroundDone, parse_background
 from harness.texts.guest.background_load import OPTION, parse_background_load
 from harness.texts.guest.free_dump import parse_free_dump
 from harness.texts.guest.later_demand import parse_later_demand
 from harness.texts.guest.on_node import only_nodes
 from harness.texts.guest.plug_memory import plugged_pages
+from harness.texts.guest.turns import Turns, parse_turns
 from harness.texts.pages import ORDERS, Order
 from harness.texts.proc.pagetypeinfo import PageTypeInfo
 from harness.texts.text import damaged
@@ -124,6 +127,9 @@ class Outcome:
     seen: BurstSeen | None = None
     # None: one node of ordinary zones, a live guest; results of before schema 14 do not tell.
     zones: tuple[ZoneSeen, ...] | None = None
+    # None also: results of before schema 15 do not tell.
+    turns: Turns | None = None  # None: they were not recorded
+    background: BackgroundDone | None = None  # None: nothing went on until the arm's end
 
 
 def read_outcome(files: Mapping[str, bytes], *, icount_shift: int) -> tuple[StageRecord, Outcome]:
@@ -204,6 +210,8 @@ def _outcome(
         mixed_after=mixed_pageblocks(files, "after", pageblock_order),
         seen=seen,
         zones=None if seen is None else zones_seen(free, files, requests),
+        turns=_turns(stage.command, files),
+        background=_background(stage.command, files),
     )
 
 
@@ -304,6 +312,16 @@ def _background_load(command: str, files: Mapping[str, bytes]) -> BackgroundLoad
         return None
     load = parse_background_load(_text(files, _BACKGROUND_LOAD))
     return BackgroundLoad(attempts=load.done, failures=load.failures)
+
+
+def _turns(command: str, files: Mapping[str, bytes]) -> Turns | None:
+    return parse_turns(_text(files, turns.FILE)) if turns.SCRIPT in command.split() else None
+
+
+def _background(command: str, files: Mapping[str, bytes]) -> BackgroundDone | None:
+    if background.OPTION not in command.split():
+        return None
+    return parse_background(_text(files, background.FILE))
 
 
 def _later_demand(files: Mapping[str, bytes]) -> LaterDemand | None:

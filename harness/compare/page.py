@@ -10,6 +10,7 @@ from harness.compare.screen_facts import command_of
 from harness.compare.side_tables import side_tables
 from harness.compare.state_lines import state_lines
 from harness.compare.tables import tables
+from harness.compare.turn_tables import turn_tables
 from harness.compare.zone_tables import zone_tables
 from harness.record import schema
 from harness.writers.page import Page, Section, Table
@@ -72,6 +73,7 @@ def comparison_page(results: Results) -> Page:
                     *zone_tables(results),
                     *huge_page_tables(results),
                     *side_tables(results),
+                    *turn_tables(results),
                 ),
             ),
         ),

@@ -15,7 +15,8 @@ from harness.compare.claims import Claim
 from harness.compare.kinds import KINDS
 from harness.compare.kinds.base import Asked, Kind, RequestKind, SourceText
 from harness.guest_memory import MemoryLayout
-from harness.texts.guest import background_load, empty_lists, on_node, plug_memory
+from harness.texts.guest import background_load, empty_lists, on_node, plug_memory, turns
+from harness.texts.guest.background import OPTION, Background
 from harness.texts.guest.plug_memory import Plugged
 from harness.texts.proc.sysctl import Knob, mode_of
 from harness.values import StagePlan
@@ -86,12 +87,20 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     background_load: int = 0  # requests of other orders beside it (kmod/background_load.c)
     node: int | None = None  # all blocks are of this node; None: as the kernel chooses
     cpuset_mems: str = ""  # the nodes of a cpuset that the burst is made in: 0, 0-1, 0,2
+    cpu: int | None = None  # who makes the requests; None: as the scheduler has it
+    background: Background | None = None  # what goes on beside the arm until it has ended
+    background_cpu: int | None = None  # who does; None: as the scheduler has it
     deadline_s: int = 600  # guest seconds
 
     @property
     def made_by(self) -> Kind:
         """What makes its requests, and reads what became of them."""
         return KINDS[self.kind]
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it needs what only guests of vm/guest/turns have."""
+        return self.cpu is not None or self.background is not None
 
 
 class ThpDefrag(StrEnum):
@@ -135,6 +144,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     before: Action | None = None  # what is done before the burst
     thp_defrag: ThpDefrag | None = None  # of faults for huge pages; None: madvise
     plugged: Plugged | None = None  # what becomes of hotplug_mib before it; None: it stays offline
+    schedule: int | None = None  # other turns of the CPUs by another; 0: only recorded; None: not
 
     @property
     def knobs(self) -> PolicyKnobs | None:
@@ -202,6 +212,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def needs(self) -> tuple[SourceText, ...]:
         """What its kernels' sources must have, for the requests that are made."""
         return tuple(dict.fromkeys(need for burst in self.bursts for need in burst.made_by.needs))
+
+    @property
+    def asks_for_turns(self) -> bool:
+        """Whether its guests need what is in vm/guest/turns."""
+        return any(arm.schedule is not None for arm in self.arms) or any(
+            burst.is_placed for burst in self.bursts
+        )
 
     @property
     def experiment(self) -> "Plan":
@@ -313,7 +330,21 @@ def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
     words.append(burst.made_by.words(asked))
     before = plug_memory.words(arm.plugged, plan.hotplug_mib)
     placed = on_node.words(burst.node, burst.cpuset_mems)
-    return " ".join([*before, *placed, "bash scripts/run_arm.sh", *words])
+    return " ".join([*before, *_turns(arm, burst), *placed, "bash scripts/run_arm.sh", *words])
+
+
+def _turns(arm: Arm, burst: Burst) -> list[str]:
+    """Return what is put before an arm's command for its turns; nothing where none is asked for."""
+    if arm.schedule is None and not burst.is_placed:
+        return []
+    options = (
+        ("--schedule", arm.schedule),
+        ("--cpu", burst.cpu),
+        (OPTION, burst.background),
+        ("--background-cpu", burst.background_cpu),
+    )
+    told = [f"{name} {value}" for name, value in options if value is not None]
+    return ["bash", turns.SCRIPT, *told]
 
 
 def padded(line: str) -> str:

@@ -21,6 +21,7 @@ from harness.compare.plan import (
     is_predefined,
 )
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
+from harness.compare.turn_faults import faults as turn_faults
 from harness.errors import UserError
 from harness.limits import (
     CPUS_MAX,
@@ -78,6 +79,7 @@ def _faults(plan: Plan) -> Iterator[str]:
     yield from _burst_faults(plan)
     for arm in plan.arms:
         yield from _arm_faults(plan, arm)
+    yield from turn_faults(plan)
     yield from _kernel_faults(plan)
     for claim in plan.claims:
         yield from claim_faults(

@@ -13,6 +13,7 @@ from harness.compare.results import Results
 from harness.compare.screen_facts import facts, largest_of
 from harness.compare.seen_folds import DRAWN_ARMS_MAX, drawn_of
 from harness.compare.state_differences import promises
+from harness.compare.turn_tables import turn_tables
 from harness.writers.screen import (
     Answer,
     Block,
@@ -236,5 +237,6 @@ def _rest(results: Results, ran: Sequence[str], how_to_read: str) -> Part:
             Words(paragraphs=(results.plan.why, how_to_read)),
             Fold(title="Kernels and states", blocks=(Words(points=tuple(ran)),)),
             *((Fold(title=table.title, blocks=(table,)),) if table else ()),
+            *(Fold(title=one.title, blocks=(one,)) for one in turn_tables(results)),
         ),
     )

@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 
+import msgspec
+
 from harness.compare import plan as plans
-from harness.compare.plan import Plan
+from harness.compare.plan import Arm, Plan
 from harness.compare.results import first_difference
 from harness.host.cache import Cache
 from harness.host.files import remove_tree
@@ -19,9 +21,12 @@ from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import lab_of, seeded
 from harness.record.bundle import digests_of, run_expected
 from harness.stages.boot_files import BootFiles
+from harness.texts.guest import turns
+from harness.texts.guest.turns import Turns, parse_turns
 
 AT_A_TIME = os.cpu_count() or 1  # boots
 Texts = Mapping[str, bytes]  # what a guest saved: path inside -> content
+_MOST = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,53 +38,130 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """How many different outcomes one arm had, the most frequent first."""
+
+    arms: tuple[Outcome, ...]
+    difference: str  # between the two most frequent outcomes; empty: there is one
+    turns: Turns | None  # of the first outcome; None: they were not recorded
+
+    @property
+    def total(self) -> int:
+        """How often it was run."""
+        return sum(one.guests for one in self.arms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exactness:
     """How many different outcomes the same guests had, the most frequent first."""
 
     cpus: int
     states: tuple[Outcome, ...]  # of the boots that prepared
-    arms: tuple[Outcome, ...]
-    difference: str  # between the two most frequent outcomes; empty: there is one
+    arms: tuple[Repeated, ...]  # one, or one for each schedule from 0 up
 
     @property
     def is_exact(self) -> bool:
-        """Whether all were equal."""
-        return len(self.states) == len(self.arms) == 1
+        """Whether all were equal, and each schedule's order of events its own."""
+        return (
+            len(self.states) == 1
+            and all(len(one.arms) == 1 for one in self.arms)
+            and self.orders == len(self.arms)
+        )
+
+    @property
+    def orders(self) -> int:
+        """Count the different orders of events; an arm that did not record any has its own."""
+        return len({one.turns.order if one.turns else number for number, one in _numbered(self)})
 
     def __str__(self) -> str:
         """Print as a table, and what it says."""
-        lines = [
-            f"{what:<6}  {one.guests:>6}  {one.digest[:16]}"
-            for what, found in (("state", self.states), ("arm", self.arms))
-            for one in found
+        rows = [("state", one) for one in self.states]
+        rows += [
+            ("arm" if one.turns is None else f"turns {one.turns.schedule}", each)
+            for one in self.arms
+            for each in one.arms
         ]
-        boots, arms = (sum(one.guests for one in found) for found in (self.states, self.arms))
-        equal = (
-            f"{self.arms[0].guests} of {arms} arms equal, from {boots} boots of {self.cpus} CPUs"
+        lines = [f"{what:<9}  {one.guests:>6}  {one.digest[:16]}" for what, one in rows]
+        boots = sum(one.guests for one in self.states)
+        equal = sum(one.arms[0].guests for one in self.arms)
+        told = (
+            f"{equal} of {sum(one.total for one in self.arms)} arms equal, "
+            f"from {boots} boots of {self.cpus} CPUs"
         )
-        told = f"; first difference: {self.difference}" if self.difference else ""
-        return "\n".join(["what    guests  outcome", *lines, f"{equal}{told}"])
+        different = [one.difference for one in self.arms if one.difference]
+        told += f"; first difference: {different[0]}" if different else ""
+        found = [one.turns for one in self.arms if one.turns]
+        return "\n".join(
+            ["what       guests  outcome", *lines, *_turns_lines(found, self.orders), told]
+        )
+
+
+def _numbered(found: Exactness) -> Sequence[tuple[int, Repeated]]:
+    return list(enumerate(found.arms))
+
+
+def _turns_lines(found: Sequence[Turns], orders: int) -> list[str]:
+    """Print what was recorded of the turns: who asked in which order, how long they were."""
+    if not found:
+        return []
+    powers = sorted({each.least_ns for one in found for each in one.lasted})
+    rows = [
+        f"{one.schedule:<9} {one.events:>8} {one.turns:>7} {one.share_ns(0.5) or 0:>9} "
+        f"{one.share_ns(_MOST) or 0:>9}  {one.order}"
+        for one in found
+    ]
+    by_length = [
+        f"{power:>9} "
+        + " ".join(
+            f"{next((each.turns for each in one.lasted if each.least_ns == power), 0):>7}"
+            for one in found
+        )
+        for power in powers
+    ]
+    head = " ".join(f"{one.schedule:>7}" for one in found)
+    return [
+        "",
+        f"{'schedule':<9} {'events':>8} {'turns':>7} {'half ns':>9} {'95 % ns':>9}  order",
+        *rows,
+        "",
+        f"{'from ns':>9} {head}   (turns of each schedule from there to twice that)",
+        *by_length,
+        "",
+        f"{orders} of {len(found)} schedules have an order of events of their own",
+    ]
 
 
 def exactness(
-    what: BootFiles, plan: Plan, cache: Cache, *, times: int, boots: int, guests: Guests = QEMU
+    what: BootFiles,
+    plan: Plan,
+    cache: Cache,
+    *,
+    times: int,
+    boots: int,
+    schedules: int | None = None,
+    guests: Guests = QEMU,
 ) -> Exactness:
     """Run the plan's baseline arm in its first state, `times` in all, from `boots` boots.
 
-    As many boots at a time as this host has CPUs: how busy it is must not matter.
+    With `schedules` it is run so often with each from 0 to that number. As many boots at a time
+    as this host has CPUs: how busy it is must not matter.
     """
     stop = threading.Event()
     baseline = next(one for one in plan.arms if one.name == plan.baseline)
     group = next(one for one in plans.groups(plan) if one.variant == baseline.kernel)
     run = next(one for one in plans.runs(plan, group) if one.arm == baseline)
     lab = seeded(lab_of(what, plan, cache, guests=guests), group.seed)
-    state, arm = plans.state_stage(plan, group), plans.arm_stage(plan, run)
+    state = plans.state_stage(plan, group)
+    tried = [
+        plans.arm_stage(plan, plans.ArmRun(group=group, burst=run.burst, arm=arm))
+        for arm in scheduled(baseline, schedules)
+    ]
     shares = [times // boots + (number < times % boots) for number in range(boots)]
     states: list[Texts] = []
-    arms: list[Texts] = []
+    arms: list[list[Texts]] = [[] for _ in tried]
     done = count(1)
     with (
-        progress("exactness", total=times, unit="arms") as advance,
+        progress("exactness", total=times * len(tried), unit="arms") as advance,
         ThreadPoolExecutor(max_workers=AT_A_TIME, thread_name_prefix="boot") as pool,
     ):
 
@@ -89,10 +171,10 @@ def exactness(
                 guests.prepared(lab, state, scratch) as ready,
             ):
                 states.append({**ready.files, "stopped": ready.dump})
-                for _ in range(share):
+                for arm, texts in zip(tried * share, arms * share, strict=True):
                     if stop.is_set():
                         return
-                    arms.append(guests.run_arm(ready, arm, scratch / "arm"))
+                    texts.append(guests.run_arm(ready, arm, scratch / "arm"))
                     remove_tree(scratch / "arm")
                     advance(next(done), f"{plan.cpus} CPUs")
 
@@ -105,16 +187,28 @@ def exactness(
     return judged(plan.cpus, states, arms)
 
 
-def judged(cpus: int, states: Sequence[Texts], arms: Sequence[Texts]) -> Exactness:
-    """Count the different outcomes."""
+def scheduled(baseline: Arm, schedules: int | None) -> list[Arm]:
+    """Return the arm as it is, or with each schedule from 0 to `schedules`."""
+    if schedules is None:
+        return [baseline]
+    numbers = range(schedules + 1)
+    return [msgspec.structs.replace(baseline, schedule=number) for number in numbers]
+
+
+def judged(cpus: int, states: Sequence[Texts], arms: Sequence[Sequence[Texts]]) -> Exactness:
+    """Count the different outcomes; `arms` are those of each schedule."""
+    return Exactness(cpus=cpus, states=_outcomes(states), arms=tuple(map(_repeated, arms)))
+
+
+def _repeated(arms: Sequence[Texts]) -> Repeated:
     examples = {_digest(texts): texts for texts in arms}
     found = _outcomes(arms)
     different = [examples[one.digest] for one in found[:2]]
-    return Exactness(
-        cpus=cpus,
-        states=_outcomes(states),
+    recorded = different[0].get(turns.FILE)
+    return Repeated(
         arms=found,
         difference=first_difference(*different) if len(different) > 1 else "",
+        turns=None if recorded is None else parse_turns(recorded.decode(errors="replace")),
     )
 
 

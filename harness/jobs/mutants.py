@@ -8,13 +8,14 @@ judging; so is a series without any mutation that does not pass.
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.checks.base import Status
 from harness.errors import GuestLostError, RecordError, StageError, UserError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
+from harness.host.emulator import newer_emulator
 from harness.host.files import files_below
 from harness.host.progress import progress
 from harness.host.scratch import temporary
@@ -109,33 +110,51 @@ def mutants(
     directory: Path,
     counters: Counters,
     only: Sequence[str] = (),
+    cpus: int | None = None,
+    repeats_several: bool = True,
 ) -> Iterator[Trial]:
     """Try the series as it is and then every mutant; the next is built while one runs.
 
-    Raises StageError for a mutant that does not fit the series before the first is built.
+    Each runs on as many CPUs as it says, or on `cpus`; the series as it is on all numbers that
+    occur. What says more than one is left out, with a warning, where the emulator does not
+    repeat those. Raises StageError for a mutant that does not fit the series before the first is
+    built.
     """
     chosen = [
-        mutant
+        mutant if cpus is None else replace(mutant, cpus=cpus)
         for mutant in read_mutants(directory, only, source.line)
         if mutant.counters in (None, counters)
     ]
+    if not repeats_several:
+        chosen = _of_one_cpu(chosen)
     tree = patch(source, cache)
     for each in chosen:
         require_fit(each.edit, tree)
-    jobs: list[Mutant | None] = [None, *chosen]
+    numbers = sorted({1 if cpus is None else cpus, *(mutant.cpus for mutant in chosen)})
+    jobs: list[tuple[Mutant | None, int]] = [
+        *((None, number) for number in numbers),
+        *((mutant, mutant.cpus) for mutant in chosen),
+    ]
     with (
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="mutant-run") as runner,
         progress("mutants", total=len(jobs), unit="mutants") as advance,
     ):
         waiting: Future[Trial] | None = None
-        for number, mutant in enumerate(jobs):
+        for number, (mutant, on) in enumerate(jobs):
             advance(number, mutant.edit.name if mutant else UNMUTATED)
             built = _built(tree, mutant, counters, cache)
             if waiting is not None:
                 yield waiting.result()
-            waiting = runner.submit(_trial, mutant, built, cache)
+            waiting = runner.submit(_trial, mutant, built, cache, on)
         if waiting is not None:
             yield waiting.result()
+
+
+def _of_one_cpu(chosen: list[Mutant]) -> list[Mutant]:
+    left_out = [mutant.edit.name for mutant in chosen if mutant.cpus > 1]
+    if left_out:
+        logger.warning("left out: %s; %s", ", ".join(left_out), newer_emulator())
+    return [mutant for mutant in chosen if mutant.cpus == 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,34 +177,37 @@ def _built(series: PatchedTree, mutant: Mutant | None, counters: Counters, cache
     return _Bootable(kernel, guest(kernel, cache))
 
 
-def _trial(mutant: Mutant | None, built: _Built, cache: Cache) -> Trial:
+def _trial(mutant: Mutant | None, built: _Built, cache: Cache, cpus: int) -> Trial:
+    name = "unmutated" if mutant is None else mutant.edit.name.removesuffix(".toml")
     return Trial(
-        name="unmutated" if mutant is None else mutant.edit.name.removesuffix(".toml"),
+        name=name if cpus == 1 else f"{name}, {cpus} CPUs",
         subject=UNMUTATED if mutant is None else mutant.edit.subject,
         expected="" if mutant is None else mutant.caught_by,
-        caught_by=_caught_by(mutant, built, cache) if isinstance(built, _Bootable) else built,
+        caught_by=_caught_by(mutant, built, cache, cpus) if isinstance(built, _Bootable) else built,
     )
 
 
-def _caught_by(mutant: Mutant | None, built: _Bootable, cache: Cache) -> tuple[str, ...]:
+def _caught_by(mutant: Mutant | None, built: _Bootable, cache: Cache, cpus: int) -> tuple[str, ...]:
     """Run what the expected check reads alone, and all stages where that does not suffice.
 
     Most mutants are caught by the stage torture, which is the smaller part of the whole.
     """
     if mutant is not None and mutant.caught_by.startswith(_OF_TORTURE):
-        failed = _judged(built, cache, torture_stages())
+        failed = _judged(built, cache, torture_stages(), cpus)
         if mutant.caught_by in failed:
             return tuple(name for name in failed if name.startswith(_OF_TORTURE))
     ladder = end_of_ladder_stages(memory_mib(Scale.SMALL))
-    return _judged(built, cache, (*mutant_stages(), *ladder))
+    return _judged(built, cache, (*mutant_stages(), *ladder), cpus)
 
 
-def _judged(built: _Bootable, cache: Cache, plan: tuple[StagePlan, ...]) -> tuple[str, ...]:
+def _judged(
+    built: _Bootable, cache: Cache, plan: tuple[StagePlan, ...], cpus: int
+) -> tuple[str, ...]:
     """Run and judge; return the names of the checks that failed, or how the run ended."""
     settings = RunSettings(
         mode=RunMode.REPEATABLE,
         memory_mib=memory_mib(Scale.SMALL),
-        cpus=1,
+        cpus=cpus,
         seed=1,
         scale=Scale.SMALL,
         accelerator=AcceleratorChoice.TCG,

@@ -43,7 +43,7 @@ KEY = Schema(2, {1: "c3e457c"})
 BUNDLE = Schema(3, {1: "9919582", 2: "04028cd"}, also=frozenset({2}))
 # kernels.json, results.json.gz and the files of single arms and states.
 COMPARISON = Schema(
-    14,
+    15,
     {
         1: "0aa8662",
         2: "c3e457c",
@@ -58,8 +58,9 @@ COMPARISON = Schema(
         11: "a7b720e",
         12: "04028cd",
         13: "6eb2fba",
+        14: "1af9828",
     },
-    also=frozenset({7, 8, 9, 10, 11, 12, 13}),
+    also=frozenset({7, 8, 9, 10, 11, 12, 13, 14}),
 )
 # second_opinion.json and the files of single live boots.
 SECOND_OPINION = Schema(1)

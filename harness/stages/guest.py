@@ -19,12 +19,14 @@ from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
 from harness.stages.configure import flavours_of
-from harness.stages.userspace import userspace
-from harness.values import GuestImage, KernelBuild, Userspace
+from harness.stages.userspace import OF_TURNS, userspace
+from harness.values import GuestImage, KernelBuild
 
 WRITING_LIMIT_S = 120.0
 GEN_INIT_CPIO = "gen_init_cpio"
 BUSYBOX = "/bin/busybox"
+# Beside the files of OF_TURNS, in guests that ask for turns alone.
+TURNS_MODULE = "turns.ko"
 
 DIRECTORIES = (
     "/dev",
@@ -47,14 +49,18 @@ DEVICES = (
 )
 
 
-def guest(build: KernelBuild, cache: Cache) -> GuestImage:
-    """Make the initramfs for `build`, or return it from the cache."""
+def guest(build: KernelBuild, cache: Cache, *, turns: bool = False) -> GuestImage:
+    """Make the initramfs for `build`, or return it from the cache.
+
+    With `turns` it has what arms need whose CPUs take turns by a schedule (vm/guest/turns).
+    """
     inside = userspace(build.compiler, cache)
     key = sha256_text(
         "guest",
         sha256_file(Path(__file__)),  # the recipe itself
         build.key,
         inside.key,
+        *(["turns"] if turns else []),
     )
     if cached := cache.load("guests", key, GuestImage):
         return cached
@@ -62,13 +68,20 @@ def guest(build: KernelBuild, cache: Cache) -> GuestImage:
         # Another run may have made it while we waited; its files are in use now.
         if cached := cache.load("guests", key, GuestImage):
             return cached
-        modules = sorted(build.directory.glob("*.ko"))
+        modules = sorted(
+            path for path in build.directory.glob("*.ko") if turns or path.name != TURNS_MODULE
+        )
         used = (GEN_INIT_CPIO, *(path.name for path in modules))
         cache.require_unaltered("kernels", build.key, used)
         image = scratch / "entry" / "initramfs.cpio"
         image.parent.mkdir()
-        ours = {**_modules(modules), **_scripts(build)}
-        _write(_listing(inside, _dated(ours, scratch)), build, scratch, image)
+        files = {
+            name: path
+            for name, path in inside.files.items()
+            if turns or not name.startswith(OF_TURNS)
+        }
+        files |= _dated({**_modules(modules), **_scripts(build)}, scratch)
+        _write(_listing(files, inside.applets), build, scratch, image)
         value = GuestImage(
             digest=sha256_file(image),
             packages=inside.packages,
@@ -101,10 +114,9 @@ def _dated(files: dict[str, Path], scratch: Path) -> dict[str, Path]:
     return copies
 
 
-def _listing(inside: Userspace, ours: dict[str, Path]) -> Iterator[str]:
+def _listing(files: dict[str, Path], applets: tuple[str, ...]) -> Iterator[str]:
     """Yield gen_init_cpio's lines, parents first, everything sorted."""
-    files = {**inside.files, **ours}
-    named = (*files, *inside.applets, *DIRECTORIES)
+    named = (*files, *applets, *DIRECTORIES)
     parents = (parent for name in named for parent in Path(name).parents)
     directories = {*DIRECTORIES, *(parent.as_posix() for parent in parents)} - {"/"}
     for name in sorted(directories):
@@ -112,12 +124,13 @@ def _listing(inside: Userspace, ours: dict[str, Path]) -> Iterator[str]:
     yield from DEVICES
     for name, path in sorted(files.items()):
         yield f"file {name} {path} {_mode(name)} 0 0"
-    for name in inside.applets:
+    for name in applets:
         yield f"slink {name} {BUSYBOX} 0777 0 0"
 
 
 def _mode(name: str) -> str:
     program = "/bin/" in name or "/sbin/" in name or "/lib" in name or name == "/init"
+    program = program or name.startswith(OF_TURNS)
     return "0755" if program or name.endswith(".sh") else "0644"
 
 

@@ -41,6 +41,8 @@ PROGRAMS = {
 STUBBED = ("libIPSec_MB", "libEGL", "libGLESv2", "libgbm", "libkmod")  # less .so and its number
 STUBBED_FOR = "/usr/bin/stress-ng"
 C_TOOLS = ("fragment_stress", "snapshot", "movable_comb", "cache_comb", "huge_page_burst")
+# What no guest has that does not ask for it: others are the bytes that they are without.
+OF_TURNS = "/root/turns/"
 
 
 def userspace(compiler: str, cache: Cache) -> Userspace:
@@ -104,6 +106,8 @@ def _files(root: Path, scratch: Path) -> dict[str, Path]:
     files["/init"] = ours / "init"
     for tool in C_TOOLS:
         files[f"/root/bin/{tool}"] = _compile(ours / f"{tool}.c", scratch)
+    files[f"{OF_TURNS}in_turns.sh"] = ours / "turns/in_turns.sh"
+    files[f"{OF_TURNS}background"] = _compile(ours / "turns/background.c", scratch)
     return files
 
 

@@ -62,6 +62,12 @@ def test_value_that_no_work_can_begin_with(cache: Cache, command: str, told: str
         ("judge patches/series --plan nosuch", "nosuch cannot be read"),
         ("judge v6.1..v6.2", "give the repository that has them, --kernel DIR"),
         ("compare vm/plans/smoke.toml --report-only --dry-run", "give one of them"),
+        ("compare vm/plans/turns.toml --cpus 1", "arm off-1: schedule = 1 says nothing to guests"),
+        (
+            "exactness --schedules 3 --cpus 1",
+            "turns.toml: arm off-1: schedule = 1 says nothing",
+        ),
+        ("exactness --schedules 3 --plan vm/plans/smoke.toml", "takes no turns; say --cpus 2"),
         ("compare vm/plans/smoke.toml --report-only --flavour debug", "drop one"),
         ("compare vm/plans/smoke.toml --report-only --second-opinion", "give one of them"),
         (

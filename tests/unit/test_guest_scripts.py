@@ -46,6 +46,25 @@ def test_scripts_for_nodes_answer_with_their_usage(path: Path) -> None:
         assert done.stderr.startswith(f"usage: {path.name}")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "?",
+        "--schedule 3",
+        "--schedule x true 1",
+        "--schedule 01 true 1",
+        "--cpu -1 true 1",
+        "--background-cpu x true 1",
+        "--cpus 1 true 1",
+    ],
+)
+def test_the_script_of_turns_answers_with_its_usage(words: str) -> None:
+    done = bash("turns/in_turns.sh", *words.split())
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: in_turns.sh")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_scripts_share_is_in_the_library_alone(name: str) -> None:
     text = (SCRIPTS / name).read_text()

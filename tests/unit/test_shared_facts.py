@@ -11,7 +11,7 @@ from harness.checks.identity import DEADLINE_PASSED
 from harness.checks.last_resort_bounds import PLUGGED_ORDER
 from harness.compare.states import HELD
 from harness.model.state import GfpClass
-from harness.texts.guest import background_load, module_records
+from harness.texts.guest import background_load, module_records, turns
 from harness.texts.proc.sysctl import Knob
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +45,7 @@ FACTS = [
     (DEADLINE_PASSED, f"{SCRIPTS}/run_stage.sh", r"status=(124)"),
     (int(background_load.FORMAT_LINE.split()[1]), "kmod/background_load.c", define("LOAD_FORMAT")),
     (background_load.DRAWS, "kmod/background_load.c", define("LOAD_DRAWS")),
+    (int(turns.FORMAT_LINE.split()[1]), "kmod/turns.c", define("TURNS_FORMAT")),
     (int(module_records.FORMAT_LINE.split()[1]), HIGH_ORDER, define("HIGH_ORDER_FORMAT")),
 ]
 

@@ -2,6 +2,7 @@
 """exactness: prove that equal guests give equal bytes here."""
 
 import argparse
+from dataclasses import replace
 
 from harness.cli.options import (
     add_cpus_option,
@@ -14,7 +15,7 @@ from harness.cli.options import (
 )
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
-from harness.errors import Exit
+from harness.errors import Exit, UserError
 
 GROUP = Group.PROVE
 RANK = 54
@@ -34,10 +35,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--plan",
         type=path,
         metavar="PLAN",
-        help="its baseline arm in its first state (default: vm/plans/smoke.toml)",
+        help="its baseline arm in its first state (default: vm/plans/smoke.toml; "
+        "with --schedules turns.toml)",
     )
     parser.add_argument(
         "--times", type=positive, default=20, metavar="N", help="arms in all (default 20)"
+    )
+    parser.add_argument(
+        "--schedules",
+        type=positive,
+        metavar="N",
+        help="so often with turns as they are, and by each schedule of 1..N",
     )
     parser.add_argument(
         "--boots", type=positive, default=2, metavar="N", help="guests that prepare (default 2)"
@@ -55,14 +63,24 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.stages.boot import require_memory
     from harness.stages.boot_files import boot_files
 
-    file = arguments.plan or asset("vm") / "plans/smoke.toml"
+    name = "plans/smoke.toml" if arguments.schedules is None else "plans/turns.toml"
+    file = arguments.plan or asset("vm") / name
     plan = read_plan(file, arguments.cpus, arguments.nodes)
+    if arguments.schedules is not None and plan.cpus == 1:
+        raise UserError("the CPU of a guest with one takes no turns; say --cpus 2 with --schedules")
     require_memory(plan.most_mib, min(arguments.boots, AT_A_TIME))
     cache = pipeline.open_cache()
     emulator.require_cpus(emulator.find(cache), plan.cpus)
-    kernel, image = pipeline.bootable(kernel_request(arguments).laid_out(plan.layout), cache)
+    turns = plan.asks_for_turns or arguments.schedules is not None
+    request = replace(kernel_request(arguments), turns=turns).laid_out(plan.layout)
+    kernel, image = pipeline.bootable(request, cache)
     found = exactness(
-        boot_files(kernel, image), plan, cache, times=arguments.times, boots=arguments.boots
+        boot_files(kernel, image),
+        plan,
+        cache,
+        times=arguments.times,
+        boots=arguments.boots,
+        schedules=arguments.schedules,
     )
     say(arguments, found, str(found))
     return Exit.OK if found.is_exact else Exit.CHECK_FAILED

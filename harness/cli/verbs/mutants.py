@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.options import (
     add_counters_option,
+    add_cpus_option,
     add_emulator_option,
     add_kernel_options,
     names,
@@ -41,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_kernel_options(parser, patched=False)
     add_emulator_option(parser)
     add_counters_option(parser)
+    add_cpus_option(parser, "each mutant's own")
     parser.add_argument(
         "directory",
         type=path,
@@ -68,7 +70,8 @@ def act(arguments: argparse.Namespace) -> int:
 
     require_mutants(arguments.directory, arguments.only)
     cache = pipeline.open_cache()
-    emulator.find(cache)
+    used = emulator.find(cache)
+    emulator.require_cpus(used, arguments.cpus or 1)
     request = kernel_request(arguments)
     trials = told(
         arguments,
@@ -78,6 +81,8 @@ def act(arguments: argparse.Namespace) -> int:
             directory=arguments.directory,
             counters=request.counters,
             only=arguments.only,
+            cpus=arguments.cpus,
+            repeats_several=emulator.repeats_several_cpus(used.version),
         ),
     )
     wrong = [trial for trial in trials if trial.expected]

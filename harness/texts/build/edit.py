@@ -48,6 +48,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.errors import StageError, UserError
+from harness.limits import CPUS_MAX
 from harness.texts.build.line import Rename, renamed_text
 from harness.texts.build.matching import lines_of, nearest, positions, quoted, shown, spliced
 from harness.values import Counters
@@ -180,6 +181,7 @@ class Mutant:
     edit: Edit
     caught_by: str
     counters: Counters | None  # None: wrong in every variant
+    cpus: int = 1  # of the guest that shows it: more than one where one cannot
 
 
 class _EditFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,6 +192,7 @@ class _EditFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class _MutantFile(_EditFile, frozen=True, kw_only=True, forbid_unknown_fields=True):
     caught_by: str
     counters: Counters | None = None
+    cpus: int = 1
 
 
 class _OverrideFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -221,7 +224,14 @@ def parse_mutant(name: str, data: bytes) -> Mutant:
         raise UserError(f"{name}: caught_by is empty; name the check that must fail")
     if file.counters is Counters.NONE:
         raise UserError(f"{name}: counters is {file.counters}; give percpu or atomic")
-    return Mutant(edit=_edit(name, file), caught_by=file.caught_by, counters=file.counters)
+    if not 1 <= file.cpus <= CPUS_MAX:
+        raise UserError(f"{name}: cpus is {file.cpus}; give 1..{CPUS_MAX}")
+    return Mutant(
+        edit=_edit(name, file),
+        caught_by=file.caught_by,
+        counters=file.counters,
+        cpus=file.cpus,
+    )
 
 
 def _decoded(name: str, data: bytes, form: type[File]) -> File:

@@ -17,6 +17,8 @@ from harness.compare.outcome import (
 )
 from harness.compare.results import unpacked
 from harness.errors import RecordError
+from harness.texts.guest.background import parse_background
+from harness.texts.guest.turns import parse_turns
 
 DATA = Path("tests/data/compare")
 
@@ -213,3 +215,34 @@ def test_an_arm_that_was_to_have_a_background_load_has_its_text() -> None:
     assert outcome_with(command=command, background_load=LOAD).background_load is not None
     with pytest.raises(RecordError, match="background_load: absent"):
         outcome_with(command=command)
+
+
+TURNS = """turns 1
+schedule=3 cpus=2 events=10 order=00ff00ff00ff00ff
+cpu=0 events=7 expiries=4
+cpu=1 events=3 expiries=5
+lasted_ns=4096 turns=3
+end
+"""
+FAULTS = "background 1\nkind=faults pages=2048 rounds=2\nend\n"
+
+
+def in_turns(option: str, **texts: str) -> Outcome:
+    command = saved("off")["command"].decode()
+    return outcome_with(command=f"bash turns/in_turns.sh {option} {command}", **texts)
+
+
+def test_an_arm_in_turns_has_what_it_recorded() -> None:
+    found = in_turns("--schedule 3 --background faults", turns=TURNS, background=FAULTS)
+
+    assert found.turns == parse_turns(TURNS)
+    assert found.background == parse_background(FAULTS)
+    plain = outcome_with()
+    assert (plain.turns, plain.background) == (None, None)
+
+
+def test_an_arm_in_turns_without_its_texts_is_no_result() -> None:
+    with pytest.raises(RecordError, match="turns: absent"):
+        in_turns("--schedule 3")
+    with pytest.raises(RecordError, match="background: absent"):
+        in_turns("--background faults", turns=TURNS)

@@ -17,7 +17,7 @@ from harness.jobs.plan_file import read_plan
 from harness.pipeline import KernelRequest
 
 # They tell whether and how fast the instrument works, nothing of a policy.
-TRIALS = {"smoke", "debug", "bench", "bench_edit"}
+TRIALS = {"smoke", "debug", "bench", "bench_edit", "turns"}
 # By which others' kernels are judged: what a developer has time for after an edit.
 JUDGING = {"judge", "judge_small"}
 # To write it sets kcompactd to work, so that only arms that are about it do: docs/comparisons.md.
@@ -419,3 +419,83 @@ def test_a_plan_is_given_other_cpus() -> None:
     assert parse_plan(with_number(two, "cpus", 4), "a plan").cpus == 4
     assert with_number(two, "cpus", None) == two
     assert msgspec.structs.replace(parse_plan(two, "a plan"), cpus=1) == parse_plan(text, "a plan")
+
+
+IN_TURNS = """
+name = "small"
+why = "a trial"
+memory_mib = 512
+cpus = 2
+seeds = [7]
+baseline = "off"
+[[states]]
+name = "one"
+prepare = "make"
+[[bursts]]
+name = "ten"
+order = 10
+[[arms]]
+name = "off"
+"""
+
+
+def in_turns(burst: str = "", arm: str = "") -> plans.Plan:
+    text = IN_TURNS.replace("order = 10\n", f"order = 10\n{burst}\n")
+    return parse_plan(f"{text}{arm}\n", "small")
+
+
+@pytest.mark.parametrize(
+    ("burst", "arm", "told"),
+    [
+        ("", "schedule = 3", "--schedule 3"),
+        ("", "schedule = 0", "--schedule 0"),
+        ("cpu = 1", "", "--cpu 1"),
+        ('background = "faults"', "", "--background faults"),
+        (
+            'cpu = 0\nbackground = "cache_reads"\nbackground_cpu = 1',
+            "schedule = 7",
+            "--schedule 7 --cpu 0 --background cache_reads --background-cpu 1",
+        ),
+    ],
+)
+def test_an_arm_in_turns_is_run_by_their_script(burst: str, arm: str, told: str) -> None:
+    plan, plain = in_turns(burst, arm), in_turns()
+    words = plans.arm_command(plan, plan.arms[0], plan.bursts[0])
+    without = plans.arm_command(plain, plain.arms[0], plain.bursts[0])
+
+    assert words == f"bash turns/in_turns.sh {told} {without}"
+    assert plan.asks_for_turns
+    assert not plain.asks_for_turns
+    assert "turns" not in without
+
+
+@pytest.mark.parametrize(
+    ("burst", "arm", "said"),
+    [
+        ("", "schedule = -1", r"schedule = -1 is outside 0\.\."),
+        ("", "schedule = 4294967296", r"schedule = 4294967296 is outside"),
+        ("cpu = 2", "", r"burst ten: cpu = 2 is not there: the plan's guests have CPUs 0\.\.1"),
+        ("cpu = -1", "", "cpu = -1 is not there"),
+        ('background = "faults"\nbackground_cpu = 5', "", "background_cpu = 5 is not there"),
+        ("background_cpu = 1", "", "background_cpu = 1 is of no background"),
+        ('background = "faults"\nbackground_load = 9', "", "are both said; say one"),
+        ('background = "sleeps"', "", "background"),
+    ],
+)
+def test_what_no_guest_can_do_in_turns_is_refused(burst: str, arm: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        in_turns(burst, arm)
+
+
+def test_guests_of_one_cpu_take_no_turns() -> None:
+    text = IN_TURNS.replace("cpus = 2", "cpus = 1") + "schedule = 3\n"
+
+    with pytest.raises(UserError, match="says nothing to guests of one CPU"):
+        parse_plan(text, "small")
+
+
+def test_only_kernels_of_arms_in_turns_have_guests_with_what_they_need() -> None:
+    request = KernelRequest(kernel="x")
+
+    assert request.of_arm(in_turns("cpu = 0"), PATCHED).turns
+    assert not request.of_arm(in_turns(), PATCHED).turns

@@ -65,6 +65,8 @@ def test_a_mutant_may_belong_to_one_variant() -> None:
         TEXT.replace("caught_by", 'counters = "fast"\ncaught_by'),
         TEXT.replace("caught_by", 'counters = "none"\ncaught_by'),
         TEXT.replace("caught_by", 'caught-by = "x"\ncaught_by'),
+        TEXT.replace("caught_by", "cpus = 0\ncaught_by"),
+        TEXT.replace("caught_by", "cpus = 9\ncaught_by"),
     ],
 )
 def test_a_mutant_without_its_lines_is_refused(text: str) -> None:
@@ -176,7 +178,10 @@ def test_all_stages_run_only_where_torture_alone_does_not_suffice(  # noqa: PLR0
 ) -> None:
     ran: list[str] = []
 
-    def judged(_built: object, _cache: Cache, plan: tuple[StagePlan, ...]) -> tuple[str, ...]:
+    def judged(
+        _built: object, _cache: Cache, plan: tuple[StagePlan, ...], cpus: int
+    ) -> tuple[str, ...]:
+        assert cpus == 2
         ran.append("torture" if plan == torture_stages() else "all")
         return of_torture if ran[-1] == "torture" else of_all
 
@@ -184,5 +189,62 @@ def test_all_stages_run_only_where_torture_alone_does_not_suffice(  # noqa: PLR0
     mutant = parse_mutant("a.toml", TEXT.replace("req-is-success-plus-fail", expected).encode())
     bootable = cast("mutants_job._Bootable", object())
 
-    assert mutants_job._caught_by(mutant, bootable, cache) == said
+    assert mutants_job._caught_by(mutant, bootable, cache, 2) == said
     assert ran == plans
+
+
+def tried(
+    cache: Cache, fake_kernel: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **asked: object
+) -> list[tuple[str, int]]:
+    """Return which trials there were, and on how many CPUs, of two mutants."""
+    text = TEXT.replace("\none\n'", "\nint one;\n'").replace("\none\none\n'", "\nint two;\n'")
+    (folder / "01-one.toml").write_text(text)
+    (folder / "02-two.toml").write_text(text.replace("caught_by", "cpus = 2\ncaught_by"))
+    ran: list[tuple[str, int]] = []
+
+    def trial(mutant: Mutant | None, _built: object, _cache: Cache, cpus: int) -> Trial:
+        ran.append((mutant.edit.name if mutant else "as it is", cpus))
+        return Trial(name="", subject="", expected="", caught_by=())
+
+    monkeypatch.setattr(mutants_job, "patch", lambda source, *_, **__: source)
+    monkeypatch.setattr(mutants_job, "require_fit", lambda *_: None)
+    monkeypatch.setattr(mutants_job, "_built", lambda *_: ())
+    monkeypatch.setattr(mutants_job, "_trial", trial)
+    source = fetch(str(fake_kernel), cache)
+    given = {"directory": folder, "counters": Counters.PERCPU, **asked}
+    list(mutants(source, cache, **given))  # type: ignore[arg-type]
+    return ran
+
+
+def test_a_mutant_runs_on_its_cpus_and_the_series_on_each_number_of_them(
+    cache: Cache, fake_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tried(cache, fake_kernel, tmp_path, monkeypatch) == [
+        ("as it is", 1),
+        ("as it is", 2),
+        ("01-one.toml", 1),
+        ("02-two.toml", 2),
+    ]
+
+
+def test_all_run_on_the_cpus_that_are_asked_for(
+    cache: Cache, fake_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tried(cache, fake_kernel, tmp_path, monkeypatch, cpus=4) == [
+        ("as it is", 4),
+        ("01-one.toml", 4),
+        ("02-two.toml", 4),
+    ]
+
+
+def test_what_an_emulator_does_not_repeat_is_left_out_and_told(
+    cache: Cache,
+    fake_kernel: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = tried(cache, fake_kernel, tmp_path, monkeypatch, repeats_several=False)
+
+    assert found == [("as it is", 1), ("01-one.toml", 1)]
+    assert "left out: 02-two.toml" in caplog.text

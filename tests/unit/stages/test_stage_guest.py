@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An initramfs is made of what was built, and of nothing that was altered afterwards."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,32 @@ def test_a_module_that_was_altered_goes_into_no_image(
 
     with pytest.raises(StageError, match=f"{module} was altered since it was cached"):
         guest.guest(kernel, cache)
+
+
+def test_only_guests_that_ask_have_what_shifts_turns(
+    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kernel = build(patch(fetch(str(fake_kernel), cache), cache, upto="0"), cache)
+    (script := tmp_path / "in_turns.sh").write_text("#!/bin/bash\n")
+    files = {"/init": script, "/root/turns/in_turns.sh": script}
+    inside = Userspace(key="u" * 64, packages=(), files=files, applets=())
+    monkeypatch.setattr(guest, "userspace", lambda *_: inside)
+    listings = []
+
+    def write(listing: Iterator[str], _build: object, _scratch: Path, image: Path) -> None:
+        listings.append([line.split()[:2] for line in listing])
+        image.write_text("an image")
+
+    monkeypatch.setattr(guest, "_write", write)
+    monkeypatch.setattr(guest, "TURNS_MODULE", "high_order_test.ko")  # stands for turns.ko
+    guest.guest(kernel, cache)
+    guest.guest(kernel, cache, turns=True)
+
+    without, with_turns = listings
+    assert [line for line in with_turns if line not in without] == [
+        ["dir", "/root/kmod"],
+        ["dir", "/root/turns"],
+        ["file", "/root/kmod/high_order_test.ko"],
+        ["file", "/root/turns/in_turns.sh"],
+    ]
+    assert [line for line in without if line not in with_turns] == []
