@@ -30,13 +30,15 @@ make_cpuset() {
 }
 
 confine_thread() {
-	local comm name
+	local comm name moved=
 
 	for comm in /proc/[0-9]*/comm; do
 		read -r name 2> /dev/null < "$comm" || continue
-		[ "$name" != $module ] || echo "${comm//[^0-9]/}" > "$cpuset/cgroup.procs"
+		[ "$name" = $module ] || continue
+		echo "${comm//[^0-9]/}" > "$cpuset/cgroup.procs"
+		moved=1
 	done
-	grep -q . "$cpuset/cgroup.procs" || fail "the thread of $module is not in its cpuset"
+	[ -n "$moved" ] || fail "$module has no thread to put into a cpuset"
 }
 
 # "read -t" on a file that stays silent sleeps without a new process.
@@ -72,7 +74,11 @@ fi
 # A program's burst has no thread of the kernel's.
 if [[ " $* " != *" --kind "* ]]; then
 	mkfifo "$told"
-	place_thread &
+	# A thread that was not placed must make no request.
+	(
+		trap '[ $? -eq 0 ] || kill $$' EXIT
+		place_thread
+	) &
 	export BUDDYLAB_PREDICT=$told
 fi
 exec "$@"
