@@ -75,6 +75,20 @@ class BurstSeen:
     time_line: TimeLine
 
 
+def opened_pageblocks(seen: BurstSeen | None) -> int:
+    """Count pageblocks that the burst got whole, where a page was pinned as the guest stopped.
+
+    The kernel gave that page back since: a range more than could be counted when all stood still.
+    """
+    if seen is None:
+        return 0
+    pinned, held = seen.before.pinned_shares, seen.after.held_shares
+    return sum(
+        was != DIGITS[0] and is_now == DIGITS[UNITS]
+        for was, is_now in zip(pinned, held, strict=False)
+    )
+
+
 def burst_seen(files: Mapping[str, bytes], requests: Requests) -> BurstSeen | None:
     """Read an arm's text; None where its guest saved none. RecordError if it is damaged."""
     if WHAT not in files:

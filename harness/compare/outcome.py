@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.compare.burst_seen import BurstSeen, burst_seen
+from harness.compare.burst_seen import BurstSeen, burst_seen, opened_pageblocks
 from harness.compare.indicators import Indicators, indicators
 from harness.compare.kinds import kind_of
 from harness.compare.kinds.base import HugePages, Requests
@@ -125,6 +125,7 @@ class Outcome:
     mixed_after: int | None = None
     # None: results of before schema 11, and of results.json.gz all that no picture shows.
     seen: BurstSeen | None = None
+    opened: int = 0  # pageblocks that were pinned as the guest stopped, and the burst got whole
     # None: one node of ordinary zones, a live guest; results of before schema 14 do not tell.
     zones: tuple[ZoneSeen, ...] | None = None
     # None also: results of before schema 15 do not tell.
@@ -209,6 +210,7 @@ def _outcome(
         mixed_before=mixed_pageblocks(files, "before", pageblock_order),
         mixed_after=mixed_pageblocks(files, "after", pageblock_order),
         seen=seen,
+        opened=opened_pageblocks(seen),
         zones=None if seen is None else zones_seen(free, files, requests),
         turns=_turns(stage.command, files),
         background=_background(stage.command, files),

@@ -21,7 +21,13 @@ class UpperBound:
     @property
     def blocks(self) -> int:
         """The bound."""
-        return self.by_pages if self.by_ranges is None else min(self.by_pages, self.by_ranges)
+        return self.with_ranges(0)
+
+    def with_ranges(self, more: int) -> int:
+        """Return the bound with so many ranges more than could be cleared as the guest stopped."""
+        return (
+            self.by_pages if self.by_ranges is None else min(self.by_pages, self.by_ranges + more)
+        )
 
 
 def upper_bound(

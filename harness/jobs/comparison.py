@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.compare import plan as plans
+from harness.compare.burst_seen import opened_pageblocks
 from harness.compare.drawn import without_undrawn
 from harness.compare.page import comparison_page
 from harness.compare.plan import ArmRun, Group, Plan
@@ -173,6 +174,13 @@ def kept_state(folder: Path, group: Group) -> StateResult | None:
     return decoded(path, StateResult) if path.exists() else None
 
 
+def _arm(path: Path) -> ArmResult:
+    """Read an arm's file; one of before schema 16 tells what the kernel left by what it draws."""
+    arm = decoded(path, ArmResult)
+    opened = arm.outcome.opened or opened_pageblocks(arm.outcome.seen)
+    return replace(arm, outcome=replace(arm.outcome, opened=opened))
+
+
 def gathered(folder: Path, plan: Plan, kernels: KernelsFile) -> Results:
     """Collect all that was kept, in the plan's order."""
     groups = plans.groups(plan)
@@ -183,7 +191,7 @@ def gathered(folder: Path, plan: Plan, kernels: KernelsFile) -> Results:
         plan=plan,
         states=tuple(state for state in states if state),
         arms=tuple(
-            decoded(path, ArmResult)
+            _arm(path)
             for group in groups
             for run in plans.runs(plan, group)
             if (path := result_path(folder, run)).exists()

@@ -43,7 +43,7 @@ KEY = Schema(2, {1: "c3e457c"})
 BUNDLE = Schema(3, {1: "9919582", 2: "04028cd"}, also=frozenset({2}))
 # kernels.json, results.json.gz and the files of single arms and states.
 COMPARISON = Schema(
-    15,
+    16,
     {
         1: "0aa8662",
         2: "c3e457c",
@@ -59,8 +59,9 @@ COMPARISON = Schema(
         12: "04028cd",
         13: "6eb2fba",
         14: "1af9828",
+        15: "55ea446",
     },
-    also=frozenset({7, 8, 9, 10, 11, 12, 13, 14}),
+    also=frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15}),
 )
 # second_opinion.json and the files of single live boots.
 SECOND_OPINION = Schema(1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.compare.burst_seen import DIGITS, burst_seen
+from harness.compare.burst_seen import DIGITS, burst_seen, opened_pageblocks
 from harness.compare.kinds.base import HugePages, Requests
 from harness.errors import RecordError
 from harness.texts.guest.burst_view import COUNTERS, WHAT
@@ -71,6 +71,16 @@ def test_what_the_burst_holds_is_told_apart_from_what_was_pinned() -> None:
     assert seen.after.held_shares == f"{DIGITS[-1]}0"
     assert seen.after.pinned_shares == "01"
     assert (seen.after.held, seen.after.pinned) == (512, 1)
+
+
+def test_a_pageblock_that_the_kernel_left_meanwhile_is_told_by_what_the_burst_got() -> None:
+    assert opened_pageblocks(None) == 0
+    assert opened_pageblocks(burst_seen({WHAT: text()}, burst("+-"))) == 0
+    # The page that was pinned in the second is gone, and the burst got all of it.
+    before, _, after = text().partition(b"frames burst")
+    left = after.replace(b"free=511", b"free=0").replace(b"U 511 0 0 1 0", b"U 0 0 0 512 0")
+    whole = burst("++", pfns=(4096, 4608))
+    assert opened_pageblocks(burst_seen({WHAT: before + b"frames burst" + left}, whole)) == 1
 
 
 def test_what_a_process_holds_can_move() -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import fake_guest
 import pytest
+from made_up import outcome, plan_of, results_of
 from pretended_comparison import EARLY, OFF, PREPARED, TEXT, SavedTexts, compared
 from valid_json import faults
 
 from harness.cli.main import main
+from harness.compare.arm_invariants import arms_beyond_bound
 from harness.compare.outcome import STOPPED
 from harness.compare.page import report_text
 from harness.compare.results import RESULTS, parse_results
+from harness.compare.upper_bound import UpperBound
 from harness.errors import Exit, GuestLostError, HostError, RecordError, UserError
 from harness.host.cache import Cache
 from harness.jobs import replayable
@@ -332,6 +335,18 @@ def test_an_arm_beyond_its_bound_is_a_failure_and_kept(
     caplog.clear()
     assert report_only(tmp_path) == Exit.STAGE
     assert re.search(said, caplog.text)
+
+
+def test_a_range_that_the_kernel_left_meanwhile_is_within_the_bound() -> None:
+    bound = UpperBound(by_pages=9, by_ranges=6, withheld=0)
+    cell = {"off": [replace(outcome(blocks=7), bound=bound)]}
+    (error,) = arms_beyond_bound(results_of(plan_of(), {"one": cell}))
+    assert "7 blocks of at most 6" in str(error)
+    one = replace(outcome(blocks=7), bound=bound, opened=1)
+    assert arms_beyond_bound(results_of(plan_of(), {"one": {"off": [one]}})) == ()
+    # Pages are not made by it.
+    many = replace(outcome(blocks=10), bound=bound, opened=5)
+    assert len(arms_beyond_bound(results_of(plan_of(), {"one": {"off": [many]}}))) == 1
 
 
 def replayed(found: SavedArm, guests: SavedTexts, cache: Cache) -> Replayed:
