@@ -200,6 +200,18 @@ def test_equal_arms_with_several_cpus_are_equal(machine: Machine) -> None:
     assert "6 of 6 arms equal, from 2 boots of 2 CPUs" in done.stdout
 
 
+def test_each_schedule_gives_an_order_of_its_own_the_same_each_time(machine: Machine) -> None:
+    if not emulator.repeats_several_cpus(machine.speed.emulator.version):
+        pytest.skip("this QEMU does not repeat several CPUs")
+
+    words = ("--cpus", "2", "--schedules", "2", "--times", "2", "--boots", "2")
+    done = buddylab("exactness", *words)
+
+    assert done.returncode == Exit.OK, done.stdout
+    assert "3 of 3 schedules have an order of events of their own" in done.stdout
+    assert "6 of 6 arms equal, from 2 boots of 2 CPUs" in done.stdout
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("machine")
 def test_arms_from_a_saved_state_are_replayed_to_the_byte(
