@@ -65,7 +65,7 @@ def install(folder: Path) -> ByKernel:
     def with_guests(*arguments, **named):  # type: ignore[no-untyped-def]
         return real(*arguments, **named, guests=guests)
 
-    vars(pipeline)["guest"] = lambda _kernel, _cache: guests.image
+    vars(pipeline)["guest"] = lambda _kernel, _cache, **_: guests.image
     judge.judge = with_guests
     return guests
 

@@ -141,7 +141,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch, cache: Cache) -> pytest.MonkeyPat
     """No kernel is built and no QEMU looked for: what a job yields is what is answered."""
     assert not cache.root.exists()
     monkeypatch.chdir(Path(__file__).parents[2])
-    monkeypatch.setattr(emulator, "find", lambda *_: None)
+    monkeypatch.setattr(emulator, "find", lambda *_: SimpleNamespace(version="10.0.2"))
     monkeypatch.setattr(fetch, "fetch", lambda *_: None)
     for name in ("patched", "bootable"):
         monkeypatch.setattr(pipeline, name, lambda *_, **__: (FakeKernel, None))

@@ -100,7 +100,7 @@ def test_mode_that_the_kernel_will_lack_is_refused_before_it_is_built(  # noqa: 
 ) -> None:
     other = replace(tree, provides=provides)
     monkeypatch.setattr(pipeline, "patched", lambda _request, _cache: other)
-    monkeypatch.setattr(pipeline, "guest", lambda _kernel, _cache: None)
+    monkeypatch.setattr(pipeline, "guest", lambda _kernel, _cache, **_: None)
     request = KernelRequest(counters=counters)
     if there is None:
         assert pipeline.bootable(request, cache, modes=["last"])[0].provides == provides
