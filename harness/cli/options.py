@@ -40,13 +40,13 @@ def add_counters_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_flavour_option(parser: argparse.ArgumentParser) -> None:
-    """Declare what more its kernel is configured with."""
+def add_flavour_option(parser: argparse.ArgumentParser, *, measured: bool) -> None:
+    """Declare what more its kernel is configured with; `measured` by the guest's modules or not."""
     parser.add_argument(
         "--flavour",
-        type=names,
+        type=measured_flavours if measured else names,
         metavar="NAME,...",
-        help="kernel options: debug (KASAN, lockdep), preempt, rt",
+        help=f"kernel options: debug (KASAN, lockdep), preempt{'' if measured else ', rt'}",
     )
 
 
@@ -175,6 +175,17 @@ def mebibytes(text: str) -> int:
 def several_mebibytes(text: str) -> tuple[int, ...]:
     """Read sizes in MiB, with commas between them."""
     return tuple(mebibytes(each) for each in text.split(","))
+
+
+def measured_flavours(text: str) -> tuple[str, ...]:
+    """Read flavours of a kernel in which the guest's modules count, with interrupts off."""
+    found = names(text)
+    if "rt" in found:
+        raise argparse.ArgumentTypeError(
+            "a real-time kernel's locks sleep, and the guest's modules count with interrupts off: "
+            "nothing can be measured in it; `buddylab build` and `shell` take it"
+        )
+    return found
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ NOWHERE = "/proc/none/of/ours"
         ("run --seed=-1", "argument --seed: '-1' is not"),
         ("reallocate --seed ٣", "argument --seed: '٣' is not"),
         ("run --memory 255", "argument --memory: '255' is less than the 256 MiB"),
+        ("run --flavour debug,rt", "argument --flavour: a real-time kernel's locks sleep"),
         ("review --only checkpatch,", "argument --only: 'checkpatch,' has no name where one"),
         ("review --only=", "argument --only: '' has no name where one belongs"),
         ("fetch --kernel=", "argument --kernel: it is empty"),

@@ -19,7 +19,7 @@ ANSWERS = True
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
-    add_flavour_option(parser)
+    add_flavour_option(parser, measured=False)
     add_dry_run_option(parser)
 
 

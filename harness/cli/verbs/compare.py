@@ -38,7 +38,7 @@ ANSWERS = True
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=False)
-    add_flavour_option(parser)
+    add_flavour_option(parser, measured=True)
     add_emulator_option(parser)
     add_counters_option(parser)
     add_cpus_option(parser, "the plan's")

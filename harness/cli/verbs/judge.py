@@ -57,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a patch, an mbox, a directory with a quilt series, or a range A..B of --kernel DIR",
     )
     add_kernel_options(parser, patched=False)
-    add_flavour_option(parser)
+    add_flavour_option(parser, measured=True)
     add_emulator_option(parser)
     add_cpus_option(parser, "the plan's, or 2 if QEMU can")
     parser.add_argument(

@@ -19,7 +19,7 @@ ANSWERS = False
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
-    add_flavour_option(parser)
+    add_flavour_option(parser, measured=False)
     add_guest_options(parser)
 
 
