@@ -25,6 +25,7 @@ from harness.record.key import plan_lines
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles
+from harness.stages.build import NO_KASAN_YET
 from harness.stages.configure import fragment_for
 from harness.texts.build.kconfig import UserConfig, without_modules
 from harness.values import BASE_FLAVOUR, Accelerator, Counters, PatchedTree, StagePlan
@@ -93,7 +94,7 @@ def kernel_part(one: HandMade) -> str:
         f'{source}/scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" '
         '"$out/fragment.config"\n'
         f'{make} O="$out" olddefconfig\n'
-        f'{make} O="$out" vmlinux modules\n'
+        f'{make} O="$out" vmlinux modules {" ".join(NO_KASAN_YET)}\n'
         f'rm -rf "$out/kmod"\ncp -r {shlex.quote(str(asset("kmod")))} "$out/kmod"\n'
         f'{make} O="$out" M="$out/kmod" W=1 modules\n'
     )

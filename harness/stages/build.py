@@ -29,6 +29,11 @@ QUICK_LIMIT_S = 900.0
 MODULE = "high_order_test"
 RECIPE_VERSION = "2"  # raised when this file changes what a build leaves
 
+# vmlinux is started by its PVH entry, before KASAN has its shadow: 5.15 and 6.1 compile it, and the
+# memcmp() that it calls, with KASAN's checks all the same, and such a kernel ends there. Later ones
+# do so no more (arch/x86/platform/pvh/Makefile).
+NO_KASAN_YET = ("KASAN_SANITIZE_enlighten.o=n", "KASAN_SANITIZE_string.o=n")
+
 # What later stages use, below the slot's output directory.
 KEPT = (
     X86_64.kernel_image,
@@ -103,7 +108,7 @@ def _kernel(slot: Slot, log_path: Path, memory: Memory | None) -> None:
     logger.info("kernel image and modules; log in %s", log_path)
     try:
         with progress("build", total=None, unit="steps", memory=memory) as advance:
-            targets = [X86_64.kernel_image, "modules"]
+            targets = [X86_64.kernel_image, "modules", *NO_KASAN_YET]
             lines = slot.make(targets, deadline=deadline, log_path=log_path)
             for count, line in enumerate(lines, start=1):
                 advance(count, line.strip()[:60])
