@@ -82,6 +82,7 @@ def opened_pageblocks(seen: BurstSeen | None) -> int:
     """
     if seen is None:
         return 0
+    # Pageblocks that were plugged in since come last.
     pinned, held = seen.before.pinned_shares, seen.after.held_shares
     return sum(
         was != DIGITS[0] and is_now == DIGITS[UNITS]

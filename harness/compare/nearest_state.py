@@ -26,11 +26,10 @@ from harness.compare.shape import (
 from harness.compare.state_invariants import StateResult
 from harness.compare.states import is_state
 from harness.errors import RecordError
-from harness.texts.pages import ORDERS, Order, PageCount
+from harness.texts.pages import ORDERS, PAGES_PER_MIB, Order, PageCount
 from harness.writers.page import Table
 
 SHOWN_STATES = 5
-_PAGES_PER_MIB = 256
 # What follows in a plan's command leaves memory as it is until the burst.
 _MADE = re.compile(r"bash scripts/make_state\.sh (\S+) seed=\{seed\} start\b")
 _CUTOFF = Order(3)  # the policy's own
@@ -79,7 +78,7 @@ def parse_measured(data: bytes, what: str) -> MeasuredStates:
 def measured_in(results: Results) -> dict[str, MeasuredState]:
     """Return by name the states that a comparison's boots were held to."""
     kernels = {one.variant: one.provenance.kernel_release for one in results.kernels.kernels}
-    memory = PageCount(results.plan.memory_mib * _PAGES_PER_MIB)
+    memory = PageCount(results.plan.memory_mib * PAGES_PER_MIB)
     found = {}
     for state in results.plan.states:
         made = _MADE.match(state.command)

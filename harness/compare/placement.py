@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from harness.compare.kinds.base import RequestKind
 from harness.compare.plan import Burst, Plan
 from harness.guest_memory import MemoryLayout, layout_faults
+from harness.texts.guest.empty_lists import MADE_OF_LISTS
 from harness.texts.guest.on_node import listed
 
 # States of which kmod/unmovable_comb.c takes what is on the CPUs' lists (plug=1): it asks for pages
 # of ordinary zones, and of the CPU's own node. Before this one, no list has others.
-_EMPTY_BEFORE = "hopeless"
-_OF_LISTS = (_EMPTY_BEFORE, "deferred")
+_OF_LISTS = (MADE_OF_LISTS, "deferred")
 
 
 def faults(plan: Plan) -> Iterator[str]:
@@ -24,7 +24,7 @@ def faults(plan: Plan) -> Iterator[str]:
     for state in plan.states:
         family = state.make.partition("_")[0]
         is_of_nodes_alone = plan.layout == MemoryLayout(nodes=plan.nodes)
-        if plan.layout.is_plain or (family == _EMPTY_BEFORE and is_of_nodes_alone):
+        if plan.layout.is_plain or (family == MADE_OF_LISTS and is_of_nodes_alone):
             continue
         if family in _OF_LISTS:
             yield (

@@ -18,10 +18,10 @@ from harness.guest_memory import MemoryLayout
 from harness.texts.guest import background_load, empty_lists, on_node, plug_memory, turns
 from harness.texts.guest.background import OPTION, Background
 from harness.texts.guest.plug_memory import Plugged
+from harness.texts.pages import PAGES_PER_MIB
 from harness.texts.proc.sysctl import Knob, mode_of
 from harness.values import StagePlan
 
-_PAGES_PER_MIB = 256
 STATE_STAGE = "state"
 ARM_STAGE = "arm"
 # An arm's text has this length in all arms: the item's size is part of the saved state.
@@ -319,7 +319,7 @@ def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
     words += [f"--settle {plan.settle_s}"] if plan.settle_s else []
     load = burst.background_load
     words += [f"{background_load.OPTION} {load}"] if load else []
-    requests = burst.requests or (plan.memory_mib * _PAGES_PER_MIB) >> burst.order
+    requests = burst.requests or (plan.memory_mib * PAGES_PER_MIB) >> burst.order
     asked = Asked(
         order=burst.order,
         requests=requests,

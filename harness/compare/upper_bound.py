@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+from harness.compare.zones_seen import MOVABLE
 from harness.texts.guest.free_dump import FreeDump, ZoneDump
 from harness.texts.pages import Order, PageCount
 from harness.texts.proc.vmstat import VmStat
@@ -53,9 +54,9 @@ def upper_bound(
     zones = [
         zone
         for zone in dump.zones
-        if (nodes is None or zone.node in nodes) and (can_move or zone.name != _MOVABLE_ZONE)
+        if (nodes is None or zone.node in nodes) and (can_move or zone.name != MOVABLE)
     ]
-    highest = _MOVABLE if any(zone.name == _MOVABLE_ZONE for zone in zones) else _NORMAL
+    highest = _MOVABLE if any(zone.name == MOVABLE for zone in zones) else _NORMAL
     pages = plugged + sum(_above_min(zone, highest) for zone in zones) + _reclaimable(vmstat)
     kept = sum(zone.min + _reserve(zone, highest) for zone in zones)
     ranges = [one.clearable for zone in zones for one in zone.ranges if one.order == order]
@@ -83,7 +84,6 @@ def _reserve(zone: ZoneDump, highest: int) -> int:
 # enum zone_type with ZONE_DMA and ZONE_DMA32, include/linux/mmzone.h
 _NORMAL = 2
 _MOVABLE = 3
-_MOVABLE_ZONE = "Movable"
 
 
 def _reclaimable(vmstat: VmStat) -> int:

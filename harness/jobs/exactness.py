@@ -71,7 +71,9 @@ class Exactness:
     @property
     def orders(self) -> int:
         """Count the different orders of events; an arm that did not record any has its own."""
-        return len({one.turns.order if one.turns else number for number, one in _numbered(self)})
+        return len(
+            {one.turns.order if one.turns else number for number, one in enumerate(self.arms)}
+        )
 
     def __str__(self) -> str:
         """Print as a table, and what it says."""
@@ -94,10 +96,6 @@ class Exactness:
         return "\n".join(
             ["what       guests  outcome", *lines, *_turns_lines(found, self.orders), told]
         )
-
-
-def _numbered(found: Exactness) -> Sequence[tuple[int, Repeated]]:
-    return list(enumerate(found.arms))
 
 
 def _turns_lines(found: Sequence[Turns], orders: int) -> list[str]:

@@ -46,7 +46,8 @@ def write_reports(folder: Path, results: Results) -> None:
     if not results.arms:
         return
     if not is_judged(results):
-        write_html(folder, _with_opinion(comparison_page(results), folder))
+        if (folder / OPINION_JSON).is_file():
+            write_html(folder, _with_opinion(comparison_page(results), folder))
         return
     asked = _asked_of(folder)
     page = _with_opinion(

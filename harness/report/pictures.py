@@ -4,12 +4,11 @@
 from collections.abc import Iterator, Sequence
 
 from harness.report.document import Run, RunStage, StageSnapshot
-from harness.texts.pages import ORDERS
+from harness.texts.pages import ORDERS, PAGES_PER_MIB
 from harness.writers.picture import Label, Picture, Scale, Stroke, box, brief, line, listed
 
 _WIDTH, _BOTTOM, _HEIGHT = 340, 96, 122
 _LEFT, _TOP = 36, 8
-_PAGES_PER_MIB = 256
 _STILL_SHARE = 0.02
 
 
@@ -43,7 +42,7 @@ def _both(stage: RunStage) -> tuple[StageSnapshot, StageSnapshot]:
 def _mib(snapshot: StageSnapshot) -> tuple[float, ...]:
     """Return MiB of free memory by the order of the block that it is in, all zones together."""
     return tuple(
-        sum(area.blocks[order] for area in snapshot.free) * (1 << order) / _PAGES_PER_MIB
+        sum(area.blocks[order] for area in snapshot.free) * (1 << order) / PAGES_PER_MIB
         for order in ORDERS
     )
 

@@ -19,7 +19,7 @@ ORDERS: tuple[Order, ...] = tuple(Order(order) for order in range(MAX_ORDER))
 COSTLY_ORDER = Order(3)
 NOT_COSTLY = ORDERS[: COSTLY_ORDER + 1]
 PAGE_BYTES = 4096
-_PAGES_PER_MIB = 256
+PAGES_PER_MIB = 256
 _PAGE_KIB = 4
 
 
@@ -44,7 +44,7 @@ def blocks_within(blocks: int, block_order: Order, order: Order) -> int:
 
 def pages_to_mib(pages: PageCount) -> int:
     """Return whole MiB in `pages`."""
-    return pages // _PAGES_PER_MIB
+    return pages // PAGES_PER_MIB
 
 
 def pages_to_kib(pages: PageCount) -> int:

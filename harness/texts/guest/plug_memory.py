@@ -4,11 +4,10 @@
 import re
 from enum import StrEnum
 
-from harness.texts.pages import PageCount
+from harness.texts.pages import PAGES_PER_MIB, PageCount
 
 SCRIPT = "scripts/plug_memory.sh"
 _COMMAND = re.compile(rf"bash {re.escape(SCRIPT)} (\S+) ([0-9]{{1,6}}) && ")
-_PAGES_PER_MIB = 256
 
 
 class Plugged(StrEnum):
@@ -30,4 +29,4 @@ def plugged_pages(command: str, *, can_move: bool) -> PageCount:
     usable = {Plugged.KERNEL, Plugged.MOVABLE} if can_move else {Plugged.KERNEL}
     if found is None or found[1] not in usable:
         return PageCount(0)
-    return PageCount(int(found[2]) * _PAGES_PER_MIB)
+    return PageCount(int(found[2]) * PAGES_PER_MIB)
