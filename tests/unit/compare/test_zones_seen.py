@@ -8,7 +8,7 @@ from harness.compare.upper_bound import upper_bound
 from harness.compare.zones_seen import zones_seen
 from harness.texts.guest.burst_view import COUNTERS, WHAT
 from harness.texts.guest.free_dump import FreeDump, parse_free_dump
-from harness.texts.pages import Order
+from harness.texts.pages import Order, PageCount
 from harness.texts.proc.vmstat import VmStat
 
 _ZONE = (
@@ -124,3 +124,13 @@ def test_what_a_zone_keeps_from_movable_requests_counts_where_they_have_a_zone()
     low = zone(free=100 + 5 * 512, reserve="0,512")
     assert bound(dump(low), can_move=True) == 5
     assert bound(dump(low, zone(name="Movable", free=0)), can_move=True) == 4
+
+
+def test_what_was_plugged_in_since_is_as_many_pages_and_ranges_more() -> None:
+    one, more = dump(zone(free=100 + 5 * 512)), PageCount(2 * 512)
+    with_more = upper_bound(one, VmStat(counters={}), Order(9), plugged=more)
+    without = upper_bound(one, VmStat(counters={}), Order(9))
+    assert (with_more.by_pages, without.by_pages) == (7, 5)
+    assert with_more.by_ranges is not None
+    assert without.by_ranges is not None
+    assert with_more.by_ranges - without.by_ranges == 2
