@@ -12,6 +12,7 @@ import msgspec
 from harness.compare import plan as plans
 from harness.compare.burst_seen import opened_pageblocks
 from harness.compare.drawn import without_undrawn
+from harness.compare.opinion_page import with_opinion
 from harness.compare.page import comparison_page
 from harness.compare.plan import ArmRun, Group, Plan
 from harness.compare.plan_text import parse_plan
@@ -36,6 +37,7 @@ from harness.compare.results import (
     unpacked,
     zipped,
 )
+from harness.compare.second_opinion import OPINION_JSON, SecondOpinion
 from harness.compare.state_invariants import StateResult
 from harness.digest import sha256_text
 from harness.encoding import encode
@@ -45,6 +47,7 @@ from harness.host.pages import write_page
 from harness.jobs.plan_file import read_plan
 from harness.record import schema
 from harness.record.key import key_differences, provenance_differences
+from harness.writers.page import Page
 
 logger = logging.getLogger("compare")
 
@@ -230,7 +233,16 @@ def write(folder: Path, results: Results) -> None:
     if not path.exists() or parse_results(path.read_bytes(), str(path)) != kept:
         atomic_write(path, zipped(kept))
     if results.arms:
-        write_page(folder, comparison_page(results))
+        write_page(folder, with_kept_opinion(comparison_page(results), folder))
+
+
+def with_kept_opinion(page: Page, folder: Path) -> Page:
+    """Return a page of a comparison's folder, with the second opinion that the folder has if any.
+
+    Whoever writes the file to look at asks this: no opinion is lost when that is written anew.
+    """
+    path = folder / OPINION_JSON
+    return with_opinion(page, decoded(path, SecondOpinion)) if path.is_file() else page
 
 
 def decoded(path: Path, kind: type[_Kept]) -> _Kept:
