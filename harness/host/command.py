@@ -176,13 +176,15 @@ def lines_of(
         watchdog = _Watchdog(run, deadline)
         with watchdog:
             log.write(f"$ {shlex.join(argv)}\n".encode())
+            start = log.tell()
             for raw in run.stdout or ():
                 log.write(raw)
                 log.flush()
                 yield raw.decode(errors="replace").rstrip("\n")
             status = run.wait()
     if watchdog.fired or status != 0:
-        output = log_path.read_text(errors="replace")
+        # What others said before, to the same log, failed nobody.
+        output = log_path.read_bytes()[start:].decode(errors="replace")
         completed = Completed(argv=tuple(argv), returncode=status, output=output)
         late_s = deadline.limit_s if watchdog.fired else None
         reason = f"exit {status}" if late_s is None else _late(late_s)
