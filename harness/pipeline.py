@@ -17,6 +17,7 @@ from harness.host.accelerator import AcceleratorChoice, require_possible
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.estimate import Memory
+from harness.host.make import require_makeable
 from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
 from harness.host.series import design
@@ -142,8 +143,9 @@ class RunRequest:
 
 
 def open_cache() -> Cache:
-    """Open the cache and clear away what killed runs left."""
+    """Open the cache and clear away what killed runs left; UserError if nothing can be built."""
     cache = Cache.default()
+    require_makeable(cache)
     cache.sweep()
     sweep_shared()
     return cache

@@ -42,7 +42,7 @@ from harness.compare.state_invariants import StateResult
 from harness.digest import sha256_text
 from harness.encoding import encode
 from harness.errors import RecordError, UserError
-from harness.host.files import atomic_write
+from harness.host.files import atomic_write, is_partial
 from harness.host.pages import write_page
 from harness.jobs.plan_file import read_plan
 from harness.record import schema
@@ -52,8 +52,9 @@ from harness.writers.page import Page
 logger = logging.getLogger("compare")
 
 _Kept = TypeVar("_Kept")
-# What `buddylab judge` writes before there is a comparison.
-_ITS_OWN = frozenset({ASKED, CHANGES})
+# What may be there before there is a comparison: of `buddylab judge`, and of one that was killed
+# between its first two files.
+_BEFORE = frozenset({ASKED, CHANGES, KERNELS})
 
 
 def lock_name(folder: Path) -> str:
@@ -68,7 +69,7 @@ def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> Ker
     the kernels came from. Where results.json.gz is all that is left of the arms, they are laid
     out again, without their texts.
     """
-    if folder.exists() and any(each.name not in _ITS_OWN for each in folder.iterdir()):
+    if folder.exists() and any(map(_belongs, folder.iterdir())):
         try:
             text = (folder / PLAN).read_text(encoding="utf-8")
             known = parse_kernels((folder / KERNELS).read_bytes(), plan, str(folder / KERNELS))
@@ -92,6 +93,11 @@ def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> Ker
         known = kernels
     atomic_write(folder / PLAN, plan_text)
     return known
+
+
+def _belongs(path: Path) -> bool:
+    """Whether a file is a comparison's, or a user's: one that was cut as it was written is not."""
+    return path.name not in _BEFORE and not is_partial(path)
 
 
 def _differing_kernels(known: KernelsFile, ours: KernelsFile) -> Iterator[str]:
