@@ -21,10 +21,17 @@ from harness.checks.policy import steady_mode
 from harness.errors import RecordError
 from harness.items import LAST_RESORT_COUNTS
 from harness.record.run import RunRecord, Snapshot, StageRecord
+from harness.texts.build.provides import LAST_RESORT_STALLS
 from harness.texts.pages import NOT_COSTLY, ORDERS, Order
 from harness.texts.proc.sysctl import PolicyMode
 
 _SCANNED = "compact_migrate_scanned"
+# What of its attempts each event of vmstat counts, as a sum.
+_EVENTS = {
+    "compact_stall": {"tried": 1},
+    "compact_success": {"made": 1},
+    "compact_fail": {"tried": 1, "made": -1},
+}
 
 
 def without_last_resort(run: RunRecord) -> NotApplicable | None:
@@ -111,6 +118,17 @@ def last_resort_count(snapshot: Snapshot, name: str, order: Order) -> int:
     if table is None:
         raise RecordError(f"{snapshot.label}: monitor_last_resort is absent; repeat the run")
     return table.value(name, order)
+
+
+def last_resort_events(run: RunRecord, stage: StageRecord, event: str) -> int:
+    """Return what attempts added to compact_stall, compact_success or compact_fail of vmstat."""
+    if LAST_RESORT_STALLS not in run.provenance.provides:
+        return 0
+    return sum(
+        sign * rise(stage, last_resort_count, name, order)
+        for name, sign in _EVENTS[event].items()
+        for order in ORDERS
+    )
 
 
 RANK = 100

@@ -13,10 +13,12 @@ import msgspec
 from harness.errors import UserError
 
 KINDS = frozenset(
-    "option proc column debugfs sysctl parameter mode event symbol".split()  # noqa: SIM905
+    "option proc column debugfs sysctl parameter mode event symbol vmstat".split()  # noqa: SIM905
 )
 MONITOR = "proc.buddy_monitor"
 READ_BY_MODULES = "symbol.buddy_monitor_read"
+# Attempts of the last resort are stalls in /proc/vmstat, too.
+LAST_RESORT_STALLS = "vmstat.compact_stall"
 
 
 def option(name: str) -> str:
