@@ -18,14 +18,17 @@ from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
+from harness.stages.configure import flavours_of
 from harness.stages.userspace import OF_TURNS, userspace
-from harness.values import GuestImage, KernelBuild, flavours_of
+from harness.values import GuestImage, KernelBuild
 
 WRITING_LIMIT_S = 120.0
 GEN_INIT_CPIO = "gen_init_cpio"
 BUSYBOX = "/bin/busybox"
 # Beside the files of OF_TURNS, in guests that ask for turns alone.
 TURNS_MODULE = "turns.ko"
+# In no guest of the command: tests of the series put it into theirs.
+TEST_MODULE = "request_here.ko"
 
 DIRECTORIES = (
     "/dev",
@@ -67,9 +70,8 @@ def guest(build: KernelBuild, cache: Cache, *, turns: bool = False) -> GuestImag
         # Another run may have made it while we waited; its files are in use now.
         if cached := cache.load("guests", key, GuestImage):
             return cached
-        modules = sorted(
-            path for path in build.directory.glob("*.ko") if turns or path.name != TURNS_MODULE
-        )
+        absent = {TEST_MODULE} if turns else {TEST_MODULE, TURNS_MODULE}
+        modules = sorted(path for path in build.directory.glob("*.ko") if path.name not in absent)
         used = (GEN_INIT_CPIO, *(path.name for path in modules))
         cache.require_unaltered("kernels", build.key, used)
         image = scratch / "entry" / "initramfs.cpio"

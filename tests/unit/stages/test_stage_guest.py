@@ -28,21 +28,30 @@ def test_a_module_that_was_altered_goes_into_no_image(
         guest.guest(kernel, cache)
 
 
-def test_only_guests_that_ask_have_what_shifts_turns(
-    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    kernel = build(patch(fetch(str(fake_kernel), cache), cache, upto="0"), cache)
+Listings = list[list[list[str]]]
+
+
+@pytest.fixture
+def listings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Listings:
+    """What images are made of, in the order in which they are made: nothing is written."""
     (script := tmp_path / "in_turns.sh").write_text("#!/bin/bash\n")
     files = {"/init": script, "/root/turns/in_turns.sh": script}
     inside = Userspace(key="u" * 64, packages=(), files=files, applets=())
-    monkeypatch.setattr(guest, "userspace", lambda *_: inside)
-    listings = []
+    made: Listings = []
 
     def write(listing: Iterator[str], _build: object, _scratch: Path, image: Path) -> None:
-        listings.append([line.split()[:2] for line in listing])
+        made.append([line.split()[:2] for line in listing])
         image.write_text("an image")
 
+    monkeypatch.setattr(guest, "userspace", lambda *_: inside)
     monkeypatch.setattr(guest, "_write", write)
+    return made
+
+
+def test_only_guests_that_ask_have_what_shifts_turns(
+    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch, listings: Listings
+) -> None:
+    kernel = build(patch(fetch(str(fake_kernel), cache), cache, upto="0"), cache)
     monkeypatch.setattr(guest, "TURNS_MODULE", "high_order_test.ko")  # stands for turns.ko
     guest.guest(kernel, cache)
     guest.guest(kernel, cache, turns=True)
@@ -55,3 +64,14 @@ def test_only_guests_that_ask_have_what_shifts_turns(
         ["file", "/root/turns/in_turns.sh"],
     ]
     assert [line for line in without if line not in with_turns] == []
+
+
+def test_no_guest_has_the_module_that_is_for_tests(
+    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch, listings: Listings
+) -> None:
+    kernel = build(patch(fetch(str(fake_kernel), cache), cache, upto="0"), cache)
+    monkeypatch.setattr(guest, "TEST_MODULE", "high_order_test.ko")  # stands for request_here.ko
+    guest.guest(kernel, cache)
+    guest.guest(kernel, cache, turns=True)
+
+    assert all(["file", "/root/kmod/high_order_test.ko"] not in each for each in listings)
