@@ -3,7 +3,6 @@
 
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from pathlib import Path
@@ -13,7 +12,6 @@ from harness.errors import UserError
 from harness.host.disk import written
 
 _CHUNK_BYTES = 1 << 20
-_TOKEN_BYTES = 4
 
 
 def sha256_file(path: Path) -> str:
@@ -40,18 +38,13 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     # A process number is no name: in another container, another process has it.
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with written(path):
             partial.write_bytes(data)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def is_partial(path: Path) -> bool:
-    """Whether a killed `atomic_write` left this."""
-    return re.fullmatch(rf"\..+\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}", path.name) is not None
 
 
 def files_below(folder: Path) -> list[Path]:
