@@ -41,6 +41,10 @@ HAMMER_PAIRS = 4000
 HAMMER_IRQ_PAIRS = 40000
 HAMMER_IRQ_SHOTS = 4000
 
+# What a guest may send to one of its ports, or leave unpacked of what it sent. A main job's results
+# are 3 MiB, its console 100 KiB.
+GUEST_FILE_BYTES_MAX = 256 << 20
+
 # I/O ports by which a guest holds itself (a debug console) and stops itself (pvpanic), and the
 # third serial line, of its status.
 FREEZE_PORT = 0x505

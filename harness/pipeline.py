@@ -17,6 +17,7 @@ from harness.host.accelerator import AcceleratorChoice, require_possible
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.estimate import Memory
+from harness.host.make import require_makeable
 from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
 from harness.host.series import design
@@ -25,7 +26,7 @@ from harness.stages.boot import RunSettings, require_memory
 from harness.stages.build import build
 from harness.stages.change import read_changes
 from harness.stages.check import check, save_key
-from harness.stages.configure import flavour_of, read_config, require_on_line
+from harness.stages.configure import read_config, require_on_line
 from harness.stages.fetch import fetch
 from harness.stages.guest import guest
 from harness.stages.patch import patch
@@ -34,7 +35,7 @@ from harness.stages.run import run
 from harness.stages.source_needs import require_in_source
 from harness.texts.build.provides import MONITOR, mode
 from harness.texts.proc.sysctl import MODE_WORDS, PolicyMode
-from harness.values import Counters, GuestImage, KernelBuild, PatchedTree, RunMode
+from harness.values import Counters, GuestImage, KernelBuild, PatchedTree, RunMode, flavour_of
 from harness.workloads.paper import Scale, memory_mib, stages
 
 logger = logging.getLogger("buddylab")
@@ -142,8 +143,9 @@ class RunRequest:
 
 
 def open_cache() -> Cache:
-    """Open the cache and clear away what killed runs left."""
+    """Open the cache and clear away what killed runs left; UserError if nothing can be built."""
     cache = Cache.default()
+    require_makeable(cache)
     cache.sweep()
     sweep_shared()
     return cache

@@ -8,7 +8,7 @@ Each is also the JSON manifest of its stage's directory (harness.host.cache).
 Digests are sha256 in hex. Paths never enter a digest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,13 +17,35 @@ from harness.arch.x86_64 import X86_64
 
 # The origin of a source that has no name elsewhere.
 LOCAL = "local"
+# The configuration that guests' kernels have if nothing more is asked for (vm/config).
+BASE_FLAVOUR = "guest"
 
 _DIGEST_TOLD = 8
+_JOINT = "-"  # between the flavours of one kernel: part of a slot's path, and of no file's name
 
 
-def origin_told(origin: str, digest: str) -> str:
-    """Name a source to people: what has no name elsewhere, by the digest of its content."""
-    return f"{LOCAL} source {digest[:_DIGEST_TOLD]}" if origin == LOCAL else origin
+def flavour_of(names: Iterable[str]) -> str:
+    """Name the configuration of several flavours, merged in this order; the guests' own of none."""
+    return _JOINT.join(dict.fromkeys(names)) or BASE_FLAVOUR
+
+
+def flavours_of(flavour: str) -> tuple[str, ...]:
+    """Return what `flavour_of` made a name of; nothing for the guests' own."""
+    return () if flavour == BASE_FLAVOUR else tuple(flavour.split(_JOINT))
+
+
+def flavours_told(flavour: str) -> str:
+    """Name them as --flavour takes them; empty for the guests' own."""
+    return ",".join(flavours_of(flavour))
+
+
+def origin_told(origin: str, digest: str, flavour: str) -> str:
+    """Say to people where a kernel came from; what has no name elsewhere, by its content's digest.
+
+    A kernel of another flavour than guests have is another machine: it says so itself.
+    """
+    told = f"{LOCAL} source {digest[:_DIGEST_TOLD]}" if origin == LOCAL else origin
+    return f"{told}, flavour {flavours_told(flavour)}" if flavour != BASE_FLAVOUR else told
 
 
 # Names inside a run folder; SUMS stands at its top and in each stage's directory.
@@ -80,10 +102,6 @@ class PatchedTree:
     touched: tuple[str, ...]  # files the series adds or changes
     key: str
     tree: Path
-
-
-# The configuration that guests' kernels have if nothing more is asked for (vm/config).
-BASE_FLAVOUR = "guest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,8 +104,7 @@ def second_opinion_of(
 def opinion_answer(opinion: "SecondOpinion", folder: Path) -> OpinionAnswer:
     """Return what is said of a second opinion."""
     from harness.compare.opinion_page import opinion_lines, told_line
-    from harness.compare.second_opinion import NAME
-    from harness.jobs.second_opinion import OPINION_JSON
+    from harness.compare.second_opinion import NAME, OPINION_JSON
 
     order = opinion.order
     return OpinionAnswer(

@@ -76,8 +76,8 @@ def _arm(
 ) -> tuple["Replayable", "BootFiles"]:
     from harness import pipeline
     from harness.jobs.replayable import cached, known_files, not_cached, saved_arm
-    from harness.stages.configure import flavours_of
     from harness.stages.fetch import name_of
+    from harness.values import flavours_of
 
     key, made = arm.kernel.key, arm.kernel.provenance
     found = cached(key, cache)

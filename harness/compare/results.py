@@ -30,7 +30,9 @@ from harness.compare.old_results import OLD_SCHEMA, upgraded_kernels, upgraded_r
 from harness.compare.outcome import Outcome
 from harness.compare.plan import ArmRun, Plan, Variant, groups, runs
 from harness.compare.state_invariants import StateResult
+from harness.encoding import gunzipped
 from harness.errors import RecordError
+from harness.limits import GUEST_FILE_BYTES_MAX
 from harness.record import schema
 from harness.record.key import Provenance, ReplayKey
 
@@ -43,6 +45,8 @@ FAILURES = "failed"
 CHANGES = "changes"
 ASKED = "asked.json"
 _KEY_LENGTH = 16
+# The largest of docs/results is 3 MiB.
+_RESULTS_BYTES_MAX = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,7 @@ def zipped(results: Results) -> bytes:
 def parse_results(data: bytes, what: str) -> Results:
     """Parse the content of RESULTS; RecordError if it is damaged or of an unknown schema."""
     try:
-        text = gzip.decompress(data)
+        text = gunzipped(data, bytes_max=_RESULTS_BYTES_MAX)
         found = msgspec.json.decode(text, type=_Dated).schema
         if found == OLD_SCHEMA:
             return msgspec.convert(upgraded_results(msgspec.json.decode(text)), type=Results)
@@ -160,11 +164,18 @@ def packed(files: Mapping[str, bytes]) -> bytes:
 def unpacked(data: bytes, what: str) -> dict[str, bytes]:
     """Read what `packed` made; RecordError if it is damaged."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as archive:
-            members = [(member.name, archive.extractfile(member)) for member in archive]
+        stream = io.BytesIO(gunzipped(data, bytes_max=GUEST_FILE_BYTES_MAX))
+        with tarfile.open(fileobj=stream) as archive:
+            members = [(member.name, archive.extractfile(_packed(member))) for member in archive]
             return {name: content.read() for name, content in members if content}
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError) as error:
         raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
+
+
+def _packed(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    if member.issparse():
+        raise ValueError(f"{member.name} is longer than what came of it")
+    return member
 
 
 def first_difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:

@@ -29,6 +29,7 @@ from harness.digest import sha256_text
 from harness.values import Accelerator
 
 NAME = "second_opinion"
+OPINION_JSON = f"{NAME}.json"
 # Five of each arm can tell all signs that are asked about (by_boot.boots_least).
 BOOTS = 5
 CPUS_LEAST = 2

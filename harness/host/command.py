@@ -93,9 +93,9 @@ def require(program: str) -> str:
     return path
 
 
-def _fenced(argv: Sequence[str]) -> list[str]:
+def _fenced(argv: Sequence[str], options: Sequence[str]) -> list[str]:
     require(argv[0])
-    return ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+    return ["setpriv", "--pdeathsig", "KILL", *options, "--", *argv]
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -120,11 +120,12 @@ def started(
     stderr: int = subprocess.STDOUT,
     log_path: Path | None = None,
     pass_fds: Sequence[int] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `argv` beside the caller; on leaving, however that happens, its group is gone.
 
     Output goes to `log_path` when given, to a pipe with stdout=PIPE, else nowhere. `env` adds to
-    what `pinned` leaves of our own.
+    what `pinned` leaves of our own, `options` to what setpriv(1) is told.
     """
     logger.debug("$ %s", shlex.join(argv))
     with contextlib.ExitStack() as stack:
@@ -133,7 +134,7 @@ def started(
             sink = stack.enter_context(log_path.open("ab"))
         source = stack.enter_context((stdin_path or Path(os.devnull)).open("rb"))
         process = subprocess.Popen(
-            _fenced(argv),
+            _fenced(argv, options),
             cwd=cwd,
             env={**pinned(os.environ), **(env or {})},
             stdin=source,
@@ -176,13 +177,15 @@ def lines_of(
         watchdog = _Watchdog(run, deadline)
         with watchdog:
             log.write(f"$ {shlex.join(argv)}\n".encode())
+            start = log.tell()
             for raw in run.stdout or ():
                 log.write(raw)
                 log.flush()
                 yield raw.decode(errors="replace").rstrip("\n")
             status = run.wait()
     if watchdog.fired or status != 0:
-        output = log_path.read_text(errors="replace")
+        # What others said before, to the same log, failed nobody.
+        output = log_path.read_bytes()[start:].decode(errors="replace")
         completed = Completed(argv=tuple(argv), returncode=status, output=output)
         late_s = deadline.limit_s if watchdog.fired else None
         reason = f"exit {status}" if late_s is None else _late(late_s)

@@ -37,6 +37,23 @@ def is_full(place: Path) -> bool:
     return no_inodes or status.f_bavail * status.f_frsize < FULL_BYTES
 
 
+def is_reserved(path: Path, size_bytes: int) -> bool:
+    """Make a file of this user's alone, with all its room taken; False where there is too little.
+
+    Who maps a file whose pages find no room as they are written to is killed by SIGBUS (mmap(2)).
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(file, 0, size_bytes)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        return False
+    finally:
+        os.close(file)
+    return True
+
+
 def disk_full(error: OSError, root: Path, instead: str) -> HostError:
     """Say where no space is left, and what to do: `instead` where that is below `root`.
 

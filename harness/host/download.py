@@ -24,6 +24,8 @@ logger = logging.getLogger("fetch")
 
 CONNECT_TIMEOUT_S = 15.0
 CHUNK_BYTES = 1 << 18
+# The sources of a kernel release are 150 MB, packed; its whole history is 5 GB.
+FILE_BYTES_MAX = 1 << 30
 ATTEMPTS_MAX = 5
 _AGENT = {"User-Agent": "buddylab"}
 _ABSENT = frozenset({http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE})
@@ -38,6 +40,10 @@ class UnreachableError(HostError):
 
 class DigestError(HostError):
     """What came is not what was promised."""
+
+
+class _EndlessError(Exception):
+    """More comes than any file that is asked for has."""
 
 
 def require_address(address: str, what: str) -> None:
@@ -75,6 +81,12 @@ def download(url: str, target: Path, *, sha256: str, deadline: Deadline) -> Path
         try:
             _continue(url, part, deadline)
             break
+        except _EndlessError:
+            part.unlink()
+            raise DigestError(
+                f"{told} goes on beyond {FILE_BYTES_MAX >> 20} MiB, and no kernel archive is so "
+                "large; what came was removed: name another mirror, or use --kernel PATH"
+            ) from None
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise disk_full(error, part.parent, CACHE_ELSEWHERE) from error
@@ -99,7 +111,7 @@ def read_whole(url: str, *, bytes_max: int, deadline: Deadline) -> bytes | None:
     content = b""
     try:
         with _opened(request) as response:
-            while chunk := response.read(CHUNK_BYTES):
+            while chunk := response.read1(CHUNK_BYTES):
                 content += chunk
                 if deadline.expired or len(content) > bytes_max:
                     raise ConnectionError(
@@ -152,12 +164,15 @@ def _continue(url: str, part: Path, deadline: Deadline) -> None:
             part.open("ab" if resumed else "wb") as file,
             progress("fetch", total=total, unit="bytes", already=start) as advance,
         ):
-            while chunk := response.read(CHUNK_BYTES):
+            # What has come, and not all that was asked for: a byte a second is a deadline passed.
+            while chunk := response.read1(CHUNK_BYTES):
                 with written(part):
                     file.write(chunk)
                 advance(file.tell(), url.rpartition("/")[2])
                 if deadline.expired:
                     raise TimeoutError(f"not done within {deadline.limit_s:.0f} s")
+                if file.tell() > FILE_BYTES_MAX:
+                    raise _EndlessError
             if total is not None and file.tell() < total:
                 raise ConnectionError(f"{file.tell()} of {total} bytes came")
 
@@ -193,7 +208,7 @@ class _Complete:
     status = http.HTTPStatus.PARTIAL_CONTENT
     headers: dict[str, str] = {}  # noqa: RUF012 - never written
 
-    def read(self, _size: int) -> bytes:
+    def read1(self, _size: int) -> bytes:
         return b""
 
 

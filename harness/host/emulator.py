@@ -51,6 +51,7 @@ class Emulator:
     firmware_digest: str  # of the files that it loads into the guest, by name and content
     cpu: str  # -cpu of a repeatable guest
     network_card: str  # -device of a live guest
+    has_sandbox: bool = False  # whether it and this host's kernel take confinement.SANDBOX
     arch: Architecture = X86_64
 
     @property
@@ -80,6 +81,7 @@ def find(cache: Cache, arch: Architecture = X86_64) -> Emulator:
         firmware_digest=asked.firmware_digest(),
         cpu=repeatable_cpu(arch, traits.cpu),
         network_card=",".join((arch.network_card, *arch.network_card_options, *traits.card)),
+        has_sandbox=traits.sandbox,
         arch=arch,
     )
 

@@ -10,6 +10,7 @@ from harness.arch import Architecture
 from harness.digest import sha256_text
 from harness.errors import GuestLostError, HostError
 from harness.host import command, qmp
+from harness.host.confinement import SANDBOX
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
 from harness.host.scratch import temporary
@@ -23,6 +24,7 @@ class Traits:
 
     cpu: dict[str, bool]  # of the architecture's properties to be off: whether TCG turns them on
     card: tuple[str, ...]  # of the network card's options: those that it has
+    sandbox: bool  # whether it starts with confinement.SANDBOX here
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class Program:
 
     def traits(self, version: str) -> Traits:
         """Start it without a machine and let it say what CPU and network card have."""
+        try:
+            return self._traits(version, sandbox=True)
+        except HostError:  # built without seccomp, or the host's kernel has none for it
+            return self._traits(version, sandbox=False)
+
+    def _traits(self, version: str, *, sandbox: bool) -> Traits:
         deadline = Deadline.after(_ASK_LIMIT_S, "asking for the CPU's properties")
         ours, theirs = socket.socketpair()
         with (
@@ -76,6 +84,7 @@ class Program:
                     *self.argv,
                     *("-nodefaults", "-no-user-config"),
                     *("-machine", "none", "-accel", "tcg", "-display", "none"),
+                    *(SANDBOX if sandbox else ()),
                     *qmp.arguments(theirs.fileno()),
                 ],
                 env=self.env,
@@ -86,7 +95,7 @@ class Program:
             theirs.close()
             try:
                 with qmp.connected(ours, deadline) as monitor:
-                    return _traits(monitor, self.arch)
+                    return _traits(monitor, self.arch, sandbox=sandbox)
             except GuestLostError as error:
                 said = log.read_text(errors="replace").strip() or str(error)
                 raise HostError(
@@ -98,12 +107,13 @@ class Program:
         deadline = Deadline.after(_ASK_LIMIT_S, f"{self.arch.qemu_program} {arguments[0]}")
         argv = [*self.argv, *arguments]
         try:
-            return command.run(argv, deadline=deadline, env=self.env).output
+            done = command.run(argv, deadline=deadline, env=self.env, stdout_apart=True)
         except command.CommandFailedError as error:
             raise HostError(f"{error}; {self.elsewhere}") from error
+        return done.raw.decode(errors="replace")  # without what it warns of on stderr
 
 
-def _traits(monitor: qmp.Monitor, arch: Architecture) -> Traits:
+def _traits(monitor: qmp.Monitor, arch: Architecture, *, sandbox: bool) -> Traits:
     cpu = monitor.cpu_properties(arch.cpu)
     card = monitor.device_properties(arch.network_card)
     wanted = (*arch.cpu_off, *arch.cpu_off_where_on)
@@ -112,4 +122,5 @@ def _traits(monitor: qmp.Monitor, arch: Architecture) -> Traits:
         card=tuple(
             option for option in arch.network_card_where_known if option.partition("=")[0] in card
         ),
+        sandbox=sandbox,
     )

@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.errors import UserError
 from harness.host.disk import written
 
 _CHUNK_BYTES = 1 << 20
+_TOKEN_BYTES = 4
 
 
 def sha256_file(path: Path) -> str:
@@ -38,13 +40,18 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     # A process number is no name: in another container, another process has it.
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}")
     try:
         with written(path):
             partial.write_bytes(data)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a killed `atomic_write` left this."""
+    return re.fullmatch(rf"\..+\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}", path.name) is not None
 
 
 def files_below(folder: Path) -> list[Path]:

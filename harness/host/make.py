@@ -10,6 +10,7 @@ those are compiled again: also when the slot turns back to an older tree.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,8 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.digest import sha256_text
+from harness.errors import UserError
 from harness.host import pristine, source_tree
-from harness.host.cache import Cache
+from harness.host.cache import CACHE_ELSEWHERE, Cache
 from harness.host.command import CommandFailedError, lines_of
 from harness.host.deadline import Deadline
 from harness.host.files import atomic_write, remove_tree
@@ -39,6 +41,20 @@ _MAKING = "making"  # there while make works, dated when it began
 # tools/ asks the shell where it is and would see behind a link: objtool, and with it every
 # object, would be built again for each tree. It gets a directory of the slot's own.
 _TOOLS = "tools"
+
+
+# make splits names at spaces and colons, kbuild at more ($, #, %, ', and the linker's comma).
+_MAKEABLE = re.compile(r"[\w./+@~-]+")
+
+
+def require_makeable(cache: Cache) -> None:
+    """Refuse a cache in whose path make would see something else than a path; UserError."""
+    if not _MAKEABLE.fullmatch(str(cache.root)):
+        strange = next(each for each in str(cache.root) if not _MAKEABLE.fullmatch(each))
+        raise UserError(
+            f"the cache's path {str(cache.root)!r} has the character {strange!r}, which make does "
+            f"not take as part of a name; {CACHE_ELSEWHERE}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

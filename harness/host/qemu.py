@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.guest_memory import PLAIN, MemoryLayout
-from harness.host import command, qmp, status_channel
+from harness.host import command, confinement, qmp, status_channel
 from harness.host.emulator import Emulator
 from harness.host.qemu_memory import Backing, memory_arguments, memory_backend, size_arguments, smp
 from harness.host.standstill import Standstill
@@ -184,10 +184,16 @@ def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Gues
     # then it is silent: neither the guest nor its saved state knows of it.
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        argv = (*qemu_argv(spec), *qmp.arguments(theirs.fileno()))
+        sandbox = confinement.SANDBOX if spec.emulator.has_sandbox else ()
+        argv = (*qemu_argv(spec), *sandbox, *qmp.arguments(theirs.fileno()))
         with command.started(
-            argv, env=spec.emulator.env, log_path=log_path, pass_fds=(theirs.fileno(),)
+            argv,
+            env=spec.emulator.env,
+            log_path=log_path,
+            pass_fds=(theirs.fileno(),),
+            options=confinement.options(),
         ) as process:
+            confinement.limit_files(process.pid)
             theirs.close()
             yield status_channel.Guest(
                 exit_status=process.poll,

@@ -24,6 +24,14 @@ class Backing:
     shared: bool  # written to the file; else what it changes is the guest's own
 
 
+def file_sizes(layout: MemoryLayout, memory_mib: int, name: str) -> dict[str, int]:
+    """Return the files that a guest's memory is, from `name`: each one's name and its MiB."""
+    if not _has_nodes(layout):
+        return {name: memory_mib}
+    sizes = {f"{name}-{node}": layout.node_mib(memory_mib) for node in range(layout.nodes)}
+    return sizes | ({f"{name}-{_PLUGGED}": layout.hotplug_mib} if layout.hotplug_mib else {})
+
+
 def memory_backend(layout: MemoryLayout, backing: Backing | None) -> str:
     """Return what -machine says of it: nodes name theirs themselves."""
     return f",memory-backend={_RAM}" if backing and not _has_nodes(layout) else ""

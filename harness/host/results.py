@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 from harness.errors import RecordError
 from harness.host.files import sha256_file
+from harness.limits import GUEST_FILE_BYTES_MAX
 from harness.values import SUMS
 
 _MAX_FILE_BYTES = 128 << 20
-_MAX_STREAM_BYTES = 1 << 30
 _MAX_FILES = 10_000
 _MAX_DEPTH = 4
 # tarfile raises the latter two over some headers that are damaged.
@@ -32,8 +32,10 @@ def unpack(stream: BinaryIO, stages: Sequence[str], target: Path) -> None:
         shutil.rmtree(target / name, ignore_errors=True)
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
-    if size > _MAX_STREAM_BYTES:
-        raise RecordError(f"the guest sent {size} bytes of results, more than {_MAX_STREAM_BYTES}")
+    if size > GUEST_FILE_BYTES_MAX:
+        raise RecordError(
+            f"the guest sent {size} bytes of results, more than {GUEST_FILE_BYTES_MAX}"
+        )
     if size == 0:
         raise RecordError("the guest said done but sent no results; its image is damaged")
     try:
@@ -61,7 +63,9 @@ def _unpack_member(
         )
     if member.isdir():
         return
-    if not member.isreg() or len(parts) == 1 or member.size > _MAX_FILE_BYTES:
+    # A sparse file is longer than what came of it.
+    is_plain = member.isreg() and not member.issparse()
+    if not is_plain or len(parts) == 1 or member.size > _MAX_FILE_BYTES:
         raise RecordError(
             f"the guest's results hold {member.name!r} of type {member.type!r} and "
             f"{member.size} bytes; only regular files up to {_MAX_FILE_BYTES} bytes are taken"

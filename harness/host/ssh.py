@@ -17,6 +17,7 @@ from typing import Any
 from harness.errors import GuestLostError
 from harness.host import command
 from harness.host.deadline import Deadline
+from harness.limits import GUEST_FILE_BYTES_MAX
 
 logger = logging.getLogger("run")
 
@@ -84,6 +85,23 @@ def command_line(address: Address, known_hosts: Path) -> tuple[str, ...]:
     )
 
 
+def _bounded_runner() -> type:
+    """Return what runs a command of fabric's, and gives up a guest that says too much."""
+    import fabric.runners  # noqa: PLC0415, TID251 - slow to import
+
+    class Bounded(fabric.runners.Remote):  # type: ignore[misc]
+        read_bytes = 0
+
+        def read_proc_stdout(self, num_bytes: int) -> bytes:
+            content: bytes = super().read_proc_stdout(num_bytes)
+            self.read_bytes += len(content)
+            if self.read_bytes > GUEST_FILE_BYTES_MAX:
+                raise ValueError(f"it said more than {GUEST_FILE_BYTES_MAX >> 20} MiB")
+            return content
+
+    return Bounded
+
+
 class Session:
     """An open connection."""
 
@@ -138,7 +156,10 @@ def connected(address: Address, deadline: Deadline) -> Iterator[Session]:
         LOOPBACK,
         user=_USER,
         port=address.port,
-        config=fabric.Config(overrides={"load_ssh_configs": False}, lazy=True),
+        config=fabric.Config(
+            overrides={"load_ssh_configs": False, "runners": {"remote": _bounded_runner()}},
+            lazy=True,
+        ),
         connect_timeout=seconds,
         connect_kwargs={
             "key_filename": str(address.private_key),

@@ -6,6 +6,7 @@ is read only to explain a loss that is already certain.
 """
 
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import GuestLostError, HostError, RecordError
 from harness.host.deadline import Deadline
+from harness.limits import GUEST_FILE_BYTES_MAX
 
 PROTOCOL = 1
 CONSOLE_TAIL_LINES = 40
@@ -283,6 +285,12 @@ def lost_by_exit(guest: Guest, status: int, doing: str) -> GuestLostError | Host
         return HostError(
             f"QEMU {guest.emulator} did not start (exit {status}): {last}; "
             "`buddylab doctor` lists what this host lacks, --qemu selects another QEMU"
+        )
+    if status == -signal.SIGXFSZ:
+        grown = max((guest.console, guest.results, guest.reader.path), key=_size)
+        most_mib = GUEST_FILE_BYTES_MAX >> 20
+        return lost(
+            guest, "exit", f"{grown.name} grew beyond {most_mib} MiB {doing}; QEMU was ended"
         )
     why = f" ({last})" if last else ""
     return lost(guest, "exit", f"QEMU ended with status {status} {doing}{why}")

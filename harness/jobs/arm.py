@@ -7,27 +7,29 @@ instruction, so arms differ in nothing but their text.
 """
 
 import contextlib
-import gzip
 import io
 import re
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.outcome import STOPPED
+from harness.encoding import gunzipped
 from harness.errors import HostError, RecordError, StageError
 from harness.host import emulator, qemu, qmp, status_channel
 from harness.host.accelerator import Speed
 from harness.host.deadline import Deadline
+from harness.host.disk import is_reserved
 from harness.host.files import contents
 from harness.host.machine_state import ready_to_go_on
-from harness.host.qemu_memory import plugged_in
+from harness.host.qemu_memory import file_sizes, plugged_in
 from harness.host.results import check_complete, unpack
 from harness.host.scratch import TMPFS, scratch, temporary
+from harness.limits import GUEST_FILE_BYTES_MAX
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles, require_unaltered
@@ -97,8 +99,8 @@ def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]
     require_unaltered(lab.what)
     emulator.require_unaltered(lab.speed.emulator)
     layout = lab.settings.layout
-    most_mib = lab.settings.memory_mib + layout.hotplug_mib
-    with _room(most_mib, work) as shared, temporary("prepare") as private:
+    memory = file_sizes(layout, lab.settings.memory_mib, MEMORY)
+    with _room(memory, work) as shared, temporary("prepare") as private:
         folder = work / PREPARING
         folder.mkdir(parents=True)
         spec = spec_of(lab, folder, shared, private)
@@ -229,8 +231,9 @@ def _require_clean_log(guest: status_channel.Guest, stage: StagePlan) -> None:
 
 def _collected(folder: Path, stage: StagePlan) -> dict[str, bytes]:
     try:
-        stream = gzip.decompress((folder / boot.RESULTS).read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
+        packed = (folder / boot.RESULTS).read_bytes()
+        stream = gunzipped(packed, bytes_max=GUEST_FILE_BYTES_MAX)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise RecordError(
             f"the results of {stage.name} are cut short or damaged ({error}); run again"
         ) from error
@@ -246,17 +249,20 @@ _MARGIN_MIB = 256
 
 
 @contextlib.contextmanager
-def _room(memory_mib: int, folder: Path) -> Iterator[Path]:
-    """Give a directory for a guest's memory, on tmpfs or else on the cache's disk."""
-    needed = (memory_mib + _MARGIN_MIB) << 20
-    if TMPFS.is_dir() and shutil.disk_usage(TMPFS).free >= 2 * needed:
-        place = TMPFS
-    elif shutil.disk_usage(folder).free >= needed:
-        place = folder
-    else:
-        raise HostError(
-            f"a guest's memory of {memory_mib} MiB has no room in {TMPFS} nor in {folder}; "
-            "free some, or move the cache with BUDDYLAB_CACHE"
-        )
-    with scratch(place, "memory") as room:
-        yield room
+def _room(memory: Mapping[str, int], folder: Path) -> Iterator[Path]:
+    """Give a directory with a guest's memory, files of so many MiB: on tmpfs, else on disk."""
+    memory_mib = sum(memory.values())
+    for place in (TMPFS, folder):
+        free = shutil.disk_usage(place).free if place.is_dir() else 0
+        if free < (memory_mib + _MARGIN_MIB) << 20:
+            continue
+        with contextlib.ExitStack() as stack:
+            room = stack.enter_context(scratch(place, "memory"))
+            # Another job may take what was free just now.
+            if all(is_reserved(room / name, mib << 20) for name, mib in memory.items()):
+                yield room
+                return
+    raise HostError(
+        f"a guest's memory of {memory_mib} MiB has no room in {TMPFS} nor in {folder}; "
+        "free some, or move the cache with BUDDYLAB_CACHE"
+    )

@@ -12,6 +12,7 @@ import msgspec
 from harness.compare import plan as plans
 from harness.compare.burst_seen import opened_pageblocks
 from harness.compare.drawn import without_undrawn
+from harness.compare.opinion_page import with_opinion
 from harness.compare.page import comparison_page
 from harness.compare.plan import ArmRun, Group, Plan
 from harness.compare.plan_text import parse_plan
@@ -36,21 +37,24 @@ from harness.compare.results import (
     unpacked,
     zipped,
 )
+from harness.compare.second_opinion import OPINION_JSON, SecondOpinion
 from harness.compare.state_invariants import StateResult
 from harness.digest import sha256_text
 from harness.encoding import encode
 from harness.errors import RecordError, UserError
-from harness.host.files import atomic_write
+from harness.host.files import atomic_write, is_partial
 from harness.host.pages import write_page
 from harness.jobs.plan_file import read_plan
 from harness.record import schema
 from harness.record.key import key_differences, provenance_differences
+from harness.writers.page import Page
 
 logger = logging.getLogger("compare")
 
 _Kept = TypeVar("_Kept")
-# What `buddylab judge` writes before there is a comparison.
-_ITS_OWN = frozenset({ASKED, CHANGES})
+# What may be there before there is a comparison: of `buddylab judge`, and of one that was killed
+# between its first two files.
+_BEFORE = frozenset({ASKED, CHANGES, KERNELS})
 
 
 def lock_name(folder: Path) -> str:
@@ -65,7 +69,7 @@ def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> Ker
     the kernels came from. Where results.json.gz is all that is left of the arms, they are laid
     out again, without their texts.
     """
-    if folder.exists() and any(each.name not in _ITS_OWN for each in folder.iterdir()):
+    if folder.exists() and any(map(_belongs, folder.iterdir())):
         try:
             text = (folder / PLAN).read_text(encoding="utf-8")
             known = parse_kernels((folder / KERNELS).read_bytes(), plan, str(folder / KERNELS))
@@ -89,6 +93,11 @@ def claim(folder: Path, plan: Plan, plan_text: str, kernels: KernelsFile) -> Ker
         known = kernels
     atomic_write(folder / PLAN, plan_text)
     return known
+
+
+def _belongs(path: Path) -> bool:
+    """Whether a file is a comparison's, or a user's: one that was cut as it was written is not."""
+    return path.name not in _BEFORE and not is_partial(path)
 
 
 def _differing_kernels(known: KernelsFile, ours: KernelsFile) -> Iterator[str]:
@@ -230,7 +239,16 @@ def write(folder: Path, results: Results) -> None:
     if not path.exists() or parse_results(path.read_bytes(), str(path)) != kept:
         atomic_write(path, zipped(kept))
     if results.arms:
-        write_page(folder, comparison_page(results))
+        write_page(folder, with_kept_opinion(comparison_page(results), folder))
+
+
+def with_kept_opinion(page: Page, folder: Path) -> Page:
+    """Return a page of a comparison's folder, with the second opinion that the folder has if any.
+
+    Whoever writes the file to look at asks this: no opinion is lost when that is written anew.
+    """
+    path = folder / OPINION_JSON
+    return with_opinion(page, decoded(path, SecondOpinion)) if path.is_file() else page
 
 
 def decoded(path: Path, kind: type[_Kept]) -> _Kept:

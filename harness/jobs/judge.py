@@ -20,7 +20,7 @@ from harness.host.files import atomic_write, remove_tree
 from harness.host.pages import write_page
 from harness.jobs.arm_store import ArmStore
 from harness.jobs.compare import Job, Kernels, compare
-from harness.jobs.comparison import saved
+from harness.jobs.comparison import saved, with_kept_opinion
 from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import lab_of
 from harness.jobs.saved_report import VERDICT, keep_asked
@@ -179,7 +179,8 @@ def judge(
         failure = error
         results = saved(it.folder, it.plan)
     found = verdicts(results)
-    write_page(it.folder, verdict_page(results, found, asked), name=VERDICT)
+    page = with_kept_opinion(verdict_page(results, found, asked), it.folder)
+    write_page(it.folder, page, name=VERDICT)
     if failure is not None:
         logger.error("incomplete: what can be said is in %s", it.folder / f"{VERDICT}.md")
         raise UntestableError(CHANGE, failure) if _base_is_whole(results) else failure

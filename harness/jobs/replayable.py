@@ -38,10 +38,9 @@ from harness.record.key import (
 from harness.stages.boot import STATUS_LOG
 from harness.stages.boot_files import BootFiles, boot_files
 from harness.stages.check import KEY, read_identity, require_run_folder, require_sums
-from harness.stages.configure import flavours_of
 from harness.stages.key import provenance
 from harness.stages.sources.commit import commit_told
-from harness.values import RAW, GuestImage, KernelBuild, StagePlan
+from harness.values import RAW, GuestImage, KernelBuild, StagePlan, flavours_told
 
 logger = logging.getLogger("replay")
 
@@ -185,7 +184,7 @@ def guest_command(made: Provenance, name: str | None) -> str:
     local = f"DIR@{commit}" if commit else "PATH"
     kernel = name or f"{local}  (a source whose digest is {made.source_digest[:16]})"
     words = f"buddylab guest --counters {made.counters} --upto {upto}"
-    if flavours := ",".join(flavours_of(made.flavour)):
+    if flavours := flavours_told(made.flavour):
         words += f" --flavour {flavours}"
     return f"{words} --kernel {kernel}"
 

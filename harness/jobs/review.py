@@ -8,10 +8,7 @@ import time
 from collections.abc import Sequence
 from functools import cache as once
 
-import msgspec
-
 from harness.digest import sha256_text
-from harness.encoding import encode
 from harness.errors import HarnessError, HostError, StageError, UserError
 from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, require, run
@@ -113,8 +110,15 @@ def review(
     taken from the cache, unless `fresh`, if nothing that it was made of has changed.
     """
     chosen = require_gates(only)
-    under = Reviewed(source=source, series=series or series_for(source), cache=cache, boots=boots)
-    return tuple(_outcome(name, GATES[name], under, fresh=fresh) for name in chosen)
+    under = Reviewed(
+        source=source,
+        series=series or series_for(source),
+        cache=cache,
+        basis=sha256_text(_recipe(), compiler_id(), *map(_version, _TOOLS)),
+        boots=boots,
+        fresh=fresh,
+    )
+    return tuple(_outcome(name, GATES[name], under) for name in chosen)
 
 
 def require_gates(only: Sequence[str]) -> tuple[str, ...]:
@@ -128,15 +132,15 @@ def require_gates(only: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _outcome(name: str, gate: Gate, under: Reviewed, *, fresh: bool) -> GateOutcome:
+def _outcome(name: str, gate: Gate, under: Reviewed) -> GateOutcome:
     started_s = time.monotonic()
     try:
         asked = _fingerprint(name, under)
-        known = None if fresh else _recalled(asked, under.cache)
+        known = under.recall(asked, Findings)
         if known is None:
             logger.info("%s ...", name)
             found = gate(under)
-            under.cache.remember(asked, encode(found).decode())
+            under.remember(asked, found)
         else:
             found = known
     except HostError:
@@ -156,26 +160,18 @@ def _outcome(name: str, gate: Gate, under: Reviewed, *, fresh: bool) -> GateOutc
     )
 
 
-def _recalled(asked: str, cache: Cache) -> Findings | None:
-    text = cache.recall(asked)
-    try:
-        return None if text is None else msgspec.json.decode(text, type=Findings)
-    except msgspec.DecodeError:
-        return None
-
-
 def _fingerprint(name: str, under: Reviewed) -> str:
     """Digest what a gate's answer depends on: tree, options, mails, tools, and how it is found.
 
     StageError if the series has no place in the source.
     """
     mails = (part for step in steps_of(under.series, None) for part in step.digests)
-    # A boot depends on guest and QEMU, too: only without one is the answer told again.
+    # A boot depends on guest and QEMU, too: it keeps answers of its own, for each prefix.
     tree = under.tree()
     boots = f"{under.boots} {time.time_ns() if under.boots and name == 'prefixes' else ''}"
     return sha256_text(
-        *("review", name, boots, tree.key, under.tree("0").key, _recipe()),
-        *(str(under.source.page_alloc_upstream), compiler_id(), *map(_version, _TOOLS)),
+        *("review", name, boots, tree.key, under.tree("0").key, under.basis),
+        str(under.source.page_alloc_upstream),
         fragment_for(tree, BASE_FLAVOUR, Counters.PERCPU),
         *mails,
     )

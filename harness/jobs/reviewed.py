@@ -5,7 +5,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+import msgspec
+
+from harness.encoding import encode
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
 from harness.host.git_repo import NOBODY
@@ -17,6 +21,7 @@ from harness.texts.build.additions import Change, File
 from harness.values import KernelSource, PatchedTree
 
 TOOL_LIMIT_S = 120.0
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +31,9 @@ class Reviewed:
     source: KernelSource
     series: Series
     cache: Cache
+    basis: str  # digest of the tools and of the code that judge it
     boots: bool = False  # build each prefix whole and boot it
+    fresh: bool = False  # take no answer from the cache
 
     @property
     def patches(self) -> tuple[str, ...]:
@@ -46,6 +53,18 @@ class Reviewed:
         """Return the touched files' texts, without and with the series."""
         old, new = self.source.tree, self.tree().tree
         return {name: File(_text(old / name), _text(new / name)) for name in self.touched}
+
+    def recall(self, asked: str, kind: type[_Found]) -> _Found | None:
+        """Return what was found for the same question, unless all is to be found anew."""
+        text = None if self.fresh else self.cache.recall(asked)
+        try:
+            return None if text is None else msgspec.json.decode(text, type=kind)
+        except msgspec.DecodeError:
+            return None
+
+    def remember(self, asked: str, found: object) -> None:
+        """Keep what was found, for `recall`."""
+        self.cache.remember(asked, encode(found).decode())
 
     @contextlib.contextmanager
     def mails(self) -> Iterator[Mapping[str, Path]]:

@@ -7,11 +7,9 @@ from pathlib import Path
 import msgspec
 
 from harness.compare.judging import AGAIN, BASE, judged_variants
-from harness.compare.opinion_page import with_opinion
 from harness.compare.page import comparison_page
 from harness.compare.plan import Variant
 from harness.compare.results import ARMS, ASKED, PLAN, RESULTS, Results
-from harness.compare.second_opinion import SecondOpinion
 from harness.compare.verdict import verdicts
 from harness.compare.verdict_page import Asked, verdict_page
 from harness.encoding import encode
@@ -19,9 +17,8 @@ from harness.errors import UserError
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write
 from harness.host.pages import REPORT_HTML, write_html, write_page
-from harness.jobs.comparison import decoded, saved, write
+from harness.jobs.comparison import saved, with_kept_opinion, write
 from harness.jobs.plan_file import read_plan
-from harness.jobs.second_opinion import OPINION_JSON
 from harness.stages.check import check
 from harness.stages.report import screen_page
 from harness.writers.page import Page
@@ -46,11 +43,9 @@ def write_reports(folder: Path, results: Results) -> None:
     if not results.arms:
         return
     if not is_judged(results):
-        if (folder / OPINION_JSON).is_file():
-            write_html(folder, _with_opinion(comparison_page(results), folder))
         return
     asked = _asked_of(folder)
-    page = _with_opinion(
+    page = with_kept_opinion(
         verdict_page(results, verdicts(results), asked or _guessed(results)), folder
     )
     if asked is None:
@@ -80,19 +75,14 @@ def page_of(folder: Path) -> Page:
     if not results.arms:
         raise UserError(f"{folder} has no finished arm yet; run its comparison again")
     if not is_judged(results):
-        return _with_opinion(comparison_page(results), folder)
+        return with_kept_opinion(comparison_page(results), folder)
     asked = _asked_of(folder) or _guessed(results)
-    return _with_opinion(verdict_page(results, verdicts(results), asked), folder)
+    return with_kept_opinion(verdict_page(results, verdicts(results), asked), folder)
 
 
 def tell_opinion(folder: Path) -> None:
     """Write the file to look at anew, with the second opinion that the folder has by now."""
     write_html(folder, page_of(folder))
-
-
-def _with_opinion(page: Page, folder: Path) -> Page:
-    path = folder / OPINION_JSON
-    return with_opinion(page, decoded(path, SecondOpinion)) if path.is_file() else page
 
 
 def is_judged(results: Results) -> bool:
@@ -135,4 +125,4 @@ def _guessed(results: Results) -> Asked:
 def _origin(results: Results, variant: Variant) -> str:
     found = (each for each in results.kernels.kernels if each.variant == variant)
     one = next(found, results.kernels.kernels[0])
-    return f"{one.provenance.kernel_release} ({one.provenance.kernel_origin})"
+    return f"{one.provenance.kernel_release} ({one.provenance.origin_told})"

@@ -18,6 +18,7 @@ from harness.compare.results import packed
 from harness.compare.second_opinion import (
     CPUS_LEAST,
     NAME,
+    OPINION_JSON,
     Booted,
     Item,
     LiveKernel,
@@ -48,7 +49,6 @@ from harness.values import Accelerator, GuestImage, KernelBuild, RunMode
 
 logger = logging.getLogger("compare")
 
-OPINION_JSON = f"{NAME}.json"
 _ORDER, _BOOTS, _FAILED = "order.json", "boots", "failed"
 # What `compare` mode of vm/guest/init sets and run_arm.sh reads: a live guest has it of this.
 _COUNT_EXTFRAG = (

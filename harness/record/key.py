@@ -98,12 +98,8 @@ class Provenance:
 
     @property
     def origin_told(self) -> str:
-        """Say to people where the kernel came from; what its user alone has, by its content.
-
-        A kernel of another flavour than guests have is another machine: it says so itself.
-        """
-        told = origin_told(self.kernel_origin, self.source_digest)
-        return told if self.flavour == BASE_FLAVOUR else f"{told}, flavour {self.flavour}"
+        """Say to people where the kernel came from."""
+        return origin_told(self.kernel_origin, self.source_digest, self.flavour)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

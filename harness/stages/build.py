@@ -186,6 +186,10 @@ def _describe(
 def compiler_id() -> str:
     """Name what compiles and links: part of every build's key."""
     deadline = Deadline.after(QUICK_LIMIT_S, "asking for versions")
-    gcc = run(["gcc", "--version"], deadline=deadline).output.splitlines()[0]
-    linker = run(["ld", "--version"], deadline=deadline).output.splitlines()[0]
-    return f"{gcc}; {linker}"
+
+    def version(program: str) -> str:
+        # A compiler that warns beside its answer, on stderr, is the same compiler.
+        said = run([program, "--version"], deadline=deadline, stdout_apart=True).raw
+        return said.decode(errors="replace").partition("\n")[0]
+
+    return f"{version('gcc')}; {version('ld')}"

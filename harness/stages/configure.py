@@ -22,13 +22,12 @@ from harness.texts.build.kconfig import (
     without_modules,
 )
 from harness.texts.build.provides import option
-from harness.values import BASE_FLAVOUR, Counters, PatchedTree
+from harness.values import BASE_FLAVOUR, Counters, PatchedTree, flavours_of
 
 logger = logging.getLogger("configure")
 
 CONFIGURE_LIMIT_S = 300.0
 MONITOR_OPTION = "CONFIG_BUDDY_MONITOR"
-_JOINT = "-"  # between the flavours of one kernel: part of a slot's path, and of no file's name
 # Kconfig reads its own files, and asks scripts and the compiler; of the rest it knows nothing.
 _NO_KCONFIG = (".c", ".h", ".S", ".rst", ".txt")
 _DONE = "configured"  # of what the slot's .config was made
@@ -40,16 +39,6 @@ def read_config(path: Path) -> UserConfig:
         return parse_user_config(str(path), path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}); give a fragment or a .config") from error
-
-
-def flavour_of(names: Iterable[str]) -> str:
-    """Name the configuration of several flavours, merged in this order; the guests' own of none."""
-    return _JOINT.join(dict.fromkeys(names)) or BASE_FLAVOUR
-
-
-def flavours_of(flavour: str) -> tuple[str, ...]:
-    """Return what `flavour_of` made a name of; nothing for the guests' own."""
-    return () if flavour == BASE_FLAVOUR else tuple(flavour.split(_JOINT))
 
 
 def require_flavours(names: Iterable[str]) -> None:

@@ -18,9 +18,8 @@ from harness.host.cache import Cache
 from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
-from harness.stages.configure import flavours_of
 from harness.stages.userspace import OF_TURNS, userspace
-from harness.values import GuestImage, KernelBuild
+from harness.values import GuestImage, KernelBuild, flavours_of
 
 WRITING_LIMIT_S = 120.0
 GEN_INIT_CPIO = "gen_init_cpio"

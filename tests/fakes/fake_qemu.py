@@ -41,6 +41,9 @@ GREETING = {"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}}, 
 
 def main() -> int:
     """Answer the questions, or be a guest."""
+    if "-sandbox" in sys.argv and os.environ["BUDDYLAB_FAKE_QEMU"] == "knows-no-sandbox":
+        sys.stderr.write("qemu-system-x86_64: -sandbox: support is not enabled in this binary\n")
+        return 1
     if sys.argv[sys.argv.index("-machine") + 1] == "none":
         return expand_cpu(
             monitor_of(sys.argv), json.loads(os.environ.get("BUDDYLAB_FAKE_QEMU_CPU", CPU))
@@ -169,6 +172,20 @@ class Guest:
         self.run_plan()
         self.say("done exit=0")
         return 0
+
+    def play_knows_no_sandbox(self) -> int:
+        """All is well, without."""
+        return self.play_good()
+
+    def play_floods(self) -> int:
+        """Its console has no end; nobody tells Python, which would go on, that a file is full."""
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        if not self.plan:
+            return self.play_good()
+        self.be_ready()
+        self.say(f"stage {next(self.stages())[0]} begin")
+        while True:
+            self.console.write(b"y" * 65536)
 
     def play_lingers(self) -> int:
         """Done, but the power-off does not come."""

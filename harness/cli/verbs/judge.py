@@ -137,12 +137,13 @@ def _judge(arguments: argparse.Namespace) -> int:
     from harness.jobs.judge import MAIL, judge
 
     jobs = arguments.jobs or os.cpu_count() or 1
-    _require_possible(arguments, jobs)
+    plan = _plan(arguments)
+    _require_possible(arguments, plan, jobs)
     cache = pipeline.open_cache()
     used = emulator.find(cache)
-    _choose_cpus(arguments, used.version)
-    emulator.require_cpus(used, _plan(arguments).cpus)
-    it, asked = _asked(arguments, cache)
+    plan = _with_cpus(plan, arguments, used.version)
+    emulator.require_cpus(used, plan.cpus)
+    it, asked = _asked(arguments, plan, cache)
     sentence = arguments.expect
     wanted = None if sentence is None else parse_expectation(sentence, it.plan)
     logger.info("results folder: %s", it.folder)
@@ -198,19 +199,22 @@ def _judge(arguments: argparse.Namespace) -> int:
     return Exit.OK if fared is None or fared.holds else Exit.CHECK_FAILED
 
 
-def _choose_cpus(arguments: argparse.Namespace, qemu_version: str) -> None:
+def _with_cpus(plan: "Plan", arguments: argparse.Namespace, qemu_version: str) -> "Plan":
     """Where neither is said, give the default plan's guests as many CPUs as this QEMU repeats.
 
     The answer's command names them: whoever gives it again on another machine asks the same.
     """
+    from msgspec import structs
+
     from harness.host.emulator import newer_emulator, repeats_several_cpus
 
     if arguments.cpus is not None or arguments.plan is not None:
-        return
-    if repeats_several_cpus(qemu_version):
-        arguments.cpus = DEFAULT_CPUS
-    else:
+        return plan
+    if not repeats_several_cpus(qemu_version):
         logger.info("guests of one CPU, for QEMU is %s: %s", qemu_version, newer_emulator())
+        return plan
+    arguments.cpus = DEFAULT_CPUS
+    return structs.replace(plan, cpus=DEFAULT_CPUS)
 
 
 def _plan(arguments: argparse.Namespace) -> "Plan":
@@ -221,7 +225,7 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
     return read_plan(file, arguments.cpus)
 
 
-def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
+def _require_possible(arguments: argparse.Namespace, plan: "Plan", jobs: int) -> None:
     """Refuse what can be known without a kernel's source, which may have to be downloaded."""
     from harness.compare.expectation import parse_expectation
     from harness.host.folder import RUNS, require_writable
@@ -230,7 +234,6 @@ def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
     from harness.stages.change import require_there
     from harness.stages.configure import read_config, require_flavours
 
-    plan = _plan(arguments)
     require_flavours(arguments.flavour or ())
     base_name(arguments.kernel or "", arguments.change)
     for change in (arguments.change, *arguments.before):
@@ -244,7 +247,7 @@ def _require_possible(arguments: argparse.Namespace, jobs: int) -> None:
     require_possible(arguments, plan)
 
 
-def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "Asked"]:
+def _asked(arguments: argparse.Namespace, plan: "Plan", cache: "Cache") -> tuple["Judged", "Asked"]:
     from harness.compare.verdict_page import Asked
     from harness.jobs.judge import base_name, change_told, judged
     from harness.stages.fetch import fetch
@@ -256,7 +259,7 @@ def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "As
         arguments.change,
         source,
         cache,
-        plan=_plan(arguments),
+        plan=plan,
         name=name,
         repository=repository,
         before=arguments.before,
@@ -265,10 +268,10 @@ def _asked(arguments: argparse.Namespace, cache: "Cache") -> tuple["Judged", "As
         each=arguments.each_patch,
         folder=arguments.output,
     )
-    flavour = f", flavour {','.join(arguments.flavour)}" if arguments.flavour else ""
+    flavour = kernel_request(arguments).laid_out(plan.layout).flavour
     asked = Asked(
         change=change_told(arguments.change),
-        kernel=f"{source.release} ({origin_told(source.origin, source.digest)}){flavour}",
+        kernel=f"{source.release} ({origin_told(source.origin, source.digest, flavour)})",
         command=_command(arguments),
     )
     return it, asked

@@ -28,9 +28,10 @@ from harness.compare.judging import BASE as BASE_KERNEL
 from harness.compare.measures import Measure
 from harness.compare.opinion_page import opinion_lines, opinion_page
 from harness.compare.outcome import Outcome
-from harness.compare.results import RESULTS
+from harness.compare.results import PLAN, RESULTS
 from harness.compare.second_opinion import (
     BOOTS,
+    OPINION_JSON,
     Booted,
     Item,
     Order,
@@ -46,8 +47,9 @@ from harness.compare.verdict import HARM, verdicts
 from harness.encoding import encode
 from harness.host.pages import REPORT_HTML
 from harness.host.templates import markdown
+from harness.jobs.comparison import saved, write
+from harness.jobs.plan_file import read_plan
 from harness.jobs.saved_report import page_of, tell_opinion
-from harness.jobs.second_opinion import OPINION_JSON
 from harness.record import schema
 from harness.values import Accelerator
 
@@ -364,6 +366,9 @@ def test_the_exact_answers_page_tells_of_it(tmp_path: Path) -> None:
     assert "blocks less with new than with off, one ten: the sign HOLDS (live -2" in text
     assert "none of these figures belongs beside an exact one" in text
     assert "boot 2 failed" not in markdown(page)
+    # Whoever compares again without asking for it still has it.
+    write(folder, saved(folder, read_plan(folder / PLAN)))
+    assert "the sign HOLDS (live -2" in (folder / REPORT_HTML).read_text()
 
 
 def test_the_page_has_live_figures_alone() -> None:

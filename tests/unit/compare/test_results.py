@@ -2,9 +2,11 @@
 """What is kept of a comparison, and how two runs of one arm are held together."""
 
 import gzip
+import tracemalloc
 
 import pytest
 
+from harness.compare import results
 from harness.compare.outcome import BackgroundLoad
 from harness.compare.results import (
     differing_fields,
@@ -13,6 +15,7 @@ from harness.compare.results import (
     parse_results,
     unpacked,
 )
+from harness.encoding import gunzipped
 from harness.errors import RecordError
 from harness.record.schema import COMPARISON
 
@@ -34,6 +37,29 @@ def test_damage_is_told() -> None:
             parse_results(gzip.compress(text), "it")
         with pytest.raises(RecordError, match="it is damaged"):
             parse_results(gzip.compress(text)[:-6], "it")
+
+
+def test_no_more_is_unpacked_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of 64 KiB that is 64 MiB unpacked takes no more memory than what is allowed."""
+    monkeypatch.setattr(results, "_RESULTS_BYTES_MAX", 1 << 20)
+    monkeypatch.setattr(results, "GUEST_FILE_BYTES_MAX", 1 << 20)
+    bomb = gzip.compress(bytes(64 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordError, match="it is damaged .more than 1 MiB when unpacked"):
+            parse_results(bomb, "it")
+        with pytest.raises(RecordError, match="it is damaged .more than 1 MiB when unpacked"):
+            unpacked(bomb, "it")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_members_that_follow_each_other_are_one_text() -> None:
+    parts = gzip.compress(b"one "), gzip.compress(b"two"), bytes(512)
+    assert gunzipped(b"".join(parts), bytes_max=7) == b"one two"
+    with pytest.raises(ValueError, match="more than 0 MiB"):
+        gunzipped(b"".join(parts), bytes_max=6)
 
 
 def test_another_schema_is_named_whatever_else_it_holds() -> None:

@@ -152,6 +152,18 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, guests: SavedT
     assert guests.boots == 0
 
 
+@pytest.mark.parametrize("left", ["kernels.json", ".kernels.json.0a1b2c3d", ".plan.toml.0a1b2c3d"])
+def test_a_comparison_that_was_killed_as_it_began_goes_on(
+    left: str, tmp_path: Path, guests: SavedTexts
+) -> None:
+    compared(tmp_path, guests)
+    whole = (tmp_path / "out/kernels.json").read_bytes()
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / left).write_bytes(whole)
+    assert len(compared(tmp_path, guests).arms) == 6
+
+
 def test_each_arm_of_each_state_and_seed_has_a_key_of_its_own(
     tmp_path: Path, guests: SavedTexts
 ) -> None:

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import socket  # noqa: TID251 - the fake
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -163,17 +164,19 @@ def test_a_stream_that_never_ends_is_lost_at_the_deadline(tmp_path: Path) -> Non
         one.save(tmp_path / "state", soon())
 
 
-def test_the_path_of_a_state_is_one_word_to_the_shell(tmp_path: Path) -> None:
+def test_a_state_is_given_as_a_file_and_no_program_is_started(tmp_path: Path) -> None:
     told: list[object] = []
 
     def hear(arguments: Mapping[str, object]) -> object:
         told.append(arguments["uri"])
         return {}
 
+    state = tmp_path / "it's"
     with monitor(tmp_path, {"migrate": hear, "query-migrate": status("completed")}) as one:
-        one.save(Path("/a folder/it's"), later())
+        one.save(state, later())
 
-    assert told == ["exec:cat > '/a folder/it'\"'\"'s'"]
+    assert told == ["fd:state"]
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
 
 
 def test_memory_is_read_by_way_of_a_file_that_is_gone_afterwards(tmp_path: Path) -> None:

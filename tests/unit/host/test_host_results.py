@@ -39,6 +39,14 @@ def test_what_no_guest_of_ours_sends_is_refused(
     assert list(tmp_path.rglob("*")) == []
 
 
+def test_a_file_of_holes_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    """It may be longer than the disk, and comes in one block."""
+    sparse = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": "100000000"}
+    with pytest.raises(RecordError, match="only regular files"):
+        unpack(stream("arm/output", sparse | {"GNU.sparse.map": "0,1"}), ("arm",), tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize("headers", [{"GNU.sparse.map": "0,x"}, {"size": "-5"}])
 def test_what_comes_in_advance_is_no_more_trusted(headers: dict[str, str]) -> None:
     found: dict[str, bytes] = {}

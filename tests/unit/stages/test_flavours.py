@@ -14,13 +14,13 @@ from harness.host.series import line_named, series_in
 from harness.jobs.replayable import guest_command
 from harness.pipeline import KernelRequest, built, prepared
 from harness.stages.build import build
-from harness.stages.configure import flavour_of, flavours_of, fragment_for, require_flavours
+from harness.stages.configure import fragment_for, require_flavours
 from harness.stages.fetch import fetch
 from harness.stages.guest import _scripts
 from harness.stages.key import provenance
 from harness.stages.patch import patch
 from harness.texts.build.kconfig import parse_config
-from harness.values import Counters, GuestImage, PatchedTree
+from harness.values import Counters, GuestImage, PatchedTree, flavour_of, flavours_of
 
 ONE = ("int one;", "int two;", "int TWO;", "int three;")
 IMAGE = GuestImage(digest="e" * 64, packages=(), size_bytes=1, path=Path("none"))
@@ -67,7 +67,7 @@ def test_flavour_is_built_beside_the_guests_own_and_told(cache: Cache, fake_kern
     assert len(list((cache.root / "slots").iterdir())) == 2
     said, flavoured = provenance(one, IMAGE), provenance(other, IMAGE)
     assert (said.flavour, flavoured.flavour) == ("guest", "debug-preempt")
-    assert flavoured.origin_told == f"{said.origin_told}, flavour debug-preempt"
+    assert flavoured.origin_told == f"{said.origin_told}, flavour debug,preempt"
     assert "--flavour debug,preempt --kernel" in guest_command(flavoured, "debian:6.1")
     assert "--flavour" not in guest_command(said, "debian:6.1")
 

@@ -14,6 +14,7 @@ import pytest
 from command_line import CHILDS_PATH
 from judging_guests import DIES, FEWER, PANICS, ByKernel
 from live_guests import SavedLiveGuests
+from msgspec import structs
 from valid_json import faults
 
 from harness import pipeline
@@ -21,6 +22,7 @@ from harness.cli.main import main
 from harness.cli.parser import parser
 from harness.cli.verbs import judge as judge_verb
 from harness.cli.verbs import verbs
+from harness.compare.plan_text import parse_plan
 from harness.errors import Exit
 from harness.host.cache import Cache
 from harness.jobs import judge, second_opinion
@@ -128,8 +130,10 @@ def test_the_default_plans_guests_have_two_cpus_where_qemu_repeats_them(
     caplog.set_level("INFO")
     arguments = parser(verbs()).whole.parse_args(["judge", "change.patch", *words])
 
-    judge_verb._choose_cpus(arguments, qemu_version)
+    plan = parse_plan(PLAN, "small")
+    chosen = judge_verb._with_cpus(plan, arguments, qemu_version)
     assert arguments.cpus == cpus
+    assert chosen == (structs.replace(plan, cpus=2) if cpus == 2 else plan)
     again = judge_verb._command(arguments)
     assert again.endswith(f"--cpus {cpus}") if cpus else "--cpus" not in again
     assert ("guests of one CPU, for QEMU is 7.2.22" in caplog.text) is (qemu_version == "7.2.22")
@@ -448,3 +452,6 @@ def test_a_second_opinion_is_an_answer_of_its_own(
     assert (one["sign"], one["boots"], one["boots_needed"]) == ("does not hold", 3, None)
     assert answer["kernels"][0]["answer"] == "worse"
     assert len(live.booted) == 6
+
+    assert judged("change.patch", "--output", "out") == Exit.OK
+    assert "the sign DOES NOT HOLD (live +20" in Path("out/report.html").read_text()

@@ -269,3 +269,34 @@ def test_unpatched_tree_does_not_ask_for_the_monitor(
     config = (build(bare, cache).directory / "config").read_text()
     assert "CONFIG_BUDDY_MONITOR" not in config
     assert "CONFIG_COMPACTION=y" in config
+
+
+def test_a_compiler_that_warns_is_the_same_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = build_stage.compiler_id()
+    wrapper = tmp_path / "bin/gcc"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        f'#!/bin/sh\necho "gcc: warning: old" >&2\nexec {shutil.which("gcc")} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(wrapper.parent), prepend=":")
+    assert build_stage.compiler_id() == before
+
+
+@pytest.mark.parametrize("name", ["a cache", "it's", "a,b", "a:b", "50%", "$HOME"])
+def test_a_cache_whose_path_make_cannot_take_is_refused_before_the_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_CACHE", str(tmp_path / name))
+    with pytest.raises(UserError, match="has the character .*; move the cache with BUDDYLAB_CACHE"):
+        pipeline.open_cache()
+    assert not (tmp_path / name).exists()
+
+
+def test_a_cache_may_have_letters_of_any_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_CACHE", str(tmp_path / "größe_é~1+@2"))
+    pipeline.open_cache()

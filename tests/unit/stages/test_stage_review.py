@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -18,7 +18,7 @@ from harness.host.series import series_in
 from harness.jobs import review as reviews
 from harness.jobs import review_gates as gates
 from harness.jobs.review import review, review_lines
-from harness.jobs.review_builds import CONFIGURATIONS
+from harness.jobs.review_builds import CONFIGURATIONS, compile_objects
 from harness.jobs.review_gates import GATES
 from harness.jobs.reviewed import Findings, Reviewed
 from harness.report.checklist import GateOutcome, State
@@ -246,6 +246,29 @@ def test_each_prefix_is_booted_if_asked_to(
     (outcome,) = review(source, cache, only=["prefixes"], boots=True, series=series_in(directory))
     assert [len(names) for names in booted] == [0, 1, 2]
     assert outcome.details[0] == "prefix 1: boot: it panicked"
+
+
+def test_prefix_before_a_changed_patch_is_not_built_again(
+    source: KernelSource, cache: Cache, write_series: WriteSeries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+
+    def counted(*asked: Any, **more: Any) -> tuple[Complaint, ...]:
+        built.append(asked)
+        return compile_objects(*asked, **more)
+
+    monkeypatch.setattr(gates, "compile_objects", counted)
+
+    def prefixes(*changes: tuple[str, str, str, str], **more: bool) -> int:
+        built.clear()
+        series = series_in(write_series(*changes))
+        (outcome,) = review(source, cache, only=["prefixes"], series=series, **more)
+        assert outcome.state is State.HELD
+        return len(built)
+
+    assert prefixes(SAME_CODE) == 2  # none, and one patch
+    assert prefixes(SAME_CODE, ELSEWHERE) == 1
+    assert prefixes(SAME_CODE, ELSEWHERE, fresh=True) == 3
 
 
 def test_unknown_gate(source: KernelSource, cache: Cache) -> None:
