@@ -135,13 +135,14 @@ def lines(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def debug(session: nox.Session) -> None:
-    """Run kernels that watch themselves, with 4 CPUs, on each line (`-- KERNEL...` for others)."""
+    """Run kernels that watch themselves, 4 CPUs, 2 nodes, each line (`-- KERNEL...` for others)."""
     install(session)
     session.run("buddylab", "doctor", "--install")
     watched = ("--flavour", "debug", "--cpus", "4")
     for kernel in session.posargs or LINES:
         chosen = ("--kernel", kernel, *watched)
-        session.run("buddylab", "run", "--scale", "small", *chosen)
+        # With nodes as the plan's guests have, for one kernel to do for both.
+        session.run("buddylab", "run", "--scale", "small", "--nodes", "2", *chosen)
         session.run("buddylab", "compare", "vm/plans/debug.toml", *chosen)
 
 

@@ -22,7 +22,7 @@ from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
 from harness.host.series import design
 from harness.report.document import Run
-from harness.stages.boot import RunSettings, require_memory
+from harness.stages.boot import ICOUNT_SHIFT, RunSettings, require_memory
 from harness.stages.build import build
 from harness.stages.change import read_changes
 from harness.stages.check import check, save_key
@@ -36,6 +36,7 @@ from harness.stages.source_needs import require_in_source
 from harness.texts.build.provides import MONITOR, mode
 from harness.texts.proc.sysctl import MODE_WORDS, PolicyMode
 from harness.values import Counters, GuestImage, KernelBuild, PatchedTree, RunMode, flavour_of
+from harness.workloads.flavours import icount_shift_for, memory_for
 from harness.workloads.paper import Scale, memory_mib, stages
 
 logger = logging.getLogger("buddylab")
@@ -121,13 +122,15 @@ class RunRequest:
     @property
     def settings(self) -> RunSettings:
         """What its guest boots with."""
+        flavours = self.kernel.flavours
         return RunSettings(
             mode=self.mode,
-            memory_mib=self.guest.memory_mib or memory_mib(Scale(self.scale)),
+            memory_mib=self.guest.memory_mib or memory_for(memory_mib(Scale(self.scale)), flavours),
             cpus=self.cpus,
             layout=self.guest.layout,
             seed=self.seed,
             scale=self.scale,
+            icount_shift=icount_shift_for(ICOUNT_SHIFT, flavours),
             accelerator=self.guest.accelerator,
             cross_checks=self.cross_checks,
             page_owner=self.page_owner,

@@ -97,7 +97,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         "--memory",
         type=mebibytes,
         metavar="MIB",
-        help="the guest's memory (default: the scale's)",
+        help="the guest's memory (default: the scale's; more for debug)",
     )
 
 

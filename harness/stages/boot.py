@@ -26,6 +26,9 @@ STATUS_LOG = "status.log"
 QEMU_LOG = "qemu.log"
 RESULTS = "results.tar"
 
+# Virtual nanoseconds per instruction, as a power of two: 3 makes virtual and real time
+# run about alike on a two-core machine.
+ICOUNT_SHIFT = 3
 # In host seconds at reference speed.
 READY_LIMIT_S = 60.0
 SILENCE_S = 30.0
@@ -52,9 +55,7 @@ class RunSettings:
     cpus: int
     seed: int
     scale: str
-    # Virtual nanoseconds per instruction, as a power of two: 3 makes virtual and real time
-    # run about alike on a two-core machine.
-    icount_shift: int = 3
+    icount_shift: int = ICOUNT_SHIFT
     accelerator: AcceleratorChoice = AcceleratorChoice.AUTO
     policy: PolicyMode | None = None  # None: the kernel's own default
     cross_checks: bool = True  # load the cross-check module and set the trace histograms

@@ -12,7 +12,7 @@ from harness.host.assets import asset
 from harness.host.cache import Cache
 from harness.host.series import line_named, series_in
 from harness.jobs.replayable import guest_command
-from harness.pipeline import KernelRequest, built, prepared
+from harness.pipeline import GuestRequest, KernelRequest, RunRequest, built, prepared
 from harness.stages.build import build
 from harness.stages.configure import fragment_for, require_flavours
 from harness.stages.fetch import fetch
@@ -20,7 +20,14 @@ from harness.stages.guest import _scripts
 from harness.stages.key import provenance
 from harness.stages.patch import patch
 from harness.texts.build.kconfig import parse_config
-from harness.values import Counters, GuestImage, PatchedTree, flavour_of, flavours_of
+from harness.values import (
+    Counters,
+    GuestImage,
+    PatchedTree,
+    RunMode,
+    flavour_of,
+    flavours_of,
+)
 
 ONE = ("int one;", "int two;", "int TWO;", "int three;")
 IMAGE = GuestImage(digest="e" * 64, packages=(), size_bytes=1, path=Path("none"))
@@ -91,6 +98,32 @@ def test_line_that_cannot_have_a_flavour_says_so_before_it_is_built(
 
 def test_guests_own_kernel_is_what_it_was(tree: PatchedTree, cache: Cache) -> None:
     assert build(tree, cache).key == build(tree, cache, flavour=flavour_of(())).key
+
+
+@pytest.mark.parametrize(
+    ("flavours", "scale", "asked_mib", "given_mib", "shift"),
+    [
+        ((), "small", None, 1024, 3),
+        ((), "paper", None, 4096, 3),
+        (("preempt", "nodes"), "small", None, 1024, 3),
+        (("debug",), "small", None, 1408, 0),
+        (("nodes", "debug"), "paper", None, 4864, 0),
+        (("debug",), "small", 1024, 1024, 0),
+    ],
+)
+def test_guest_has_what_a_kernel_needs_that_watches_itself(
+    flavours: tuple[str, ...], scale: str, asked_mib: int | None, given_mib: int, shift: int
+) -> None:
+    """KASAN leaves 624 of 1024 MiB, and with 8 ns an instruction the torture does not end."""
+    request = RunRequest(
+        kernel=KernelRequest(flavours=flavours),
+        guest=GuestRequest(memory_mib=asked_mib),
+        scale=scale,
+        mode=RunMode.REPEATABLE,
+    )
+
+    assert request.settings.memory_mib == given_mib
+    assert request.settings.icount_shift == shift
 
 
 def test_scripts_for_nodes_are_in_no_other_image(cache: Cache, fake_kernel: Path) -> None:
