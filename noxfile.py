@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry points. `nox -s tests` is what CI runs; arguments after `--` reach the command."""
 
+import argparse
 import os
 import re
 from pathlib import Path
@@ -144,6 +145,29 @@ def debug(session: nox.Session) -> None:
         # With nodes as the plan's guests have, for one kernel to do for both.
         session.run("buddylab", "run", "--scale", "small", "--nodes", "2", *chosen)
         session.run("buddylab", "compare", "vm/plans/debug.toml", *chosen)
+
+
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Inject faults and print what came of each (`-- --points N`: so many random kills)."""
+    options = argparse.ArgumentParser(prog="nox -s faults --")
+    options.add_argument("--points", type=int, default=20)
+    chosen, others = options.parse_known_args(session.posargs)
+    install(session)
+    session.run("buddylab", "doctor", "--install")
+    env = {"BUDDYLAB_FAULT_POINTS": str(chosen.points)}
+    file = "tests/faults/faults.py"
+    session.run("pytest", "-s", "-q", "--timeout=3600", file, *others, env=env)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Look for known holes in what the project needs, in its code and in its workflow."""
+    install(session)
+    session.install("--quiet", "pip-audit", "bandit", "zizmor")
+    session.run("bandit", "--quiet", "--recursive", "--configfile", "pyproject.toml", "harness")
+    session.run("zizmor", "--offline", "--persona", "pedantic", "harness/cli/workflows/github.yml")
+    session.run("pip-audit", "--skip-editable", *session.posargs)
 
 
 @nox.session(default=False)

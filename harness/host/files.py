@@ -54,6 +54,14 @@ def is_partial(path: Path) -> bool:
     return re.fullmatch(rf"\..+\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}", path.name) is not None
 
 
+def drop_lines(path: Path, having: bytes) -> None:
+    """Remove from a text, if it is there, the lines that have something in them."""
+    content = path.read_bytes() if path.exists() else b""
+    rest = b"".join(line for line in content.splitlines(keepends=True) if having not in line)
+    if rest != content:
+        path.write_bytes(rest)
+
+
 def files_below(folder: Path) -> list[Path]:
     """Return all files below `folder`, in order; none where it is not there.
 

@@ -5,6 +5,7 @@ Serial ports of a guest: ttyS0 its console, ttyS1 results (a tar stream), ttyS2 
 """
 
 import contextlib
+import os
 import socket  # noqa: TID251 - the monitor's, handed to QEMU as a descriptor
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from harness.guest_memory import PLAIN, MemoryLayout
 from harness.host import command, confinement, qmp, status_channel
 from harness.host.emulator import Emulator
+from harness.host.files import drop_lines
 from harness.host.qemu_memory import Backing, memory_arguments, memory_backend, size_arguments, smp
 from harness.host.standstill import Standstill
 from harness.limits import FREEZE_PORT, STATUS_PORT, STOP_PORT
@@ -183,7 +185,10 @@ def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Gues
     # A monitor of its own, that nobody else can reach, for the case that the guest hangs. Until
     # then it is silent: neither the guest nor its saved state knows of it.
     ours, theirs = socket.socketpair()
-    with ours, theirs:
+    with ours, theirs, contextlib.ExitStack() as afterwards:
+        # What it says of being ended by us names the path of this host's Python.
+        our_end = b"terminating on signal 15 from pid %d " % os.getpid()
+        afterwards.callback(drop_lines, log_path, our_end)
         sandbox = confinement.SANDBOX if spec.emulator.has_sandbox else ()
         argv = (*qemu_argv(spec), *sandbox, *qmp.arguments(theirs.fileno()))
         with command.started(

@@ -185,6 +185,8 @@ def test_a_guest_that_does_not_power_off_is_ended(start: Start) -> None:
     bench, fake = start("lingers")
     go(bench)
     assert fake.survivors() == []
+    # It would tell where this host's Python is.
+    assert not (bench.folder / "qemu.log").exists()
 
 
 def test_a_second_run_into_the_same_folder_replaces_the_first(start: Start) -> None:
