@@ -5,6 +5,10 @@ import zlib
 
 import msgspec
 
+# What decoders of JSON and TOML raise for what is not of the form that is asked for: msgspec's
+# errors and UnicodeDecodeError are ValueErrors, and so is that of a number with 5,000 digits.
+UNREADABLE = (ValueError, RecursionError)
+
 
 def encode(value: object) -> bytes:
     """Encode a frozen value as indented JSON in a fixed order."""

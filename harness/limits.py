@@ -16,6 +16,8 @@ SEED_MAX = 2**32 - 1
 SCHEDULE_MAX = 2**32 - 1
 # QEMU's -icount shift=N (accel/tcg/icount-common.c, MAX_ICOUNT_SHIFT).
 ICOUNT_SHIFT_MAX = 10
+# What a sysctl of the kernel's holds, an unsigned long (kernel/sysctl.c proc_doulongvec_minmax).
+SYSCTL_MAX = 2**64 - 1
 # The least memory that a guest boots with, in MiB.
 MEMORY_MIB_MIN = 256
 # What a guest may have of CPUs: they take turns on one of the host's.

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.options import Several, Switch
+from harness.encoding import UNREADABLE
 from harness.errors import UserError
 
 PLACE = "BUDDYLAB_SETTINGS"
@@ -65,7 +66,7 @@ def read(file: Path, options: Options) -> Settings:
         raise UserError(
             f"settings {file} cannot be read ({error}); mend it, or set ${PLACE} to another file"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except UNREADABLE as error:
         raise UserError(f"{file} is not TOML: {error}") from error
     _require_known(file, tables, options)
     return Settings(

@@ -25,6 +25,7 @@ from harness.compare.shape import (
 )
 from harness.compare.state_invariants import StateResult
 from harness.compare.states import is_state
+from harness.encoding import UNREADABLE
 from harness.errors import RecordError
 from harness.texts.pages import ORDERS, PAGES_PER_MIB, Order, PageCount
 from harness.writers.page import Table
@@ -68,7 +69,7 @@ def parse_measured(data: bytes, what: str) -> MeasuredStates:
     """Read the measured states; RecordError if they are damaged."""
     try:
         measured = msgspec.json.decode(data, type=MeasuredStates)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise RecordError(f"{what} is damaged ({error}); measure the states again") from error
     if measured.schema != MEASURED_SCHEMA or not measured.states:
         raise RecordError(f"{what} is of another form or empty; measure the states again")

@@ -97,6 +97,10 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """What makes its requests, and reads what became of them."""
         return KINDS[self.kind]
 
+    def asked(self, memory_mib: int) -> int:
+        """Return how many requests are made in guests of so much memory."""
+        return self.requests or (memory_mib * PAGES_PER_MIB) >> self.order
+
     @property
     def is_placed(self) -> bool:
         """Whether it needs what only guests of vm/guest/turns have."""
@@ -319,10 +323,9 @@ def arm_command(plan: Plan, arm: Arm, burst: Burst) -> str:
     words += [f"--settle {plan.settle_s}"] if plan.settle_s else []
     load = burst.background_load
     words += [f"{background_load.OPTION} {load}"] if load else []
-    requests = burst.requests or (plan.memory_mib * PAGES_PER_MIB) >> burst.order
     asked = Asked(
         order=burst.order,
-        requests=requests,
+        requests=burst.asked(plan.memory_mib),
         hold_until_fail=burst.hold_until_fail,
         gfp=arm.gfp,
         memory_mib=plan.memory_mib,

@@ -22,6 +22,7 @@ from harness.compare.plan import (
 )
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.compare.turn_faults import faults as turn_faults
+from harness.encoding import UNREADABLE
 from harness.errors import UserError
 from harness.limits import (
     CPUS_MAX,
@@ -30,9 +31,10 @@ from harness.limits import (
     MEMORY_MIB_MIN,
     REQUESTS_MAX,
     SEED_MAX,
+    SYSCTL_MAX,
 )
 from harness.model.state import GfpClass
-from harness.texts.proc.sysctl import MODE_WORDS
+from harness.texts.proc.sysctl import MODE_WORDS, Knob
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 _SYSCTL = re.compile(r"[a-z_]+\.[a-z_0-9]+")
@@ -42,9 +44,9 @@ def parse_plan(text: str, what: str) -> Plan:
     """Parse and check a plan; `what` names it in messages."""
     try:
         plan = msgspec.convert(tomllib.loads(text), type=Plan)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{what}: {error}; correct the plan") from error
-    for fact in _faults(plan):
+    for fact in faults(plan):
         raise UserError(f"{what}: {fact}; correct the plan")
     return plan
 
@@ -58,7 +60,8 @@ def with_number(text: str, key: str, number: int | None) -> str:
     return "\n".join([*kept, f"{key} = {number}", ""]) + table + rest
 
 
-def _faults(plan: Plan) -> Iterator[str]:
+def faults(plan: Plan) -> Iterator[str]:
+    """Say what is wrong with a plan, as facts."""
     for kind, names in (
         ("state", [state.name for state in plan.states]),
         ("burst", [burst.name for burst in plan.bursts]),
@@ -142,6 +145,11 @@ def _burst_faults(plan: Plan) -> Iterator[str]:
             yield f"{_outside(what, burst.order, orders[0], orders[-1])} of kind {burst.kind}"
         if not 0 <= burst.requests <= REQUESTS_MAX:
             yield _outside(f"burst {burst.name}: requests", burst.requests, 0, REQUESTS_MAX)
+        elif burst.asked(plan.memory_mib) > REQUESTS_MAX:
+            yield (
+                f"burst {burst.name}: requests = 0 asks for the {burst.asked(plan.memory_mib)} "
+                f"blocks of {plan.memory_mib} MiB, and the most is {REQUESTS_MAX}; say how many"
+            )
         load = burst.background_load
         if not 0 <= load <= REQUESTS_MAX:
             yield _outside(f"burst {burst.name}: background_load", load, 0, REQUESTS_MAX)
@@ -170,6 +178,10 @@ def _arm_faults(plan: Plan, arm: Arm) -> Iterator[str]:
     for name, value in arm.sysctls.items():
         if not _SYSCTL.fullmatch(name) or value < 0:
             yield f"arm {arm.name}: {name} = {value} is no sysctl of a number from 0"
+    for name, value in arm.settings.items():
+        values = Knob(name).values if name in set(Knob) else range(SYSCTL_MAX + 1)
+        if value not in values:
+            yield _outside(f"arm {arm.name}: {name}", value, values[0], values[-1])
     if arm.gfp not in set(GfpClass):
         yield f"arm {arm.name}: gfp {arm.gfp!r} is none of {', '.join(GfpClass)}"
     yield from _unused_by_bursts(plan, arm)

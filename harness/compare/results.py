@@ -29,8 +29,9 @@ import msgspec
 from harness.compare.old_results import OLD_SCHEMA, upgraded_kernels, upgraded_results
 from harness.compare.outcome import Outcome
 from harness.compare.plan import ArmRun, Plan, Variant, groups, runs
+from harness.compare.plan_text import faults
 from harness.compare.state_invariants import StateResult
-from harness.encoding import gunzipped
+from harness.encoding import UNREADABLE, gunzipped
 from harness.errors import RecordError
 from harness.limits import GUEST_FILE_BYTES_MAX
 from harness.record import schema
@@ -47,6 +48,8 @@ ASKED = "asked.json"
 _KEY_LENGTH = 16
 # The largest of docs/results is 3 MiB.
 _RESULTS_BYTES_MAX = 1 << 30
+# What is raised for a file of another form, also where an older one is made a present one.
+_UNLIKE = (*UNREADABLE, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +127,16 @@ def parse_results(data: bytes, what: str) -> Results:
         text = gunzipped(data, bytes_max=_RESULTS_BYTES_MAX)
         found = msgspec.json.decode(text, type=_Dated).schema
         if found == OLD_SCHEMA:
-            return msgspec.convert(upgraded_results(msgspec.json.decode(text)), type=Results)
-        schema.COMPARISON.require(found, what)
-        return msgspec.json.decode(text, type=Results)
-    except (OSError, EOFError, zlib.error, ValueError, LookupError) as error:
+            raw = upgraded_results(msgspec.json.decode(text))
+            results = msgspec.convert(raw, type=Results)
+        else:
+            schema.COMPARISON.require(found, what)
+            results = msgspec.json.decode(text, type=Results)
+    except (OSError, EOFError, zlib.error, *_UNLIKE) as error:
         raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
+    for fact in faults(results.plan):
+        raise RecordError(f"{what} was altered: in its plan, {fact}; run the comparison again")
+    return results
 
 
 def parse_kernels(data: bytes, plan: Plan, what: str) -> KernelsFile:
@@ -140,7 +148,7 @@ def parse_kernels(data: bytes, plan: Plan, what: str) -> KernelsFile:
             return msgspec.convert(raw, type=KernelsFile)
         schema.COMPARISON.require(found, what)
         return msgspec.json.decode(data, type=KernelsFile)
-    except (ValueError, LookupError) as error:
+    except _UNLIKE as error:
         raise RecordError(f"{what} is damaged ({error}); run the comparison again") from error
 
 

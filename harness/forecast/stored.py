@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import msgspec
 
+from harness.encoding import UNREADABLE
 from harness.errors import RecordError
 from harness.forecast.forecast import Prediction
 from harness.forecast.predict import BurstRequest, predict
@@ -114,7 +115,7 @@ def parse_prediction(
     """Read a prediction again; RecordError unless it was made of exactly these texts."""
     try:
         stored = msgspec.json.decode(content, type=StoredPrediction)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise RecordError(f"{stage}: its prediction is damaged ({error}); run again") from error
     if stored.stage != stage or stored.burst != burst:
         raise RecordError(

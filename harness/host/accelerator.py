@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from harness.digest import sha256_text
+from harness.encoding import UNREADABLE
 from harness.errors import HarnessError, HostError, UserError
 from harness.host import qemu, status_channel
 from harness.host.cache import Cache
@@ -218,7 +219,7 @@ def _recall(cache: Cache) -> dict[str, _Measured]:
     try:
         raw = (cache.root / MEMORY_FILE).read_bytes()
         return msgspec.json.decode(raw, type=dict[str, _Measured])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return {}
 
 

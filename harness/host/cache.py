@@ -29,7 +29,7 @@ from typing import TypeVar
 import msgspec
 import platformdirs
 
-from harness.encoding import encode
+from harness.encoding import UNREADABLE, encode
 from harness.errors import HostError, StageError, UserError
 from harness.host.deadline import Deadline
 from harness.host.disk import disk_full_told
@@ -95,7 +95,7 @@ class Cache:
             return None
         try:
             return msgspec.json.decode(manifest.value, type=value_type, dec_hook=self._located)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
 
     def names(self, kind: str) -> list[str]:
@@ -120,7 +120,7 @@ class Cache:
         try:
             content = (self.entry(kind, key) / MANIFEST).read_bytes()
             manifest = msgspec.json.decode(content, type=_Manifest)
-        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        except (FileNotFoundError, NotADirectoryError, *UNREADABLE):
             return None
         is_ours = manifest.schema == schema.MANIFEST.number and manifest.key.startswith(key)
         return manifest if is_ours else None
@@ -155,7 +155,7 @@ class Cache:
         """Return what was found out once about what `fingerprint` is a digest of."""
         try:
             return msgspec.json.decode(self._memory(fingerprint).read_bytes(), type=str)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE):
             return None
 
     def remember(self, fingerprint: str, found: str) -> None:

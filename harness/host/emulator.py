@@ -21,6 +21,7 @@ import msgspec
 from harness.arch import Architecture
 from harness.arch.x86_64 import X86_64
 from harness.digest import sha256_text
+from harness.encoding import UNREADABLE
 from harness.errors import HostError, UserError
 from harness.host import command
 from harness.host.cache import Cache
@@ -191,7 +192,7 @@ def _recall(memory: Path) -> dict[str, Traits]:
     """Return what is remembered; a file that cannot be read is as good as none."""
     try:
         return msgspec.json.decode(memory.read_bytes(), type=dict[str, Traits])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return {}
 
 

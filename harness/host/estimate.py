@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.encoding import UNREADABLE
 from harness.host.files import atomic_write
 
 FILE = "durations.json"
@@ -53,7 +54,7 @@ class Memory:
         """Return what is remembered; a file that cannot be read is as good as none."""
         try:
             return msgspec.json.decode((self.folder / FILE).read_bytes(), type=dict[str, Past])
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, *UNREADABLE):
             return {}
 
 

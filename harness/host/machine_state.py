@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from harness.encoding import UNREADABLE
 from harness.errors import StageError
 
 # A subsection of the section "timer": length, name, version (QEMU's cpu-timers.c).
@@ -80,7 +81,7 @@ def _described_clock(state: bytes) -> str:
         (clock,) = (one for one in timer["subsections"] if one["vmsd_name"] == _NAME)
         fields = ", ".join(map(_field, clock["fields"]))
         return f"version {clock['version']}: {fields}"
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+    except (*UNREADABLE, KeyError, TypeError):
         return ""
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.encoding import UNREADABLE
 from harness.errors import StageError
 from harness.host.cache import KEY_LENGTH, Cache
 from harness.host.command import run
@@ -127,7 +128,7 @@ def _stamps_file(kind: str, key: str, cache: Cache) -> Path:
 def _recalled(stamps: Path) -> dict[str, str]:
     try:
         return msgspec.json.decode(stamps.read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return {}
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from harness.arch.x86_64 import X86_64
 from harness.digest import sha256_bytes, sha256_text
-from harness.encoding import encode
+from harness.encoding import UNREADABLE, encode
 from harness.host.cache import Cache
 from harness.host.command import run
 from harness.host.deadline import Deadline
@@ -182,7 +182,7 @@ def _walk(root: Path) -> Iterator[_Entry]:
 def _remembered(path: Path) -> _Import | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Import)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None
 
 

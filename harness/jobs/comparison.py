@@ -40,7 +40,7 @@ from harness.compare.results import (
 from harness.compare.second_opinion import OPINION_JSON, SecondOpinion
 from harness.compare.state_invariants import StateResult
 from harness.digest import sha256_text
-from harness.encoding import encode
+from harness.encoding import UNREADABLE, encode
 from harness.errors import RecordError, UserError
 from harness.host.files import atomic_write, is_partial
 from harness.host.pages import write_page
@@ -255,5 +255,5 @@ def decoded(path: Path, kind: type[_Kept]) -> _Kept:
     """Read one kept file; RecordError if it is damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise RecordError(f"{path} is damaged ({error}); remove it and run again") from error

@@ -11,6 +11,7 @@ import msgspec
 from harness.compare.plan import Plan, groups, runs
 from harness.compare.plan_text import parse_plan
 from harness.compare.results import ARMS, FAILURES, PLAN
+from harness.encoding import UNREADABLE
 from harness.errors import HarnessError
 from harness.host.inside import directory, head_of, whole
 from harness.host.status_channel import Ready, StageBegin, StageEnd, parse_line
@@ -42,7 +43,7 @@ def _run(folder: Path, name: str, *, is_live: bool) -> Progress:
         status = head_of(handle, STATUS_LOG, _STATUS_BYTES_MAX).decode(errors="replace")
         try:
             limits = msgspec.json.decode(whole(handle, HOST_FACTS), type=_Limits)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *UNREADABLE):
             limits = _Limits()
     # The last line may not be whole yet.
     lines = status.splitlines() if status.endswith("\n") else status.splitlines()[:-1]

@@ -12,7 +12,7 @@ from harness.compare.plan import Variant
 from harness.compare.results import ARMS, ASKED, PLAN, RESULTS, Results
 from harness.compare.verdict import verdicts
 from harness.compare.verdict_page import Asked, verdict_page
-from harness.encoding import encode
+from harness.encoding import UNREADABLE, encode
 from harness.errors import UserError
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write
@@ -99,7 +99,7 @@ def keep_asked(folder: Path, asked: Asked) -> None:
 def _asked_of(folder: Path) -> Asked | None:
     try:
         return msgspec.json.decode((folder / ASKED).read_bytes(), type=Asked)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *UNREADABLE):
         return None
 
 

@@ -13,9 +13,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import msgspec
-
 from harness.compare.results import ARMS, ASKED, CHANGES, KERNELS, PLAN, RESULTS, STATES
+from harness.encoding import UNREADABLE
 from harness.errors import RecordError
 from harness.host.inside import directory, head_of, write_locks
 from harness.jobs.shelf_files import (
@@ -123,7 +122,7 @@ def _read(
                 return _run(name, handle, names, found, is_held=is_held)
         finally:
             os.close(handle)
-    except (OSError, RecordError, msgspec.MsgspecError, ValueError) as error:
+    except (OSError, RecordError, *UNREADABLE) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return _broken(name, kind, what, when=time_of(found.st_mtime))
     return None

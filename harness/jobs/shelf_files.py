@@ -12,6 +12,7 @@ from urllib.parse import quote_from_bytes
 
 import msgspec
 
+from harness.encoding import UNREADABLE
 from harness.errors import RecordError
 from harness.host.cache import Cache
 from harness.host.inside import head_of, whole
@@ -101,7 +102,7 @@ def decoded(handle: int, name: str, decoder: "msgspec.json.Decoder[_Read]") -> _
     """Decode a file of JSON; RecordError if it is damaged."""
     try:
         return decoder.decode(whole(handle, name))
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise RecordError(f"{name} is damaged ({error})") from error
 
 

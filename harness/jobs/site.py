@@ -10,8 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import parse_qs, unquote_to_bytes, urlencode
 
-import msgspec
-
+from harness.encoding import UNREADABLE
 from harness.errors import HarnessError
 from harness.host.inside import TooLargeError, directory, require_no_links, whole
 from harness.host.pages import REPORT_HTML
@@ -192,7 +191,7 @@ class Pages:
         # Of an earlier version, or there is none, or not all of it yet: made anew, and not kept.
         try:
             return Response(body=self._remade(entry, form), policy=ours)
-        except (HarnessError, OSError, msgspec.MsgspecError) as error:
+        except (HarnessError, OSError, *UNREADABLE) as error:
             if kept is not None:
                 return Response(body=kept, policy=_INERT)
             raise _NoneError(f"There is no report: {error}") from error

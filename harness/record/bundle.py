@@ -11,9 +11,10 @@ from hashlib import sha256
 
 import msgspec
 
-from harness.errors import RecordError, StageError
+from harness.encoding import UNREADABLE
+from harness.errors import RecordError
 from harness.record import schema
-from harness.record.key import RunIdentity, plan_lines
+from harness.record.key import RunIdentity, require_sound
 from harness.values import RunMode
 
 
@@ -57,28 +58,19 @@ def bundle_of(title: str, identity: RunIdentity, expected: Expected) -> Bundle:
 
 
 def parse_bundle(content: bytes, what: str) -> Bundle:
-    """Read bundle.json; RecordError if it is damaged, of another schema or contradicts itself."""
+    """Read bundle.json; RecordError if it is damaged, of another schema or altered."""
     try:
         schema.BUNDLE.require(msgspec.json.decode(content, type=_Dated).schema, what)
         bundle = msgspec.json.decode(content, type=Bundle)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RecordError(f"{what} is damaged ({error}); get the bundle again") from error
     require_consistent(bundle.identity, what)
     return bundle
 
 
 def require_consistent(identity: RunIdentity, what: str) -> None:
-    """Refuse a key that is not its digest's, or not of these stages; RecordError."""
-    key, stages = identity.key, identity.stages
-    if key.mode is not RunMode.REPEATABLE:
-        raise RecordError(f"{what} is of a {key.mode} run, which cannot be repeated to the byte")
-    try:
-        lines = plan_lines(stages)
-    except StageError as error:
-        raise RecordError(f"{what}: {error}") from error
-    told = (*key.plan, key.arm) if key.arm else key.plan
-    if key.digest != identity.digest or lines != told or not key.plan:
-        raise RecordError(
-            f"{what} contradicts itself: its key is not of its stages, or its digest not of its "
-            "key; get it again"
-        )
+    """Refuse a key that cannot be repeated to the byte, or was altered; RecordError."""
+    mode = identity.key.mode
+    if mode is not RunMode.REPEATABLE:
+        raise RecordError(f"{what} is of a {mode} run, which cannot be repeated to the byte")
+    require_sound(identity, what)

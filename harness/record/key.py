@@ -18,13 +18,15 @@ from itertools import zip_longest
 
 import msgspec
 
-from harness.errors import StageError
+from harness.errors import RecordError, StageError
 from harness.guest_memory import MemoryLayout, layout_in
+from harness.limits import ICOUNT_SHIFT_MAX, SEED_MAX
 from harness.record import schema
 from harness.values import BASE_FLAVOUR, Accelerator, Counters, RunMode, StagePlan, origin_told
 
 # A stage's name is a directory's, in the guest and here.
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHOWN_CHARS = 64
 _NONE = "(none)"
 
@@ -165,6 +167,37 @@ def _plan_line(stage: StagePlan) -> str:
             "run", f"stage {stage.name}: an empty command, a tab or a line break in {fields!r}"
         )
     return "\t".join(fields)
+
+
+def require_sound(identity: RunIdentity, what: str) -> None:
+    """Refuse a key that no guest can have had, or that is not its digest's; RecordError."""
+    for fact in _faults(identity):
+        raise RecordError(f"{what} was altered: {fact}; get it again, or repeat the run")
+
+
+def _faults(identity: RunIdentity) -> Iterator[str]:
+    key = identity.key
+    if key.digest != identity.digest:
+        yield f"its digest {_shown(identity.digest)} is not of its key, which has {key.digest}"
+    try:
+        lines = plan_lines(identity.stages)
+    except StageError as error:
+        yield str(error)
+    else:
+        if lines != ((*key.plan, key.arm) if key.arm else key.plan) or not key.plan:
+            yield "its key is not of its stages"
+    shift = 0 if key.icount_shift is None else key.icount_shift
+    for name, value, least, most in (
+        ("memory_mib", key.memory_mib, 1, None),
+        ("cpus", key.cpus, 1, None),
+        ("icount_shift", shift, 0, ICOUNT_SHIFT_MAX),
+        ("seed", key.seed, 0, SEED_MAX),
+    ):
+        if value < least or (most is not None and value > most):
+            yield f"{name} is {value}"
+    for name in ("vmlinux_digest", "initramfs_digest", "qemu_digest", "firmware_digest"):
+        if not _DIGEST.fullmatch(getattr(key, name)):
+            yield f"{name} is {_shown(getattr(key, name))!r}"
 
 
 def key_differences(expected: ReplayKey, found: ReplayKey) -> tuple[Difference, ...]:

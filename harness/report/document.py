@@ -13,6 +13,7 @@ import msgspec
 
 from harness.checks.base import CheckResult
 from harness.checks.headline import Headline
+from harness.encoding import UNREADABLE
 from harness.errors import RecordError
 from harness.record import schema
 from harness.record.key import Provenance, ReplayKey
@@ -202,7 +203,7 @@ def decode_run(text: str) -> Run:
     try:
         schema.RUN.require(msgspec.json.decode(text, type=_Header).schema, "run.json")
         return msgspec.json.decode(text, type=Run)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RecordError(
             f"run.json: {error}; judge the run folder again with `buddylab check`"
         ) from error

@@ -10,6 +10,7 @@ patches/series is a DIR like others, except that it comes with what the kernel's
 of some of its changes. What is not there, but in this project's patches/, is meant.
 """
 
+import errno
 import logging
 import re
 import shlex
@@ -41,7 +42,7 @@ _DIFF = ("diff", "--binary", "--full-index", "--no-renames")
 # As git begins each mail of a file with several: `git mailsplit` knows no other form.
 _MBOX = b"From "
 # [PATCH v2 3/7] and a file that was named after it.
-_OF_SERIES = re.compile(r"\[[^\]]*?\b(\d+)/(\d+)[^\]]*\]")
+_OF_SERIES = re.compile(r"\[[^\]]*?\b(\d{1,4})/(\d{1,4})\b[^\]]*\]")
 _NUMBERED = re.compile(r"^\d{4}-")
 KINDS = "a patch, an mbox, a directory with a `series` file, or a range A..B"
 
@@ -59,7 +60,7 @@ class Range:
 
 def range_of(text: str) -> Range | None:
     """Return A and B of A..B; None for what is there as a file, and for what is no range."""
-    if _RANGE not in text or "/.." in text or text.startswith("..") or _path(text).exists():
+    if _RANGE not in text or "/.." in text or text.startswith("..") or _exists(text):
         return None
     before, _, after = text.partition(_RANGE)
     if not after or after.startswith(".") or before.startswith("-"):
@@ -116,7 +117,7 @@ def require_there(text: str) -> None:
     """Refuse what is no range, file or directory; what such a one is, `taken` tells."""
     if not text:
         raise UserError(f"CHANGE is empty; give {KINDS}")
-    if range_of(text) is None and not _path(text).exists():
+    if range_of(text) is None and not _exists(text):
         raise _no_change(text)
 
 
@@ -142,6 +143,15 @@ def _path(text: str) -> Path:
     path = Path(text)
     inside = path.parts[:1] == (_PATCHES,) and not path.exists()
     return asset(_PATCHES).joinpath(*path.parts[1:]) if inside else path
+
+
+def _exists(text: str) -> bool:
+    try:
+        return _path(text).exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False  # a patch's text in place of its name
 
 
 def _is_own(path: Path) -> bool:

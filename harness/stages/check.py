@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from harness.checks.registry import judge
-from harness.encoding import encode
+from harness.encoding import UNREADABLE, encode
 from harness.errors import RecordError, UserError
 from harness.host.files import atomic_write, files_below, sha256_file
 from harness.record import schema
-from harness.record.key import RunIdentity
+from harness.record.key import RunIdentity, require_sound
 from harness.record.run import RunRecord
 from harness.record.saved_run import parse_run
 from harness.report.document import Run, decode_run
@@ -76,17 +76,19 @@ def require_run_folder(folder: Path) -> None:
 
 
 def read_identity(folder: Path) -> RunIdentity:
-    """Read key.json alone; RecordError if it is absent, damaged or of another schema."""
+    """Read key.json alone; RecordError if it is absent, damaged, altered or older."""
     try:
         content = (folder / KEY).read_bytes()
         schema.RUN.require(msgspec.json.decode(content, type=_Dated).schema, str(folder / KEY))
-        return msgspec.json.decode(content, type=RunIdentity)
+        identity = msgspec.json.decode(content, type=RunIdentity)
     except FileNotFoundError:
         raise RecordError(
             f"{folder} has no {KEY}: the run did not reach its end; repeat it"
         ) from None
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise RecordError(f"{folder / KEY} is damaged ({error}); repeat the run") from error
+    require_sound(identity, str(folder / KEY))
+    return identity
 
 
 def require_sums(folder: Path) -> None:

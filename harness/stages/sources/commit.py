@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.digest import sha256_text
-from harness.encoding import encode
+from harness.encoding import UNREADABLE, encode
 from harness.host import pristine
 from harness.host.cache import Cache
 from harness.host.files import atomic_write
@@ -96,7 +96,7 @@ def _before(memory: Path, cache: Cache) -> Written | None:
     """Return what was brought of the same repository last, unless it is gone."""
     try:
         last = msgspec.json.decode(memory.read_bytes(), type=_Last)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None
     source = cache.load(SOURCES, last.digest, KernelSource)
     if source is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.texts.build.matching import lines_of, positions
 
-_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
+_HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.*)")
 _NO_NEWLINE = b"\\ "
 CONTEXT, REMOVED, ADDED = b" ", b"-", b"+"
 

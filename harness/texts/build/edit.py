@@ -47,6 +47,7 @@ from typing import TypeVar
 
 import msgspec
 
+from harness.encoding import UNREADABLE
 from harness.errors import StageError, UserError
 from harness.limits import CPUS_MAX
 from harness.texts.build.line import Rename, renamed_text
@@ -237,7 +238,7 @@ def parse_mutant(name: str, data: bytes) -> Mutant:
 def _decoded(name: str, data: bytes, form: type[File]) -> File:
     try:
         return msgspec.convert(tomllib.loads(data.decode()), type=form)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{name}: {error}; correct it") from error
 
 

@@ -34,6 +34,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from harness.encoding import UNREADABLE
 from harness.errors import UserError
 from harness.texts.build.rules import Rule
 
@@ -94,7 +95,7 @@ def parse_line(name: str, data: bytes) -> Line:
     """Read a line.toml; `name` is that of its folder. UserError if it is none."""
     try:
         file = msgspec.convert(tomllib.loads(data.decode()), type=_LineFile)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except UNREADABLE as error:
         raise UserError(f"line {name}: line.toml: {error}; correct it") from error
     if not file.versions:
         raise UserError(f"line {name}: line.toml names no versions; say which kernels it covers")

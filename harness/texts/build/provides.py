@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from harness.encoding import UNREADABLE
 from harness.errors import UserError
 
 KINDS = frozenset(
@@ -44,7 +45,7 @@ def parse_provides(data: bytes, patches: Sequence[str]) -> dict[str, tuple[str, 
     """
     try:
         found = msgspec.convert(tomllib.loads(data.decode()), type=dict[str, tuple[str, ...]])
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except UNREADABLE as error:
         raise UserError(f"provides.toml: {error}; correct it") from error
     if wrong := sorted(found.keys() ^ set(patches)):
         raise UserError(f"provides.toml and the series disagree about {', '.join(wrong)}")

@@ -12,11 +12,11 @@ _COMPLAINT = re.compile(
 )
 _PLACE = re.compile(r"\+0x[0-9a-f]+")
 _STYLE = re.compile(
-    r"^(?P<path>[^:\n]+):(?P<line>\d+): (?:ERROR|WARNING|CHECK):(?P<kind>\w+): (?P<text>.*)$",
+    r"^(?P<path>[^:\n]+):(?P<line>\d{1,9}): (?:ERROR|WARNING|CHECK):(?P<kind>\w+): (?P<text>.*)$",
     re.MULTILINE,
 )
 # A line of gcc -fstack-usage: file, line and column, function, bytes, kind.
-_STACK = re.compile(r"^[^\t]*:(?P<function>[^:\t]+)\t(?P<size>\d+)\t", re.MULTILINE)
+_STACK = re.compile(r"^[^\t]*:(?P<function>[^:\t]+)\t(?P<size>\d{1,9})\t", re.MULTILINE)
 _HUNK = re.compile(r"^Hunk #\d+ succeeded at .*$", re.MULTILINE)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from harness.texts.pages import COSTLY_ORDER, Order, order_of
+from harness.texts.pages import COSTLY_ORDER, MAX_ORDER, Order, order_of
 from harness.texts.text import damaged, natural, shown, whole_lines
 
 _WHAT = "sysctl"
@@ -57,6 +57,17 @@ class Knob(StrEnum):
     def path(self) -> str:
         """Where a guest reads and writes it."""
         return f"/proc/sys/{self.replace('.', '/')}"
+
+    @property
+    def values(self) -> range:
+        """What it takes (mm/buddy_monitor.c buddy_sysctl_table)."""
+        orders = range(1, MAX_ORDER)
+        return {
+            Knob.MODE: range(len(PolicyMode)),
+            Knob.THRESHOLD_PCT: range(101),
+            Knob.CUTOFF: orders,
+            Knob.MIN_ORDER: orders,
+        }[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from harness.compare.states import EASY, STATE_NUMBERS, is_state
 from harness.errors import UserError
 from harness.jobs.plan_file import read_plan
 from harness.pipeline import KernelRequest
+from harness.texts.proc.sysctl import Knob
 
 # They tell whether and how fast the instrument works, nothing of a policy.
 TRIALS = {"smoke", "debug", "bench", "bench_edit", "turns"}
@@ -174,6 +175,25 @@ def test_all_arm_texts_are_equally_long() -> None:
         ),
         ("order = 10", "order = 10\nbystander = 20", "unknown field `bystander`"),
         ("seeds = [7, 3]", f"seeds = {'[' * 5000}", "correct the plan"),
+        ("seeds = [7, 3]", f"seeds = [{'9' * 5000}]", "correct the plan"),
+        ('"vm.b" = 0', f'"vm.b" = {2**64}', f"vm.b = {2**64} is outside 0..{2**64 - 1}"),
+        (
+            '"vm.b" = 0',
+            f'"{Knob.THRESHOLD_PCT}" = 101',
+            f"{Knob.THRESHOLD_PCT} = 101 is outside 0..100",
+        ),
+        ('"vm.b" = 0', f'"{Knob.MODE}" = 6', f"{Knob.MODE} = 6 is outside 0..5"),
+        (
+            'kernel = "unpatched"',
+            'policy = { mode = "late", min_order = 0 }',
+            f"{Knob.MIN_ORDER} = 0 is outside 1..10",
+        ),
+        (
+            'kernel = "unpatched"',
+            'policy = { mode = "late", cutoff = 11 }',
+            f"{Knob.CUTOFF} = 11 is outside 1..10",
+        ),
+        ("order = 10", "order = 0", "asks for the 131072 blocks of 512 MiB, and the most is 65536"),
     ],
 )
 def test_a_wrong_plan_is_refused(old: str, new: str, said: str) -> None:

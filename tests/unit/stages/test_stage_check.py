@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """check and report on a saved folder: whole, or cut short in every way; never a false pass."""
 
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from saved_folder import write_run
 
 from harness.cli.main import main
 from harness.errors import Exit, RecordError
-from harness.stages.check import check
+from harness.stages.check import check, read_identity, save_key
 
 REPORTS = ("run.json", "report.md", "report.html", "junit.xml", "run.ktap")
 STAGES = [name for name, _command in synthetic_run.STAGES]
@@ -45,6 +47,30 @@ def test_report_writes_the_same_again(folder: Path) -> None:
 
     assert main(["report", str(folder)]) == Exit.OK
     assert {name: (folder / name).read_bytes() for name in texts} == texts
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 2}, "its digest [0-9a-f]{64} is not of its key"),
+        ({"seed": -1}, "seed is -1"),
+        ({"memory_mib": 0}, "memory_mib is 0"),
+        ({"icount_shift": 11}, "icount_shift is 11"),
+        ({"vmlinux_digest": "none"}, "vmlinux_digest is 'none'"),
+        ({"plan": ("verify\t-\t-\t60\t0\ttrue",)}, "its key is not of its stages"),
+    ],
+)
+def test_a_key_of_no_run_is_refused(
+    folder: Path, change: dict[str, object], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where the sums beside it, and the key's own digest, were made to fit."""
+    identity = read_identity(folder)
+    key = replace(identity.key, **change)  # type: ignore[arg-type]
+    digest = identity.digest if change == {"seed": 2} else key.digest
+    save_key(folder, replace(identity, key=key, digest=digest))
+
+    assert main(["check", str(folder)]) == Exit.STAGE
+    assert re.search(f"key.json was altered: {said}", caplog.text)
 
 
 def refuses(folder: Path, capsys: pytest.CaptureFixture[str], *verbs: str) -> None:
