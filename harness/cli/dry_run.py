@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--dry-run: print the commands that a person could give by hand, and give none of them.
 
-The source is brought and patched, for the commands name it; nothing is configured, built or
-booted.
+The source is brought and patched, and guests' programs are put together, for the commands name
+them; nothing is configured, built or booted.
 """
 
 import argparse
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.host.cache import Cache
     from harness.jobs.by_hand import HandMade
     from harness.pipeline import KernelRequest, RunRequest
-    from harness.values import PatchedTree
+    from harness.values import PatchedTree, Userspace
 
 
 def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +41,11 @@ def run_script(request: "RunRequest", tree: "PatchedTree", cache: "Cache") -> st
     """Return how a run's kernel is built and its guest booted."""
     from harness.host import emulator
     from harness.jobs.by_hand import (
-        boot_function,
         boot_part,
         initramfs_part,
         kernel_part,
+        programs_part,
+        run_function,
         script,
     )
     from harness.texts.build.provides import MONITOR
@@ -54,8 +55,9 @@ def run_script(request: "RunRequest", tree: "PatchedTree", cache: "Cache") -> st
     plan = stages(Scale(request.scale), monitored=MONITOR in tree.provides)
     parts = (
         kernel_part(one),
-        initramfs_part(one, _userspace(request.kernel)),
-        boot_function(emulator.find(cache), request.settings),
+        programs_part(_userspace(cache), one.flavour, turns=False),
+        initramfs_part(one, turns=False),
+        run_function(emulator.find(cache), request.settings),
         boot_part("run", one, plan),
     )
     return script("buddylab run", iter(parts))
@@ -71,26 +73,29 @@ def arms_script(
     """Return how a plan's kernels are built, and a guest booted for each arm of its first seed."""
     from harness.host import emulator
     from harness.jobs.by_hand import (
+        arm_function,
         arm_parts,
-        boot_function,
         initramfs_part,
         kernel_part,
+        programs_part,
         script,
     )
     from harness.jobs.lab import settings_of
 
-    if plan.asks_for_turns:
+    if plan.hotplug_mib:
         raise UserError(
-            f"plan {plan.name} schedules turns or gives CPUs away, for which no command makes the "
-            "guest's programs; run it without --dry-run"
+            f"plan {plan.name} has memory plugged in while its guests stand still (hotplug_mib), "
+            "which no command does by hand; run it without --dry-run"
         )
     made = [_made(name, trees[name], request) for name, request in requests.items()]
+    turns = plan.asks_for_turns
 
     def parts() -> Iterator[str]:
-        for one, request in zip(made, requests.values(), strict=True):
+        yield programs_part(_userspace(cache), made[0].flavour, turns=turns)
+        for one in made:
             yield kernel_part(one)
-            yield initramfs_part(one, _userspace(request))
-        yield boot_function(emulator.find(cache), settings_of(plan))
+            yield initramfs_part(one, turns=turns)
+        yield arm_function(emulator.find(cache), settings_of(plan))
         yield from arm_parts(plan, made)
 
     return script(title, parts())
@@ -110,7 +115,8 @@ def _made(name: str, tree: "PatchedTree", request: "KernelRequest") -> "HandMade
     )
 
 
-def _userspace(request: "KernelRequest") -> list[str]:
-    """Return the command that makes a guest's programs: those of any kernel will do."""
-    kernel = [] if request.kernel is None else ["--kernel", request.kernel]
-    return ["buddylab", "guest", "--quiet", *kernel, "--upto", "0"]
+def _userspace(cache: "Cache") -> "Userspace":
+    from harness.stages.build import compiler_id
+    from harness.stages.userspace import userspace
+
+    return userspace(compiler_id(), cache)

@@ -70,7 +70,7 @@ class Pausable:
     file privately, so an arm costs no copy of what it does not change.
     """
 
-    memory: Path
+    memory: Path | None  # None: QEMU's own, which nobody saves
     arm: Path  # what the guest reads after the pause, as long in every arm
     starts_from_snapshot: bool  # wait for a saved state instead of booting
 
@@ -139,7 +139,7 @@ def _arguments(spec: GuestSpec) -> tuple[str, ...]:
         *("-append", kernel_command_line(spec)),
         *_serial(spec.ports),
         *_freeze(spec.ports),
-        *_stop(spec.ports),
+        *_stop(spec),
         *_firmware_items(spec),
         *_network(spec),
         *memory_arguments(spec.layout, spec.memory_mib, spec.cpus, _backing(spec)),
@@ -231,7 +231,7 @@ def _machine(spec: GuestSpec) -> tuple[str, ...]:
 
 def _backing(spec: GuestSpec) -> Backing | None:
     pausable = spec.pausable
-    if pausable is None:
+    if pausable is None or pausable.memory is None:
         return None
     return Backing(file=_escaped(pausable.memory), shared=not pausable.starts_from_snapshot)
 
@@ -301,17 +301,18 @@ def _freeze(ports: Ports) -> tuple[str, ...]:
     )
 
 
-def _stop(ports: Ports) -> tuple[str, ...]:
-    """Let a guest stop QEMU itself, for its state to be saved."""
-    if ports.monitor is None:
+def _stop(spec: GuestSpec) -> tuple[str, ...]:
+    """Let a guest stop QEMU itself, for its state to be saved; with nobody to save it, go on."""
+    if spec.pausable is None:
         return ()
-    return (
-        # A byte 1 to this port, and QEMU stops all CPUs. The guest's kernel has no driver for
-        # the device, so a real panic still ends QEMU by its reset.
-        *("-device", f"pvpanic,ioport={STOP_PORT:#x}"),
-        *("-action", "panic=pause"),
-        *("-qmp", f"unix:{_escaped(ports.monitor)},server=on,wait=off"),
-    )
+    # A byte 1 to this port, and QEMU stops all CPUs. The guest's kernel has no driver for
+    # the device, so a real panic still ends QEMU by its reset.
+    device = ("-device", f"pvpanic,ioport={STOP_PORT:#x}")
+    monitor = spec.ports.monitor
+    if monitor is None:
+        return (*device, "-action", "panic=none")
+    address = f"unix:{_escaped(monitor)},server=on,wait=off"
+    return (*device, "-action", "panic=pause", "-qmp", address)
 
 
 def _firmware_items(spec: GuestSpec) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ written by the kernel's own usr/gen_init_cpio, which also makes /dev/console wit
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness import guest_memory
@@ -19,11 +19,12 @@ from harness.host.command import CommandFailedError, run
 from harness.host.deadline import Deadline
 from harness.host.files import sha256_file
 from harness.stages.userspace import OF_TURNS, userspace
-from harness.values import GuestImage, KernelBuild, flavours_of
+from harness.values import GuestImage, KernelBuild, Userspace, flavours_of
 
 WRITING_LIMIT_S = 120.0
 GEN_INIT_CPIO = "gen_init_cpio"
 BUSYBOX = "/bin/busybox"
+MODULES = "/root/kmod"
 # Beside the files of OF_TURNS, in guests that ask for turns alone.
 TURNS_MODULE = "turns.ko"
 # In no guest of the command: tests of the series put it into theirs.
@@ -69,19 +70,15 @@ def guest(build: KernelBuild, cache: Cache, *, turns: bool = False) -> GuestImag
         # Another run may have made it while we waited; its files are in use now.
         if cached := cache.load("guests", key, GuestImage):
             return cached
-        absent = {TEST_MODULE} if turns else {TEST_MODULE, TURNS_MODULE}
+        absent = modules_absent(turns=turns)
         modules = sorted(path for path in build.directory.glob("*.ko") if path.name not in absent)
         used = (GEN_INIT_CPIO, *(path.name for path in modules))
         cache.require_unaltered("kernels", build.key, used)
         image = scratch / "entry" / "initramfs.cpio"
         image.parent.mkdir()
-        files = {
-            name: path
-            for name, path in inside.files.items()
-            if turns or not name.startswith(OF_TURNS)
-        }
-        files |= _dated({**_modules(modules), **_scripts(build)}, scratch)
-        _write(_listing(files, inside.applets), build, scratch, image)
+        files = files_of(inside, turns=turns)
+        files |= _dated({**_modules(modules), **scripts_of(build.flavour)}, scratch)
+        _write(listing(files, inside.applets), build, scratch, image)
         value = GuestImage(
             digest=sha256_file(image),
             packages=inside.packages,
@@ -92,13 +89,25 @@ def guest(build: KernelBuild, cache: Cache, *, turns: bool = False) -> GuestImag
     return value
 
 
+def modules_absent(*, turns: bool) -> tuple[str, ...]:
+    """Name the modules that are built and not put in."""
+    return (TEST_MODULE,) if turns else (TEST_MODULE, TURNS_MODULE)
+
+
 def _modules(paths: list[Path]) -> dict[str, Path]:
-    return {f"/root/kmod/{path.name}": path for path in paths}
+    return {f"{MODULES}/{path.name}": path for path in paths}
 
 
-def _scripts(build: KernelBuild) -> dict[str, Path]:
+def files_of(inside: Userspace, *, turns: bool) -> dict[str, Path]:
+    """Return what a guest has of a userspace: its files, by their names in the guest."""
+    return {
+        name: path for name, path in inside.files.items() if turns or not name.startswith(OF_TURNS)
+    }
+
+
+def scripts_of(flavour: str) -> dict[str, Path]:
     """Return what only guests of a kernel with nodes have."""
-    if guest_memory.FLAVOUR not in flavours_of(build.flavour):
+    if guest_memory.FLAVOUR not in flavours_of(flavour):
         return {}
     place = asset("vm") / "guest" / guest_memory.FLAVOUR
     return {f"/root/scripts/{path.name}": path for path in sorted(place.glob("*.sh"))}
@@ -114,7 +123,7 @@ def _dated(files: dict[str, Path], scratch: Path) -> dict[str, Path]:
     return copies
 
 
-def _listing(files: dict[str, Path], applets: tuple[str, ...]) -> Iterator[str]:
+def listing(files: Mapping[str, Path], applets: tuple[str, ...]) -> Iterator[str]:
     """Yield gen_init_cpio's lines, parents first, everything sorted."""
     named = (*files, *applets, *DIRECTORIES)
     parents = (parent for name in named for parent in Path(name).parents)

@@ -34,7 +34,9 @@ SPEC = GuestSpec(
     kernel=Path("/k/vmlinux"),
     initrd=Path("/k/initramfs.cpio"),
     seed=7,
-    ports=Ports(console=Path("/r/c"), results=Path("/r/r"), status=Path("/r/s")),
+    ports=Ports(
+        console=Path("/r/c"), results=Path("/r/r"), status=Path("/r/s"), monitor=Path("/r/m")
+    ),
     pausable=Pausable(memory=Path("/m/memory"), arm=Path("/m/arm"), starts_from_snapshot=False),
 )
 

@@ -16,7 +16,7 @@ from harness.pipeline import GuestRequest, KernelRequest, RunRequest, built, pre
 from harness.stages.build import build
 from harness.stages.configure import fragment_for, require_flavours
 from harness.stages.fetch import fetch
-from harness.stages.guest import _scripts
+from harness.stages.guest import scripts_of
 from harness.stages.key import provenance
 from harness.stages.patch import patch
 from harness.texts.build.kconfig import parse_config
@@ -131,8 +131,8 @@ def test_scripts_for_nodes_are_in_no_other_image(cache: Cache, fake_kernel: Path
     plain = built(KernelRequest(kernel=str(fake_kernel), upto="0"), cache)
     ours = set((asset("vm") / "guest" / "nodes").iterdir())
 
-    assert _scripts(plain) == {}
-    found = _scripts(replace(plain, flavour="debug-nodes"))
+    assert scripts_of(plain.flavour) == {}
+    found = scripts_of("debug-nodes")
     names = ("empty_lists.sh", "on_node.sh", "plug_memory.sh")
     assert set(found) == {f"/root/scripts/{name}" for name in names}
     assert set(found.values()) == ours
