@@ -7,21 +7,23 @@ A figure in prose stands between two comments, which a reader does not see:
     <!-- figure: policy-5.15 claims held -->139<!-- / -->
 """
 
+import fnmatch
 import functools
 import re
 import statistics
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from harness.compare.cells import cells, value_pairs, values
+from harness.compare.cells import Cell, cells, value_pairs, values
 from harness.compare.classifiers import classifiers
 from harness.compare.judged_claims import Fate, judged_claims
 from harness.compare.measures import Measure
 from harness.compare.place_picture import blocks_picture
-from harness.compare.results import RESULTS, Results, parse_results
+from harness.compare.results import RESULTS, ArmResult, Results, parse_results
 from harness.errors import UserError
 from harness.writers.svg import svg
 
@@ -49,22 +51,38 @@ def _count(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0")
 
 
-def _times(ours: float, base: float) -> str:
-    ratio = ours / base
+def _times(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= FEW_TIMES else f"{ratio:.1f}".removesuffix(".0")
 
 
-# Of an arm's values and its baseline's, one a seed.
-MEDIANS: dict[str, Callable[[float, float], str]] = {
-    "median": lambda ours, _base: _count(ours),
-    "above": lambda ours, base: _count(ours - base),
-    "below": lambda ours, base: _count(base - ours),
-    "times": _times,
-    "percent_more": lambda ours, base: f"{100 * (ours / base - 1):.0f}",
+def _percent(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 1 else f"{value:.1f}"
+
+
+def _tenths(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A figure of an arm's median and its baseline's, and how it is printed."""
+
+    of: Callable[[float, float], float]
+    printed: Callable[[float], str] = _count
+    is_share: bool = False  # of the baseline's median: none where that is 0
+
+
+MEDIANS = {
+    "median": Told(lambda ours, _base: ours),
+    "above": Told(lambda ours, base: ours - base),
+    "below": Told(lambda ours, base: base - ours),
+    "times": Told(lambda ours, base: ours / base, _times, is_share=True),
+    "percent_more": Told(lambda ours, base: 100 * (ours / base - 1), _percent, is_share=True),
+    "percent_less": Told(lambda ours, base: 100 * (1 - ours / base), _percent, is_share=True),
     # What is scanned beyond the 5 % that mode 5 promises to keep.
-    "beyond_5_percent": lambda ours, base: _count(round(ours - 1.05 * base)),
-    "percent": lambda ours, _base: f"{100 * ours:.1f}".removesuffix(".0"),
-    "millions": lambda ours, _base: f"{ours / 1e6:.1f}",
+    "beyond_5_percent": Told(lambda ours, base: round(ours - 1.05 * base)),
+    "percent": Told(lambda ours, _base: 100 * ours, _tenths),
+    "millions": Told(lambda ours, _base: ours / 1e6, lambda value: f"{value:.1f}"),
 }
 
 
@@ -72,9 +90,10 @@ def figure(tag: str) -> str:
     """Compute what a tag asks for.
 
     FOLDER STATE BURST ARM MEASURE WHAT, WHAT of medians over the seeds (MEDIANS), or `gain`, the
-    mean difference by seed, `bound`, `most` of any seed, `seeds` in all, or of them those above
-    or below the baseline (`seeds_above`, `seeds_below`); FOLDER claims
-    held|judged; FOLDER auc ARM INDICATOR.
+    mean difference by seed, `bound`, `least` and `most` of any seed, `seeds` in all, or of them
+    those above or below the baseline (`seeds_above`, `seeds_below`); least:WHAT and most:WHAT, a
+    WHAT of medians or `gain`, of all places and arms that STATE, BURST and ARM are patterns of,
+    several with commas between; FOLDER claims held|judged; FOLDER auc ARM INDICATOR.
     """
     words = tag.split()
     match words[1]:
@@ -87,29 +106,66 @@ def figure(tag: str) -> str:
 
 
 def of_cell(tag: str) -> str:
-    """Compute a figure of an arm in one place, beside its baseline there."""
-    folder, state, burst, arm, measure, what = tag.split()
-    (cell,) = [one for one in cells(kept(folder)) if (one.state, one.burst) == (state, burst)]
+    """Compute a figure of an arm in one place, beside its baseline there, or of several."""
+    folder, states, bursts, arms, measure, what = tag.split()
+    there = [
+        (cell, arm.name)
+        for cell in cells(kept(folder))
+        if _is_one_of(cell.state, states) and _is_one_of(cell.burst, bursts)
+        for arm in cell.plan.arms
+        if _is_one_of(arm.name, arms)
+    ]
+    end, _, each = what.rpartition(":")
+    if end:
+        found = [_of_arm(cell, arm, Measure(measure), each) for cell, arm in there]
+        extreme = {"least": min, "most": max}[end]
+        return extreme((one for one in found if one is not None), key=lambda one: one[0])[1]
+    ((cell, arm),) = there
+    if told := _of_arm(cell, arm, Measure(measure), what):
+        return told[1]
+    return _of_seeds(cell.of(arm), cell.of(cell.plan.baseline), Measure(measure), what)
+
+
+def _is_one_of(name: str, patterns: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, each) for each in patterns.split(","))
+
+
+def _of_arm(cell: Cell, arm: str, measure: Measure, what: str) -> tuple[float, str] | None:
+    """Compute a figure of an arm's seeds together; None where it is none."""
     ours, base = cell.of(arm), cell.of(cell.plan.baseline)
-    found, stock = (values(Measure(measure), arms) for arms in (ours, base))
-    if what in MEDIANS:
-        return MEDIANS[what](statistics.median(found), statistics.median(stock or [0]))
+    if what == "gain":
+        gain = statistics.fmean(one - other for one, other in value_pairs(measure, ours, base))
+        return gain, f"{gain:+.1f}"
+    found, stock = (values(measure, one) for one in (ours, base))
+    if (told := MEDIANS.get(what)) is None or not found:
+        return None
+    median, other = statistics.median(found), statistics.median(stock or [0])
+    if told.is_share and not other:
+        return None
+    value = told.of(median, other)
+    return value, told.printed(value)
+
+
+def _of_seeds(
+    ours: Sequence[ArmResult], base: Sequence[ArmResult], measure: Measure, what: str
+) -> str:
+    found = values(measure, ours)
     match what:
-        case "gain":
-            pairs = value_pairs(Measure(measure), ours, base)
-            return f"{statistics.fmean(one - other for one, other in pairs):+.1f}"
         case "seeds_above" | "seeds_below":
-            pairs = value_pairs(Measure(measure), ours, base)
+            pairs = value_pairs(measure, ours, base)
             other = what == "seeds_below"
             return str(sum((one < two) if other else (one > two) for one, two in pairs))
         case "bound":
             return _count(statistics.median(one.outcome.bound.blocks for one in ours))
         case "seeds":
             return str(len(found))
+        case "least":
+            return _count(min(found))
         case "most":
             return _count(max(found))
         case _:
-            raise ValueError(f"{what} is none of {', '.join(MEDIANS)}, gain, bound, seeds, most")
+            known = f"{', '.join(MEDIANS)}, gain, bound, seeds, least, most"
+            raise ValueError(f"{what} is none of {known}")
 
 
 def area(folder: str, arm: str, indicator: str) -> str:
