@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import pipeline
-from harness.guest_memory import PLAIN, MemoryLayout
+from harness.guest_memory import FLAVOUR, PLAIN, MemoryLayout
 from harness.host import ssh
 from harness.host.cache import Cache
 from harness.host.command import run
@@ -56,7 +56,9 @@ def told(case: str, folder: Path, *, layout: MemoryLayout = PLAIN) -> Mapping[st
     """Return the numbers of a case, from a guest of its own."""
     kernel = os.environ.get("BUDDYLAB_TEST_KERNEL") or None
     cache = pipeline.open_cache()
-    build, image = pipeline.bootable(pipeline.KernelRequest(kernel=kernel).laid_out(layout), cache)
+    # One kernel for all cases: that of guests with nodes.
+    request = pipeline.KernelRequest(kernel=kernel, flavours=(FLAVOUR,))
+    build, image = pipeline.bootable(request, cache)
     whole = appended(image.path, build.directory, folder)
     what = boot_files(build, replace(image, path=whole, digest=sha256_file(whole)))
     settings = RunSettings(
