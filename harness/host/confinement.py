@@ -31,7 +31,8 @@ def options() -> tuple[str, ...]:
 def limit_files(pid: int) -> None:
     """Let a process write no file beyond GUEST_FILE_BYTES_MAX: the kernel ends it (SIGXFSZ).
 
-    A file that has its size already, as a guest's memory, is mapped and not written.
+    A file that has its size already, as a guest's memory, is mapped and not written. Nor is all of
+    that memory written as a core, whatever ends the process.
     """
     with contextlib.suppress(ProcessLookupError):
         _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
@@ -39,6 +40,7 @@ def limit_files(pid: int) -> None:
         if most != resource.RLIM_INFINITY:
             limit = min(limit, most)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, limit))
+        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
 
 def _may_drop() -> bool:

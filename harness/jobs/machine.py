@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from harness.errors import HarnessError, HostError
+from harness.errors import HarnessError, HostError, UserError
 from harness.host import accelerator, disk, emulator, prerequisites
 from harness.host.accelerator import AcceleratorChoice, Subject
 from harness.host.apt import Apt
@@ -15,6 +15,7 @@ from harness.host.cache import CACHE_ELSEWHERE, Cache
 from harness.host.deadline import Deadline
 from harness.host.download import UnreachableError, require_answer
 from harness.host.emulator import Emulator
+from harness.host.make import require_makeable
 from harness.stages.boot import EMULATOR_MIB, available_mib
 from harness.stages.boot_files import boot_files
 from harness.stages.sources import debian, release
@@ -110,6 +111,10 @@ def _memory() -> Finding:
 
 
 def _disk(cache: Cache) -> Finding:
+    try:
+        require_makeable(cache)
+    except UserError as error:
+        return Finding(name="cache", fact=str(error), lacks=True)
     free_gib = disk.free_mib(cache.root) / 1024
     is_little = free_gib < _DISK_GIB
     return Finding(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Faults, one after the other, and the table of what came of each: `nox -s faults`.
 
-No part of CI: it takes a machine for an hour, mounts file systems and kills what it started. A row
-is right if the command ended with the code and the words that name the fault, without a traceback;
-if nothing of it stays behind; and if, once the fault is mended, the next run is fine.
+No part of CI: it takes a machine for half an hour, mounts file systems and kills what it started.
+A row is right if the command ended with the code and the words that name the fault, without a
+traceback; if nothing of it stays behind; and if, once all is mended, the next run is fine.
 """
 
 import os

@@ -116,6 +116,14 @@ def _(bench: Bench) -> Iterator[Done]:
     yield compare(bench)
 
 
+@row("QEMU stopped", "kill -STOP while it boots", Exit.GUEST_LOST, said="no sign of life for")
+def _(bench: Bench) -> Iterator[Done]:
+    process = bench.start(*words(bench))
+    os.kill(_qemu_of(bench)[0], signal.SIGSTOP)
+    yield bench.ended(process)
+    yield guest(bench)
+
+
 @row("a QEMU that is taken over", "its seccomp, rights and memory", Exit.OK)
 def _(bench: Bench) -> Iterator[Done]:
     process = bench.start(*words(bench))
@@ -255,7 +263,7 @@ def _(bench: Bench) -> Iterator[Done]:
     yield guest(bench)
 
 
-@row("a plan that is no text", r"\xff", Exit.USAGE, said="UTF-8")
+@row("a plan that is no text", r"\xff", Exit.USAGE, said="plan.toml cannot be read .'utf-8'")
 def _(bench: Bench) -> Iterator[Done]:
     (bench.folder / plan(bench)).write_bytes(b'name = "\xff"\n')
     yield compare(bench)

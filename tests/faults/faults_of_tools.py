@@ -4,10 +4,12 @@
 The kernel is tests/fake_kernel: real git, make and gcc work on it, in a second.
 """
 
+import http.server
 import os
 import signal
 import subprocess  # noqa: TID251 - a build that goes on
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -98,6 +100,36 @@ for mirror, fault, how, status, said in (
         words=("build", "--kernel", "5.15.180"),
         env={"BUDDYLAB_KERNEL_MIRROR": mirror},
     )
+
+
+def _served(bench: Bench, content: bytes, announced: int) -> Iterator[Done]:
+    """Let a mirror answer everything with `content`, and announce so many bytes."""
+
+    class Mirror(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(announced))
+            self.end_headers()
+            self.wfile.write(content)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror = {"BUDDYLAB_KERNEL_MIRROR": f"http://127.0.0.1:{server.server_port}"}
+        yield bench.run("build", "--kernel", "5.15.180", env=mirror)
+        server.shutdown()
+    assert not list(bench.cache.glob("sources/*"))
+    yield build(bench)
+
+
+@row("a mirror that lies", "another file", Exit.HOST, said="expected [0-9a-f]{64}")
+def _(bench: Bench) -> Iterator[Done]:
+    yield from _served(bench, b"lies" * 999, 4 * 999)
+
+
+@row("a download that is torn", "half of what was announced", Exit.HOST, said="bytes are kept")
+def _(bench: Bench) -> Iterator[Done]:
+    yield from _served(bench, b"lies" * 999, 8 * 999)
+
 
 ROWS.once("stdout closed", ">&-", Exit.OK, before="exec >&-")
 ROWS.once("stderr closed", "2>&-", Exit.OK, before="exec 2>&-")

@@ -2,6 +2,7 @@
 """What a guest's QEMU cannot do, tried by a program in its place."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -44,6 +45,7 @@ def test_a_file_that_grows_without_end_ends_its_writer(
     argv = ["sh", "-c", f"while [ ! -e {tmp_path}/go ]; do :; done; exec cat /dev/zero"]
     with command.started(argv, log_path=grown) as writer:
         confinement.limit_files(writer.pid)
+        assert resource.prlimit(writer.pid, resource.RLIMIT_CORE) == (0, 0)
         (tmp_path / "go").touch()
         assert writer.wait(timeout=60) == -signal.SIGXFSZ
     assert grown.stat().st_size == _LIMIT_BYTES

@@ -120,6 +120,16 @@ def test_what_is_missing_has_its_line(ask: Ask, monkeypatch: pytest.MonkeyPatch)
     assert (memory.lacks, memory.mend) == (True, "free 344 MiB")
 
 
+def test_a_cache_that_make_cannot_take_is_told(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_CACHE", str(tmp_path / "a cache"))
+    (found,) = ask(Exit.HOST)["cache"]
+
+    assert found.lacks
+    assert "has the character ' '" in found.fact
+
+
 def test_no_kernel_within_reach(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_of_debian", lambda _: [])
     assert not any(each.lacks for each in ask()["kernels"])  # a mirror answers
