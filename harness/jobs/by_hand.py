@@ -2,8 +2,9 @@
 """by hand: what a person could type instead of a verb, as a shell script that does it.
 
 It makes the same kernels, of the same source, options and environment, and the same initramfs.
-Guests are booted from power-on, one for each arm, and what they save is the same to the byte: what
-`compare` saves by going on from a saved state is time.
+Guests are booted from power-on, one for each arm. An arm begins with the memory that it has in
+`compare`, and somewhat earlier: what saves time by going on from a saved state sets its clock to
+the next whole second (harness/host/machine_state.py).
 """
 
 import os
