@@ -112,11 +112,8 @@ def _all_of(number: int, of: int, verb: str) -> str:
 
 def _costly(arms: Sequence[Tally]) -> str:
     count = sum(bool(one.costs) for one in arms)
-    return (
-        f"; over {100 * SAME_WORK:.0f} % more is scanned somewhere by {count} of {len(arms)}"
-        if count
-        else ""
-    )
+    by = f" by {count} of {len(arms)}" if len(arms) > 1 else ""
+    return f"; over {100 * SAME_WORK:.0f} % more is scanned somewhere{by}" if count else ""
 
 
 def _told(one: Tally, baseline: str) -> str:

@@ -189,9 +189,13 @@ def _figure(one: Difference) -> str:
 
 
 def _points(results: Results, verdict: Verdict) -> Iterator[str]:
-    memory = "the same memory" if verdict.same_image else "the same seeds, but not the same memory"
+    memory = (
+        "from the same memory"
+        if verdict.same_image
+        else "the same for each kernel, whose memory is not"
+    )
     yield (
-        f"How sure: N = {counted(verdict.seeds, 'seed')} from {memory}. A difference is "
+        f"How sure: N = {counted(verdict.seeds, 'seed')}, {memory}. A difference is "
         "called one if its 95 % interval excludes 0, it is above the noise floor of the A/A "
         f"control, p < 5 % after Holm's correction, and at least {100 * RELEVANT_SHARE:.0f} % of "
         "the base."

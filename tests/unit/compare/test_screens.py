@@ -99,7 +99,9 @@ def test_only_costs_are_told_as_costs() -> None:
         plan_of(), {"one": {"off": seeds(9, 9, 9, 9), "new": seeds(9, 9, 9, 9, scanned=500)}}
     )
 
-    assert "costs, gains nothing" in verdict(document(costly))
+    told = verdict(document(costly))
+    assert "costs, gains nothing" in told
+    assert told.endswith("; over 5 % more is scanned somewhere.")
     assert [one.attributes["data-word"] for one in document(costly).classed("cost")[1:]] == [
         "costs"
     ]

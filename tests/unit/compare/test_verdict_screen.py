@@ -33,6 +33,10 @@ def test_a_worse_change_is_told_first() -> None:
         "▼ worse The change is worse in blocks got (\u221220 %, one ten); nothing is better beyond "
         "noise."
     )
+    assert (
+        " seeds, the same for each kernel, whose memory is not. A difference is"
+        in shown(results(FEWER)).text
+    )
 
 
 def test_a_better_change_at_a_price_is_mixed() -> None:
