@@ -33,6 +33,14 @@ def damaged(what: str, fact: str) -> RecordError:
     return RecordError(f"{what}: {fact}; {NEXT_STEP}")
 
 
+def of_another_kernel(what: str, fact: str) -> RecordError:
+    """Return the error that says which text no kernel that is read here writes, and what to do."""
+    return RecordError(
+        f"{what}: {fact}; it is whole, but of a kernel that is not read here: "
+        "use 5.15 or newer, with blocks of up to order 10"
+    )
+
+
 def whole_lines(text: str, what: str) -> list[str]:
     """Return the lines of `text`; RecordError if it is empty or its last line is cut."""
     if not text:

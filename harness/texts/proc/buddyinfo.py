@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from harness.texts.pages import MAX_ORDER, ORDERS, Order, PageCount, block_pages, blocks_within
-from harness.texts.text import damaged, natural, naturals, shown, whole_lines
+from harness.texts.text import damaged, natural, naturals, of_another_kernel, shown, whole_lines
 
 _LINE = re.compile(r"Node ([0-9]+), zone +(\S+) +(.*)")
 
@@ -51,8 +51,10 @@ class BuddyInfo:
 def parse_buddyinfo(text: str) -> BuddyInfo:
     """Parse the whole file; RecordError unless each line is a zone with eleven counts."""
     what = "buddyinfo"
+    lines = whole_lines(text, what)
+    _require_orders(lines, what)
     zones: dict[tuple[int, str], FreeArea] = {}
-    for line in whole_lines(text, what):
+    for line in lines:
         match = _LINE.fullmatch(line)
         if match is None:
             raise damaged(what, f"{shown(line)} is not a zone line")
@@ -62,3 +64,10 @@ def parse_buddyinfo(text: str) -> BuddyInfo:
         blocks = naturals(match[3], MAX_ORDER, what)
         zones[node, zone] = FreeArea(node=node, zone=zone, blocks=blocks)
     return BuddyInfo(zones=tuple(zones.values()))
+
+
+def _require_orders(lines: list[str], what: str) -> None:
+    """Refuse another largest order (CONFIG_ARCH_FORCE_MAX_ORDER): all lines have its columns."""
+    columns = {len(match[3].split()) if (match := _LINE.fullmatch(line)) else 0 for line in lines}
+    if len(columns) == 1 and (count := columns.pop()) > MAX_ORDER:
+        raise of_another_kernel(what, f"it counts blocks of orders 0 to {count - 1}")

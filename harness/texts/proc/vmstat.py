@@ -8,10 +8,18 @@ file with `nr_unstable 0` in 5.15 and 6.1 alike, so a missing tail is noticed.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.texts.text import damaged, natural, shown, whole_lines
+from harness.texts.text import damaged, natural, of_another_kernel, shown, whole_lines
 
 _WHAT = "vmstat"
 _LAST_LINE = "nr_unstable 0"
+# The last counters of kernels before 5.8, by their configuration (enum vm_event_item); from 5.13
+# on others follow each of them, and the last line above.
+_OLDER_ENDS = (
+    "swap_ra_hit",
+    "balloon_migrate",
+    "nr_tlb_local_flush_one",
+    "unevictable_pgs_stranded",
+)
 # Events of direct compaction and of mm/compaction.c: absent without CONFIG_COMPACTION,
 # and then there is nothing to judge here.
 COMPACTION_EVENTS = (
@@ -45,6 +53,8 @@ class VmStat:
 def parse_vmstat(text: str) -> VmStat:
     """Parse the whole file; RecordError if cut short or without a needed counter."""
     lines = whole_lines(text, _WHAT)
+    if lines[-1].partition(" ")[0] in _OLDER_ENDS:
+        raise of_another_kernel(_WHAT, f"it ends with {shown(lines[-1])}, as before 5.8")
     if lines[-1] != _LAST_LINE:
         raise damaged(_WHAT, f"cut short, it ends with {shown(lines[-1])}")
     counters: dict[str, int] = {}
