@@ -52,9 +52,15 @@ def _judge_log(label: str, log: KernelLog) -> Iterator[Comparison]:
             holds=False,
             text=f"{label} line {bug.line_number}: {bug.kind}: {shown(bug.message)}",
         )
+    for off in log.watches_off[:_BUGS_SHOWN]:
+        yield Comparison(
+            holds=False,
+            text=f"{label} line {off.line_number}: {off.kind}, what it would have seen from here "
+            f"on is not told: {shown(off.message)}",
+        )
     beginning = "" if log.from_boot else " (its beginning is no longer there)"
     yield Comparison(
-        holds=not log.bugs,
+        holds=not (log.bugs or log.watches_off),
         text=f"{label}: {log.line_count} lines{beginning}, {len(log.bugs)} bugs or warnings, "
         f"{log.oom_kills} OOM kills, {log.allocation_failures} allocation failures reported",
     )

@@ -220,7 +220,8 @@ def _require_success(
 def _require_clean_log(guest: status_channel.Guest, stage: StagePlan) -> None:
     """Refuse an arm, or a state, in which the kernel found itself broken, though it went on."""
     text = guest.console.read_text(encoding="utf-8", errors="replace")
-    if bugs := parse_console(text).bugs if text else ():
+    log = parse_console(text) if text else None
+    if bugs := (*log.bugs, *log.watches_off) if log else ():
         raise StageError(
             "compare",
             f"{stage.name}: its kernel reported {bugs[0].kind}, {shown(bugs[0].message)}; what was "

@@ -1,63 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The kernel log: what in it is a bug, and how often memory ran out.
 
-Sources of the messages: kernel/panic.c __warn, arch/x86/kernel/dumpstack.c __die_header,
-lib/bug.c, kernel/locking/lockdep.c, mm/kasan/report.c, lib/ubsan.c, kernel/watchdog.c,
-kernel/watchdog_hld.c, kernel/rcu/tree_stall.h, kernel/hung_task.c, mm/page_poison.c,
-lib/debugobjects.c, mm/slub.c slab_bug. A watch that gives up says nothing from then on, so that is
-a finding, too. An OOM kill
-(mm/oom_kill.c __oom_kill_process) and "page allocation failure" (mm/page_alloc.c
-warn_alloc) are what memory pressure may bring: counted, not called bugs.
+Who says a line is told by harness.texts.alarms.records, what it means by
+harness.texts.alarms.headings. An OOM kill and a "page allocation failure" are what memory
+pressure may bring: counted, not called bugs. A watch that gives up for want of memory accuses
+nobody, but says nothing from then on.
 """
 
 import re
 from dataclasses import dataclass
 
+from harness.texts.alarms import headings
+from harness.texts.alarms.kinds import WATCH_OFF
+from harness.texts.alarms.place import REPORT_RECORDS, place_of
+from harness.texts.alarms.records import Record, kernel_records
 from harness.texts.text import whole_lines
 
-# "<4>[    1.234567][    T1] text": level, time stamp and caller are all optional, and on a
-# console a shell's prompt may stand before them.
-_STAMP = re.compile(r"\[ *[0-9]+\.[0-9]{6}\](?:\[ *[TC][0-9]+\])? ?")
-_LEVEL = re.compile(r"<[0-9]+>")
-# First match names the kind; anchored where the words also occur in harmless messages.
-_BUGS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("kasan", re.compile(r"BUG: KASAN|BUG: KFENCE|BUG: KCSAN|BUG: KMSAN")),
-    ("ubsan", re.compile(r"^UBSAN: ")),
-    ("soft lockup", re.compile(r"BUG: soft lockup|BUG: workqueue lockup")),
-    ("hard lockup", re.compile(r"detected hard LOCKUP")),
-    (
-        "lockdep",
-        re.compile(
-            r"^WARNING: (?:possible (?:circular locking|recursive locking|irq lock inversion)"
-            r"|inconsistent lock state|bad unlock balance|bad contention|held lock freed"
-            r"|lock held when returning|suspicious RCU usage|Nested lock|chain_key"
-            r"|\S+ still has locks|\S+-safe -> \S+-unsafe)|\[ BUG: Invalid wait context \]"
-            r"|BUG: MAX_(?:LOCK|STACK_TRACE)|^turning off the locking correctness validator"
-        ),
-    ),
-    ("page poison", re.compile(r"pagealloc: (?:single bit error|memory corruption)")),
-    ("debug objects", re.compile(r"^ODEBUG: (?!selftest )|ODEBUG disabled")),
-    ("list", re.compile(r"^list_(?:add|del)\S* (?:corruption|double add)")),
-    ("slab", re.compile(r"^BUG \S+ \(")),
-    ("rcu stall", re.compile(r"INFO: .*(?:self-detected stall|detected (?:expedited )?stalls)")),
-    ("hung task", re.compile(r"INFO: task .* blocked for more than")),
-    ("panic", re.compile(r"Kernel panic - not syncing")),
-    ("bug", re.compile(r"\bBUG: |^kernel BUG at ")),
-    ("oops", re.compile(r"\bOops\b|\[#[0-9]+\]|general protection fault")),
-    ("warning", re.compile(r"^WARNING: ")),
-)
-_OOM_KILL = re.compile(r"ut of memory.*: Killed process [0-9]+")
-_ALLOCATION_FAILURE = re.compile(r"page allocation failure: order:[0-9]+")
 _FIRST_MESSAGE = "Linux version "
+RESTART = "restart"
+_FIRMWARE = "SeaBIOS (version "
+_WORDS = re.compile(r"[A-Za-z]{4}")  # and no terminal's control characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFinding:
-    """One line that says the kernel is broken."""
+    """One line that says the kernel is broken, or has ceased to watch itself."""
 
     kind: str
     line_number: int  # from 1
     message: str  # without level, time stamp and caller
+    function: str = ""  # where it happened, if the report says so
+
+    @property
+    def fingerprint(self) -> str:
+        """What two reports of one fault share: the kind and the function."""
+        return f"{self.kind} in {self.function}" if self.function else self.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +44,7 @@ class KernelLog:
     line_count: int
     from_boot: bool
     bugs: tuple[LogFinding, ...]
+    watches_off: tuple[LogFinding, ...]
     oom_kills: int
     allocation_failures: int
 
@@ -78,44 +56,51 @@ def parse_console(text: str) -> KernelLog:
 
 def parse_kernel_log(text: str) -> KernelLog:
     """Search what dmesg printed; RecordError if empty or its end is cut."""
-    messages = [_message(line) for line in whole_lines(text, "kernel log")]
+    line_count = len(whole_lines(text, "kernel log"))
+    records = kernel_records(text)
+    found = _found(text, records)
+    pressure = [headings.pressure(record.text) for record in records]
     return KernelLog(
-        line_count=len(messages),
-        from_boot=any(message.startswith(_FIRST_MESSAGE) for message in messages),
-        bugs=tuple(
-            LogFinding(kind=kind, line_number=number, message=message)
-            for number, message in enumerate(messages, start=1)
-            if (kind := _kind(message))
-        ),
-        oom_kills=sum(1 for message in messages if _OOM_KILL.search(message)),
-        allocation_failures=sum(1 for message in messages if _ALLOCATION_FAILURE.search(message)),
+        line_count=line_count,
+        from_boot=any(record.text.startswith(_FIRST_MESSAGE) for record in records),
+        bugs=tuple(one for one in found if one.kind != WATCH_OFF),
+        watches_off=tuple(one for one in found if one.kind == WATCH_OFF),
+        oom_kills=pressure.count(headings.OOM_KILL),
+        allocation_failures=pressure.count(headings.ALLOCATION_FAILURE),
     )
 
 
 def classified(text: str) -> tuple[LogFinding, ...]:
     """Return each line that is taken for something, what memory pressure may bring included."""
+    records = kernel_records(text)
+    pressed = (
+        LogFinding(kind=kind, line_number=record.line_number, message=record.text)
+        for record in records
+        if (kind := headings.pressure(record.text))
+    )
+    return tuple(sorted((*_found(text, records), *pressed), key=lambda one: one.line_number))
+
+
+def _found(text: str, records: tuple[Record, ...]) -> list[LogFinding]:
     found = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        message = _message(line)
-        if kind := _kind(message) or _pressure(message):
-            found.append(LogFinding(kind=kind, line_number=number, message=message))
-    return tuple(found)
+    booted = _firmware_again(text)
+    for at, record in enumerate(records):
+        boots = record.text.startswith(_FIRST_MESSAGE)
+        kind = RESTART if boots and booted else headings.kind(record.text)
+        booted = booted or boots
+        if kind:
+            found.append(
+                LogFinding(
+                    kind=kind,
+                    line_number=record.line_number,
+                    message=record.text,
+                    function=place_of(records[at : at + REPORT_RECORDS]),
+                )
+            )
+    return found
 
 
-def _pressure(message: str) -> str:
-    if _OOM_KILL.search(message):
-        return "OOM kill"
-    return "allocation failure" if _ALLOCATION_FAILURE.search(message) else ""
-
-
-def _message(line: str) -> str:
-    line = line.rstrip("\r")
-    match = _STAMP.search(line) or _LEVEL.match(line)
-    return line[match.end() :] if match else line
-
-
-def _kind(message: str) -> str:
-    for kind, pattern in _BUGS:
-        if pattern.search(message):
-            return kind
-    return ""
+def _firmware_again(text: str) -> bool:
+    """Say whether the firmware speaks after somebody else has: the guest was reset."""
+    before, _banner, _after = text.partition(_FIRMWARE)
+    return len(before) < len(text) and _WORDS.search(before) is not None

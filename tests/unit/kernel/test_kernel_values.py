@@ -271,7 +271,7 @@ def test_a_log_of_a_broken_kernel_is_found_out(case: str, kind: str) -> None:
     [
         ("pagealloc: memory corruption", "page poison"),
         ("pagealloc: single bit error", "page poison"),
-        ("ODEBUG: Out of memory. ODEBUG disabled", "debug objects"),
+        ("ODEBUG: Out of memory. ODEBUG disabled", "watch off"),
         ("ODEBUG: free active (active state 0) object type: timer_list", "debug objects"),
         ("turning off the locking correctness validator.", "lockdep"),
         ("BUG: MAX_LOCKDEP_CHAINS too low!", "lockdep"),
@@ -288,7 +288,8 @@ def test_what_a_kernel_that_watches_itself_finds_is_told(line: str, kind: str | 
     """And that it has stopped watching: its silence afterwards would look like a clean log."""
     log = parse_kernel_log(f"[    1.000000] {line}\n")
 
-    assert [bug.kind for bug in log.bugs] == ([] if kind is None else [kind])
+    told = [one.kind for one in (*log.bugs, *log.watches_off)]
+    assert told == ([] if kind is None else [kind])
 
 
 def test_a_console_may_end_with_a_prompt_but_not_be_empty() -> None:
