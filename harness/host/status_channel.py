@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.errors import GuestLostError, HostError, RecordError
 from harness.host.deadline import Deadline
 from harness.limits import GUEST_FILE_BYTES_MAX
+from harness.texts.alarms.loss import PANIC, cause_of, where_the_boot_stood
 
 PROTOCOL = 1
 CONSOLE_TAIL_LINES = 40
@@ -250,17 +251,16 @@ class _Watch:
         Before it was ready also what it was started with and what else to try.
         """
         tail = console_tail(self._guest.console)
-        if classify(tail) is not None:  # the kernel itself says why
+        if cause_of(tail) is not None:  # the kernel itself says why
             return lost(self._guest, reason, message)
         if standing := self._guest.standing():
             message = f"{message}; {standing}"
         if self.doing != _BOOTING:
             return lost(self._guest, reason, message)
-        said = tail.strip().splitlines()
         return lost(
             self._guest,
             reason,
-            f"{message}; its console {f'ends with {said[-1]!r}' if said else 'is empty'}; it was "
+            f"{message}; {where_the_boot_stood(tail)}; it was "
             f"tried with QEMU {self._guest.emulator}: {self._guest.execution}; try another QEMU "
             "(--qemu PATH or SUITE) and the kernel without the series (--upto 0): "
             "which of them goes on tells what is at fault",
@@ -293,52 +293,27 @@ def lost_by_exit(guest: Guest, status: int, doing: str) -> GuestLostError | Host
             guest, "exit", f"{grown.name} grew beyond {most_mib} MiB {doing}; QEMU was ended"
         )
     why = f" ({last})" if last else ""
-    return lost(guest, "exit", f"QEMU ended with status {status} {doing}{why}")
+    by = f" ({signal.strsignal(-status)})" if status < 0 else ""
+    ended = f"QEMU ended with status {status}{by} {doing}"
+    tail = console_tail(guest.console)
+    if cause_of(tail) is None:
+        ended += " (the guest powered off or reset itself)" if status == 0 else ""
+        why += f"; {where_the_boot_stood(tail)}" if doing == _BOOTING else ""
+    return lost(guest, "exit", f"{ended}{why}")
 
 
 def lost(guest: Guest, reason: str, message: str) -> GuestLostError:
     """Describe a loss; what the console says about its cause goes into the message."""
     tail = console_tail(guest.console)
-    cause = classify(tail)
+    cause = cause_of(tail)
     if cause is not None:
-        kind, line = cause
-        if kind == "panic":
+        if cause.kind == PANIC:
             reason = "panic"
-        message = f"{message}; console: {line}"
+        message = f"{message}; console: {cause.evidence} ({cause.fingerprint})"
     last = "\n".join(tail.splitlines()[-CONSOLE_TAIL_LINES:])
     return GuestLostError(
         reason, f"{message}; the whole console is in {guest.console}", console_tail=last
     )
-
-
-# Ordered by how much each explains; an oops comes before the panic that it causes.
-_CAUSES = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("panic", r"Oops: .*"),
-        ("panic", r"kernel BUG at .*"),
-        ("panic", r"BUG: unable to handle .*"),
-        ("panic", r"general protection fault.*"),
-        ("panic", r"Kernel panic - not syncing.*"),
-        ("hang", r"watchdog: BUG: soft lockup.*"),
-        ("hang", r"INFO: rcu_\w+ (?:self-)?detected .*stall.*"),
-        ("hang", r"INFO: task .* blocked for more than .*"),
-        ("memory", r"Out of memory: Killed process .*"),
-    )
-)
-
-
-def classify(console: str) -> tuple[str, str] | None:
-    """Return the kind and the line of the first known trouble in a console text."""
-    if "Kernel panic" not in console:  # without one, an oops or BUG line was survived
-        known = [cause for cause in _CAUSES if cause[0] != "panic"]
-    else:
-        known = list(_CAUSES)
-    for kind, pattern in known:
-        match = pattern.search(console)
-        if match is not None:
-            return kind, match[0].strip()
-    return None
 
 
 def console_tail(path: Path) -> str:

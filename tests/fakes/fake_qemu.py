@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-PANIC = """[    1.0] BUG: unable to handle page fault for address: 0000000000001000
-[    1.0] Oops: 0002 [#1] SMP
-[    1.0] RIP: 0010:buddy_monitor_count+0x12/0x30
-[    1.1] Kernel panic - not syncing: Fatal exception
-[    1.1] Rebooting in 1 seconds..
+PANIC = """[    1.000000] BUG: unable to handle page fault for address: 0000000000001000
+[    1.000000] Oops: 0002 [#1] SMP
+[    1.000000] RIP: 0010:buddy_monitor_count+0x12/0x30
+[    1.100000] Kernel panic - not syncing: Fatal exception
+[    1.100000] Rebooting in 1 seconds..
 """
 
 

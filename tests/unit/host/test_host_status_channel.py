@@ -25,6 +25,7 @@ from harness.host.status_channel import (
     StagePredict,
     StatusReader,
 )
+from harness.texts.alarms.loss import cause_of
 
 GREETING = "buddylab status 1\nbuddylab ready uptime_s=1.25\n"
 
@@ -58,7 +59,7 @@ def test_known_lines(line: str, event: Event) -> None:
         "buddylab buddylab done exit=0",
         "buddylab stage ../etc begin",
         "buddylab stage  begin",
-        "[    1.0] buddylab done exit=0",
+        "[    1.000000] buddylab done exit=0",
     ],
 )
 def test_everything_else_is_refused(line: str) -> None:
@@ -137,6 +138,23 @@ def test_done_is_followed_with_all_events_on_the_way(tmp_path: Path) -> None:
     assert events == [Hello(1), Ready(1.25), StageBegin("one"), StageEnd("one", 0), Done(0)]
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (
+            0,
+            r"QEMU ended with status 0 before it was ready \(the guest powered off or reset itself",
+        ),
+        (3, "QEMU ended with status 3 before it was ready; its console is empty"),
+        (-9, r"QEMU ended with status -9 \(Killed\) before it was ready"),
+    ],
+)
+def test_the_end_of_qemu_is_told_by_who_brought_it(tmp_path: Path, status: int, told: str) -> None:
+    guest = make_guest(tmp_path, "buddylab status 1\n", exit_status=lambda: status)
+    with pytest.raises(GuestLostError, match=told):
+        channel.follow(guest, make_limits(), until=Done)
+
+
 def test_what_was_written_before_the_exit_counts(tmp_path: Path) -> None:
     guest = make_guest(tmp_path, GREETING + "buddylab done exit=0\n", exit_status=lambda: 0)
     assert channel.follow(guest, make_limits(), until=Done) == Done(0)
@@ -157,8 +175,11 @@ def test_exit_without_done_is_a_loss_even_with_status_0(tmp_path: Path) -> None:
 
 def test_panic_is_told_from_the_console_once_the_guest_is_lost(tmp_path: Path) -> None:
     guest = make_guest(tmp_path, GREETING, exit_status=lambda: 0)
-    lines = [f"[    1.0] line {number}" for number in range(60)]
-    lines += ["[    1.0] Oops: 0002 [#1] SMP", "[    1.1] Kernel panic - not syncing: Fatal"]
+    lines = [f"[    1.000000] line {number}" for number in range(60)]
+    lines += [
+        "[    1.000000] Oops: 0002 [#1] SMP",
+        "[    1.100000] Kernel panic - not syncing: Fatal",
+    ]
     (tmp_path / "console.log").write_text("\r\n".join(lines))
     with pytest.raises(GuestLostError, match="Oops: 0002") as error:
         channel.follow(guest, make_limits(), until=Done)
@@ -209,21 +230,24 @@ def test_a_stage_outside_of_the_plan_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("[1] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", "hang"),
-        ("[1] rcu: INFO: rcu_sched self-detected stall on CPU", "hang"),
-        ("[1] INFO: task kworker blocked for more than 120 seconds.", "hang"),
-        ("[1] Out of memory: Killed process 12 (fragment_stress)", "memory"),
-        ("[1] kernel BUG at mm/page_alloc.c:1\n[1] Kernel panic - not syncing: x", "panic"),
+        ("[    1.000000] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", "hang"),
+        ("[    1.000000] rcu: INFO: rcu_sched self-detected stall on CPU", "hang"),
+        ("[    1.000000] INFO: task kworker blocked for more than 120 seconds.", "hang"),
+        ("[    1.000000] Out of memory: Killed process 12 (fragment_stress)", "memory"),
+        (
+            "[    1.000000] kernel BUG at mm/a.c:1\n[    1.000000] Kernel panic - not syncing: x",
+            "panic",
+        ),
     ],
 )
 def test_causes(text: str, kind: str) -> None:
-    cause = channel.classify(text)
+    cause = cause_of(text)
     assert cause is not None
-    assert cause[0] == kind
+    assert cause.kind == kind
 
 
 def test_a_quiet_console_has_no_cause() -> None:
-    assert channel.classify("[1] all is well\nBUG: a survived one") is None
+    assert cause_of("[    1.000000] all is well\nBUG: a survived one") is None
 
 
 def test_console_tail_is_printable(tmp_path: Path) -> None:
