@@ -199,3 +199,12 @@ def bench(session: nox.Session) -> None:
     install(session)
     session.run("buddylab", "doctor", "--install")
     session.run("buddylab", "bench", *session.posargs)
+
+
+@nox.session(default=False)
+def scale(session: nox.Session) -> None:
+    """Print how many workers one scheduler keeps busy, and what the engine adds to an arm."""
+    install(session)
+    session.install("--quiet", "--editable", ".[cluster]")
+    env = {"PYTHONPATH": "tests/shared"}
+    session.run("python", "tests/scale/scale.py", *session.posargs, env=env)

@@ -29,6 +29,19 @@ class HarnessError(Exception):
 
     exit_code = Exit.STAGE
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle it as it is: what its class is made of is not what an exception remembers."""
+        return _as_it_was, (type(self), self.args, dict(self.__dict__))
+
+
+def _as_it_was(
+    kind: type[HarnessError], arguments: tuple[object, ...], more: dict[str, object]
+) -> HarnessError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(more)
+    return error
+
 
 class UserError(HarnessError):
     """The request cannot be met as given: the user changes the command or the input."""

@@ -10,9 +10,11 @@ version: a property that it does not know would end it, and one that it turns on
 hang the guest.
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,7 @@ _OS_RELEASE = Path("/etc/os-release")
 MEMORY_FILE = "emulators.json"
 
 _MOST_REMEMBERED = 32
+_USED: ContextVar[Path | None] = ContextVar("used", default=None)
 # Of this major version on, several CPUs under -icount give the same bytes each time; 7.2 hangs at
 # "x86: Booting SMP configuration".
 _SEVERAL_CPUS_FROM = 10
@@ -65,10 +68,30 @@ class Emulator:
         """What it needs to find its modules: TCG is one on Ubuntu."""
         return _env(self.modules)
 
+    def firmware(self) -> list[Path]:
+        """Return the files that it loads into a guest."""
+        asked = Program(self.argv, self.env, self.arch)
+        return [path for path in asked.firmware().values() if path]
+
+    def accelerators(self) -> list[Path]:
+        """Return the modules that its accelerators are, where they are modules."""
+        beside = self.program.resolve().parent.parent / "lib" / self.arch.debian / "qemu"
+        return sorted((self.modules or beside).glob("accel-*.so"))
+
+
+@contextlib.contextmanager
+def using(program: Path | None) -> Iterator[None]:
+    """Let `find` return this program for what runs within, in this thread; None: as ever."""
+    token = _USED.set(program)
+    try:
+        yield
+    finally:
+        _USED.reset(token)
+
 
 def find(cache: Cache, arch: Architecture = X86_64) -> Emulator:
     """Return the QEMU to use; HostError or UserError if there is none that can be used."""
-    program = _program(os.environ.get(CHOICE, ""), cache, arch)
+    program = _USED.get() or _program(os.environ.get(CHOICE, ""), cache, arch)
     folders, modules = _beside(program, arch)
     asked = Program(_argv(program, folders), _env(modules), arch)
     version, digest = asked.version(), sha256_file(program)

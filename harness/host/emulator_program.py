@@ -51,19 +51,26 @@ class Program:
 
     def firmware_digest(self) -> str:
         """Digest the files that it loads into a guest, by name and content."""
-        listed = self._ask("-L", "help")
-        folders = [Path(line) for line in listed.splitlines() if line.startswith("/")]
         parts = []
-        for name in self.arch.firmware:
-            path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        for name, path in self.firmware().items():
             # A file that one QEMU build lacks is part of the digest as "absent".
             parts += [name, "absent" if path is None else sha256_file(path)]
-        if all(part == "absent" for part in parts[1::2]):
+        return sha256_text(*parts)
+
+    def firmware(self) -> dict[str, Path | None]:
+        """Find the files that it loads into a guest, by name; HostError if it has none."""
+        listed = self._ask("-L", "help")
+        folders = [Path(line) for line in listed.splitlines() if line.startswith("/")]
+        found = {
+            name: next((folder / name for folder in folders if (folder / name).is_file()), None)
+            for name in self.arch.firmware
+        }
+        if not any(found.values()):
             looked = ", ".join(map(str, folders)) or "no directory"
             raise HostError(
                 f"{self.argv[0]} finds no firmware (looked in {looked}); {self.elsewhere}"
             )
-        return sha256_text(*parts)
+        return found
 
     def traits(self, version: str) -> Traits:
         """Start it without a machine and let it say what CPU and network card have."""

@@ -4,7 +4,7 @@
 import logging
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,13 +41,20 @@ from harness.jobs.comparison import (
     write,
 )
 from harness.jobs.evidence import forget, keep
-from harness.jobs.group import TOLD, ArmTexts, Boot, Failure, Produced, StateTexts, execute
+from harness.jobs.group import (
+    TOLD,
+    ArmTexts,
+    Boot,
+    Failure,
+    GroupWork,
+    Produced,
+    StateTexts,
+)
 from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import arm_key, base_key, first_group, lab_of, seeded
-from harness.jobs.runner import LocalRunner, Runner
+from harness.jobs.runner import LocalRunner, Runner, Task
 from harness.record import schema
 from harness.record.key import ReplayKey
-from harness.stages import boot
 from harness.stages.boot_files import boot_files
 from harness.stages.key import provenance
 from harness.values import GuestImage, KernelBuild
@@ -55,10 +62,6 @@ from harness.values import GuestImage, KernelBuild
 logger = logging.getLogger("compare")
 
 Kernels = Mapping[Variant, tuple[KernelBuild, GuestImage]]
-
-
-class _StoppedError(Exception):
-    """The comparison ends; raised in its threads only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +106,21 @@ class _Watch:
             self.advance(self.done, f"{title}; {each_s:.1f} s each")
 
 
-def compare(job: Job, kernels: Kernels, cache: Cache, guests: Guests = QEMU) -> Results:
-    """Run what is not there yet and write the tables; the first failure is raised at the end."""
-    boot.require_memory(job.plan.most_mib, job.jobs)
-    stop = threading.Event()
+def compare(
+    job: Job,
+    kernels: Kernels,
+    cache: Cache,
+    guests: Guests = QEMU,
+    runner: Runner | None = None,
+) -> Results:
+    """Run what is not there yet and write the tables; the first failure is raised at the end.
 
-    def check_stop() -> None:
-        if stop.is_set():
-            raise _StoppedError
-
+    On this machine, `job.jobs` guests at a time, or where `runner` runs them.
+    """
+    runner = runner or LocalRunner(job.jobs)
+    runner.require_room(job.plan.most_mib)
     labs = {
-        variant: lab_of(boot_files(*kernel), job.plan, cache, check_stop, guests)
+        variant: lab_of(boot_files(*kernel), job.plan, cache, guests=guests)
         for variant, kernel in kernels.items()
     }
     with (
@@ -122,7 +129,7 @@ def compare(job: Job, kernels: Kernels, cache: Cache, guests: Guests = QEMU) -> 
     ):
         facts = _kernel_facts(labs, kernels, job.plan)
         facts = claim(job.folder, job.plan, job.text, facts)
-        failures = _run_all(job, labs, cache, guests, LocalRunner(job.jobs, stop))
+        failures = _run_all(job, labs, cache, guests, runner)
         results = gathered(job.folder, job.plan, facts)
         write(job.folder, results)
     for error in arms_beyond_bound(results):
@@ -164,25 +171,30 @@ def _run_all(
         return seeded(labs[group.variant], group.seed)
 
     missing = (_missing(job, lab_for(group), group, watch) for group in groups)
-    boots = [boot for boot in missing if boot]
+    boots = {boot.group.title: boot for boot in missing if boot}
+    tasks = [
+        Task(
+            title=title,
+            what=labs[boot.group.variant].what,
+            memory_mib=job.plan.most_mib,
+            work=GroupWork(boot=boot, guests=guests),
+        )
+        for title, boot in boots.items()
+    ]
     with progress("compare", total=total, unit="arms", already=watch.done) as advance:
         watch.advance = advance
 
-        def executed(boot: Boot) -> Generator[Produced, None, None]:
-            lab = lab_for(boot.group)
-            lab.check_stop()
-            yield from execute(boot, lab, cache, guests)
-
-        def take(boot: Boot, produced: Produced) -> bool:
+        def take(task: Task, produced: Produced) -> bool:
             try:
-                _take(job, boot, produced, watch)
+                _take(job, boots[task.title], produced, watch)
             except TOLD as error:
                 # Not the memory it was before, or texts that cannot be read: no arm is worth it.
-                watch.told(boot.group.title, error)
+                watch.told(task.title, error)
                 return False
             return True
 
-        runner.run(boots, executed, take)
+        for error in runner.run(tasks, cache, take):
+            watch.told("", error)
     return watch.failures
 
 

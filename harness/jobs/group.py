@@ -6,8 +6,8 @@ results go.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compare import plan as plans
@@ -20,7 +20,11 @@ from harness.host.files import remove_tree
 from harness.jobs.arm import PREPARING, Lab, Prepared
 from harness.jobs.evidence import Evidence, gather
 from harness.jobs.guests import Guests
-from harness.record.key import ReplayKey
+from harness.jobs.lab import base_key, settings_of
+from harness.jobs.runner import Outcome, Place
+from harness.record.bundle import digests_of, run_expected
+from harness.record.key import ReplayKey, key_differences
+from harness.stages.boot_files import BootFiles
 
 # What ends one arm or one boot, and not the others.
 TOLD = (GuestLostError, RecordError, StageError)
@@ -64,6 +68,44 @@ class Failure:
 
 
 Produced = StateTexts | ArmTexts | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupWork:
+    """A boot as a task's work: its units are its arms, by their paths."""
+
+    boot: Boot
+    guests: Guests
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Name its arms."""
+        return tuple(run.path for run in self.boot.runs)
+
+    def only(self, units: Collection[str]) -> "GroupWork":
+        """Return the boot with some of its arms."""
+        runs = tuple(run for run in self.boot.runs if run.path in units)
+        return replace(self, boot=replace(self.boot, runs=runs))
+
+    def execute(self, what: BootFiles, place: Place) -> Generator[Produced, None, None]:
+        """Boot it at a place; HostError if what executes there is not what its key names."""
+        boot = self.boot
+        settings = replace(settings_of(boot.plan), seed=boot.group.seed)
+        speed = place.speed(what, settings, self.guests)
+        lab = Lab(what=what, settings=settings, speed=speed, check_stop=place.check_stop)
+        if differences := key_differences(boot.base, base_key(lab, boot.plan, boot.group)):
+            told = "\n  ".join(map(str, differences))
+            raise HostError(f"{boot.group.title}: its guests would not be the same:\n  {told}")
+        yield from execute(boot, lab, place.cache, self.guests)
+
+    def outcome(self, produced: Produced) -> Outcome:
+        """Tell an arm, or the state, by the texts of its guest."""
+        if isinstance(produced, Failure):
+            return Outcome(unit=produced.run.path if produced.run else "", digest="")
+        digest = run_expected(digests_of(produced.files)).digest
+        return Outcome(
+            unit=produced.run.path if isinstance(produced, ArmTexts) else "", digest=digest
+        )
 
 
 def execute(boot: Boot, lab: Lab, cache: Cache, guests: Guests) -> Iterator[Produced]:

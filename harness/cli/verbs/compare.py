@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.cluster import add_runner_options, runner_of
 from harness.cli.dry_run import add_dry_run_option, arms_script
 from harness.cli.opinion import add_opinion_options, require_possible, second_opinion_of
 from harness.cli.options import (
@@ -60,6 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run nothing; write the report of the arms in DIR, with PLAN's claims",
     )
+    add_runner_options(parser)
     add_opinion_options(parser)
     add_dry_run_option(parser)
 
@@ -92,10 +94,10 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness.host import emulator
     from harness.jobs.compare import Job, compare
     from harness.jobs.plan_file import plan_text
-    from harness.stages.boot import require_memory
 
     jobs = arguments.jobs or os.cpu_count() or 1
-    require_memory(plan.most_mib, jobs)
+    runner = runner_of(arguments, jobs)
+    runner.require_room(plan.most_mib)
     require_possible(arguments, plan)
     cache = pipeline.open_cache()
     emulator.require_cpus(emulator.find(cache), plan.cpus)
@@ -120,7 +122,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
         for variant, each in requests.items()
     }
     logger.info("results folder: %s", folder)
-    results = compare(job, kernels, cache)
+    results = compare(job, kernels, cache, runner=runner)
     opinion = second_opinion_of(
         arguments,
         plan,

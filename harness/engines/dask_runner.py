@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tasks on the workers of a Dask scheduler: what is where, and who does what, is decided here.
+
+Dask brings messages to workers and tells which are there. A task is given to one worker at a time
+and to no other, so a death is counted against the task that was there, and against no other.
+"""
+
+import asyncio
+import contextlib
+import logging
+import pickle
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from harness.engines import shared, worker
+from harness.engines.connection import (
+    SchedulerLostError,
+    SilentError,
+    call,
+    client_of,
+    require_scheduler,
+    scheduler_of,
+    threads_of,
+)
+from harness.engines.facts import Facts, facts, hurdle
+from harness.engines.ledger import Item, Ledger
+from harness.engines.qemu_files import QemuFiles, qemu_files
+from harness.engines.store import Artefact, artefact
+from harness.engines.target import Target
+from harness.engines.worker import End, Given
+from harness.errors import HarnessError, HostError
+from harness.host import emulator
+from harness.host.cache import Cache
+from harness.jobs.runner import Take, Task
+from harness.stages.boot import EMULATOR_MIB, require_memory
+
+logger = logging.getLogger("cluster")
+
+SHARE = 0.01
+# Of what a worker declares: `dask worker --resources guest_mib=8192`, else what its host has.
+RESOURCE = "guest_mib"
+_ASK_S = 120.0
+_CHUNK_BYTES = 4 << 20
+_LOOK_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is waited for, in seconds."""
+
+    collect_s: float = 5.0  # between two looks at what a task has produced
+    answer_s: float = 60.0  # of a worker to a call; then it is taken for lost
+    workers_s: float = 300.0  # for the first worker, or another after all have gone
+    scheduler_s: float = 600.0  # for a scheduler that went away
+
+
+@dataclass(slots=True, kw_only=True)
+class _Hand:
+    """A worker that may have work."""
+
+    address: str
+    facts: Facts
+    guests: int  # at a time
+    qemu: QemuFiles | None
+
+    @property
+    def told(self) -> str:
+        return f"{self.address} ({self.facts.host})"
+
+
+@dataclass(slots=True, kw_only=True)
+class DaskRunner:
+    """Does tasks on the workers of a scheduler."""
+
+    target: Target
+    share: float = SHARE  # of the units, repeated on another worker
+    url: str = ""  # of a directory or an object store for artefacts; empty: they are sent
+    limits: Limits = Limits()
+    finished: Callable[[Ledger], None] = lambda _ledger: None
+
+    def require_room(self, memory_mib: int) -> None:
+        """Refuse where no scheduler answers, or another version; each worker is asked later."""
+        if self.target.workers:
+            require_memory(memory_mib, self.target.workers)
+        else:
+            asyncio.run(require_scheduler(self.target))
+
+    def run(self, tasks: Sequence[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
+        """Do all tasks; what was set aside, and whoever is not exact, is returned."""
+        if not tasks:
+            return ()
+        sweep = _Sweep(runner=self, tasks=tasks, cache=cache, take=take)
+        try:
+            asyncio.run(sweep.run())
+        finally:
+            self.finished(sweep.ledger)
+        return sweep.ledger.problems
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sweep:
+    """One call of `run`."""
+
+    runner: DaskRunner
+    tasks: Sequence[Task]
+    cache: Cache
+    take: Take
+    ledger: Ledger = field(init=False)
+    _ours: Facts = field(init=False)
+    _qemu: QemuFiles = field(init=False)
+    _files: dict[str, Artefact] = field(default_factory=dict)
+    _refused: dict[str, str] = field(default_factory=dict)  # address -> why
+    _gone: dict[str, str] = field(default_factory=dict)  # address -> what became of it
+    _granted_mib: Counter[str] = field(default_factory=Counter)  # by host
+    _first_mib: dict[str, int | None] = field(default_factory=dict)  # available at first, by host
+    _sending: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.tasks, self.runner.share)
+        self._ours = facts(self.cache)
+        self._qemu = qemu_files(emulator.find(self.cache))
+        for task in self.tasks:
+            what = task.what
+            self._files[what.vmlinux_digest] = artefact(what.kernel, what.vmlinux_digest)
+            self._files[what.initramfs_digest] = artefact(what.initrd, what.initramfs_digest)
+        if self.runner.url:
+            files = [*self._files.values(), *(file for _, file in self._qemu.files)]
+            shared.put(self.runner.url, files)
+
+    @property
+    def _memory_mib(self) -> int:
+        return max(task.memory_mib for task in self.tasks)
+
+    async def run(self) -> None:
+        """Go on until all is done, also with a scheduler that was started again."""
+        async with scheduler_of(self.runner.target) as target:
+            began_s = time.monotonic()
+            while self.ledger.is_open:
+                try:
+                    async with client_of(target) as client:
+                        await self._session(client)
+                except SchedulerLostError as error:
+                    if time.monotonic() - began_s > self.runner.limits.scheduler_s:
+                        raise HostError(
+                            f"{error}; start it again and give the same command again"
+                        ) from error
+                    logger.warning("%s; waiting for it to come back", error)
+                    await asyncio.sleep(_LOOK_EVERY_S)
+                else:
+                    began_s = time.monotonic()
+
+    async def _session(self, client: Any) -> None:
+        """Look who is there, and keep a crew for each worker, until all is done."""
+        crews: dict[str, asyncio.Task[None]] = {}
+        alone_s = time.monotonic()
+        try:
+            while self.ledger.is_open:
+                threads = await threads_of(client)
+                for address in crews.keys() - threads.keys():
+                    logger.warning("worker %s is gone", address)
+                    self._gone[address] = f"worker {address} died, or was ended"
+                    crews.pop(address).cancel()
+                for address in threads.keys() - crews.keys():
+                    crews[address] = asyncio.create_task(
+                        self._crew(client, address, threads[address])
+                    )
+                for crew in crews.values():
+                    if crew.done() and not crew.cancelled() and (error := crew.exception()):
+                        raise error
+                if self._has_hope(threads.keys()):
+                    alone_s = time.monotonic()
+                elif time.monotonic() - alone_s > (
+                    _LOOK_EVERY_S if threads else self.runner.limits.workers_s
+                ):
+                    raise self._nobody(threads.keys())
+                await self._wait(_LOOK_EVERY_S)
+        finally:
+            for crew in crews.values():
+                crew.cancel()
+            await asyncio.gather(*crews.values(), return_exceptions=True)
+
+    def _has_hope(self, addresses: Any) -> bool:
+        return any(
+            each not in self._refused and each not in self.ledger.inexact for each in addresses
+        )
+
+    def _nobody(self, addresses: Any) -> HostError:
+        if not addresses:
+            return HostError(
+                f"no worker is at {self.runner.target}; start some (docs/howto/cluster.md) and "
+                "give the same command again"
+            )
+        told = "\n  ".join(f"{each}: {self._refused.get(each, 'inexact')}" for each in addresses)
+        return HostError(f"no worker can do it:\n  {told}")
+
+    async def _crew(self, client: Any, address: str, threads: int) -> None:
+        """Ask one worker what it can do, and give it work while there is some."""
+        while self.ledger.is_open:
+            try:
+                hand = await self._admitted(client, address, threads)
+                self.ledger.joined(address, hand.facts.host)
+                try:
+                    await self._work(client, hand)
+                finally:
+                    self.ledger.left(address)
+                    self._granted_mib[hand.facts.boot] -= hand.guests * self._guest_mib
+            except _RefusedError as error:
+                logger.warning("worker %s gets no work: %s", address, error)
+                self._refused[address] = str(error)
+                self._tell_change()
+                return
+            except SchedulerLostError:
+                raise
+            except SilentError as error:
+                logger.warning("worker %s does not answer (%s); it is asked again", address, error)
+                await asyncio.sleep(self.runner.limits.collect_s)
+
+    @property
+    def _guest_mib(self) -> int:
+        return self._memory_mib + EMULATOR_MIB
+
+    async def _admitted(self, client: Any, address: str, threads: int) -> _Hand:
+        try:
+            theirs: Facts = await call(client, address, worker.facts, limit_s=_ASK_S)
+        except (ImportError, AttributeError, TypeError) as error:
+            raise _RefusedError(
+                f"it has no buddylab, or another ({error}); install this version there: "
+                "pip install 'buddylab[cluster]'"
+            ) from error
+        first_mib = self._first_mib.setdefault(theirs.boot, theirs.available_mib)
+        if why := hurdle(self._ours, theirs, self._memory_mib):
+            raise _RefusedError(why)
+        qemu = None
+        if theirs.qemu != self._qemu.qemu:
+            qemu = self._qemu
+            await self._send(client, address, theirs, [file for _, file in qemu.files])
+            if why := await call(client, address, worker.try_qemu, qemu, limit_s=_ASK_S):
+                raise _RefusedError(why)
+            logger.info("worker %s got this host's QEMU, %s", address, qemu.qemu.version)
+        guests = threads
+        if first_mib is not None:
+            left_mib = first_mib - self._granted_mib[theirs.boot]
+            guests = min(threads, left_mib // self._guest_mib)
+        if guests < 1:
+            raise _RefusedError(
+                f"the other workers of {theirs.host} have its memory of {first_mib} MiB: "
+                f"a guest needs {self._guest_mib}"
+            )
+        self._granted_mib[theirs.boot] += guests * self._guest_mib
+        await call(client, address, _declare, guests * self._guest_mib)
+        return _Hand(address=address, facts=theirs, guests=guests, qemu=qemu)
+
+    async def _work(self, client: Any, hand: _Hand) -> None:
+        slots = [asyncio.create_task(self._slot(client, hand)) for _ in range(hand.guests)]
+        try:
+            done, _ = await asyncio.wait(slots, return_when=asyncio.FIRST_EXCEPTION)
+            for each in done:
+                each.result()
+        finally:
+            for each in slots:
+                each.cancel()
+            await asyncio.gather(*slots, return_exceptions=True)
+
+    async def _slot(self, client: Any, hand: _Hand) -> None:
+        """Do one item after the other on a worker."""
+        while self.ledger.is_open:
+            item = self.ledger.claim(hand.address)
+            if item is None:
+                await self._wait(self.runner.limits.collect_s)
+                continue
+            attempt = uuid4().hex
+            try:
+                await self._do(client, hand, item, attempt)
+            except (asyncio.CancelledError, SchedulerLostError):
+                self.ledger.give_back(item, self._gone.get(hand.address, ""))
+                raise
+            except SilentError as error:
+                self.ledger.give_back(item, f"worker {hand.told} did not answer ({error})")
+                raise
+            except _RefusedError as error:
+                self.ledger.give_back(item, f"worker {hand.told}: {error}")
+                raise
+            finally:
+                self._tell_change()
+                with contextlib.suppress(SilentError, asyncio.CancelledError):
+                    await call(client, hand.address, worker.forget, attempt, limit_s=1.0)
+
+    async def _do(self, client: Any, hand: _Hand, item: Item, attempt: str) -> None:
+        what = item.task.what
+        kernel, initrd = self._files[what.vmlinux_digest], self._files[what.initramfs_digest]
+        await self._send(client, hand.address, hand.facts, [kernel, initrd])
+        work = item.task.work.only(item.units)
+        task = Task(title=item.task.title, what=what, memory_mib=item.task.memory_mib, work=work)
+        given = Given(task=task, kernel=kernel, initrd=initrd, qemu=hand.qemu)
+        future = client.submit(
+            worker.do_task,
+            attempt,
+            pickle.dumps(given),
+            key=f"{task.title.replace(' ', '_')}-{attempt}",
+            workers=[hand.address],
+            allow_other_workers=False,
+            resources={RESOURCE: self._guest_mib},
+            pure=False,
+            retries=0,
+        )
+        waiter = asyncio.ensure_future(future.result())
+        try:
+            goes_on = await self._collected(client, hand, item, attempt, waiter)
+            end, why = (End.DONE, "") if not goes_on else _ending(waiter)
+        finally:
+            waiter.cancel()
+            future.release()
+        match end:
+            case End.DONE:
+                self.ledger.finish(item)
+            case End.HOST:
+                raise _RefusedError(why)
+            case End.ABSENT | End.STOPPED:
+                self.ledger.give_back(item, f"worker {hand.told}: {why}")
+
+    async def _collected(
+        self, client: Any, hand: _Hand, item: Item, attempt: str, waiter: asyncio.Future[Any]
+    ) -> bool:
+        """Take what a task produces until it ends; return False if it is not to go on."""
+        taken = 0
+        while True:
+            await asyncio.wait({waiter}, timeout=self.runner.limits.collect_s)
+            ended = waiter.done()
+            while batch := await call(
+                client,
+                hand.address,
+                worker.collect,
+                attempt,
+                taken,
+                limit_s=self.runner.limits.answer_s,
+            ):
+                taken += len(batch)
+                for parcel in batch:
+                    produced = worker.unpacked(parcel)
+                    outcome = item.task.work.outcome(produced)
+                    if self.ledger.note(item, outcome) and not self.take(item.task, produced):
+                        return False
+            if ended:
+                return True
+
+    async def _send(
+        self, client: Any, address: str, theirs: Facts, files: Sequence[Artefact]
+    ) -> None:
+        """Let a worker's host have files; those that it has are not sent."""
+        lock = self._sending.setdefault((theirs.boot, str(theirs.cache)), asyncio.Lock())
+        async with lock:
+            missing = await call(
+                client, address, worker.missing, tuple(files), self.runner.url, limit_s=_ASK_S
+            )
+            for each in files:
+                if each.digest in missing:
+                    await self._sent(client, address, each)
+
+    async def _sent(self, client: Any, address: str, each: Artefact) -> None:
+        sender = uuid4().hex
+        with each.path.open("rb") as file:
+            at = 0
+            while chunk := file.read(_CHUNK_BYTES):
+                await call(client, address, worker.receive, each, sender, at, chunk)
+                at += len(chunk)
+        logger.info("sent %s, %d KiB, to %s", each.path.name, each.size_bytes >> 10, address)
+
+    async def _wait(self, most_s: float) -> None:
+        """Wait until something has changed, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), most_s)
+
+    def _tell_change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class _RefusedError(Exception):
+    """A worker cannot do it; the message says what to do about it."""
+
+
+async def _declare(memory_mib: int, dask_worker: Any) -> None:
+    """Let a worker's guests have so much memory at a time, unless its user has said how much."""
+    if RESOURCE not in dask_worker.state.total_resources:
+        await dask_worker.set_resources(**{RESOURCE: memory_mib})
+
+
+def _ending(waiter: "asyncio.Future[Any]") -> tuple[End, str]:
+    """Return how a task ended; what nobody foresaw is raised."""
+    try:
+        end, why = waiter.result()
+    except asyncio.CancelledError as error:
+        raise SchedulerLostError("the scheduler has forgotten the task") from error
+    return end, why

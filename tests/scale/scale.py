@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How many workers one scheduler keeps busy, and what the engine adds: `nox -s scale`.
+
+The guests are waits of an arm's length, so that many fit on one machine; all else is real: the
+scheduler, the workers (many in each of a few processes), the messages, texts as long as an arm's.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import fake_work
+from distributed import Scheduler, Worker  # noqa: TID251
+
+from harness.engines.dask_runner import DaskRunner, Limits
+from harness.engines.target import Target
+from harness.host.cache import Cache
+from harness.jobs.runner import LocalRunner, Runner, Task
+
+ARM_S = 1.5
+ARMS_OF_A_TASK = 40
+_TEXTS_BYTES = 25_000  # of an arm, compressed
+_SIZES = (40 << 20, 20 << 20)  # of vmlinux and initramfs, bytes
+_SETTLE_S = 5.0
+
+
+def serve_scheduler(port: int) -> None:
+    async def serve() -> None:
+        async with Scheduler(host="127.0.0.1", port=port, dashboard=False) as it:
+            await it.finished()
+
+    asyncio.run(serve())
+
+
+def serve_workers(address: str, count: int) -> None:
+    async def serve() -> None:
+        for _ in range(count):
+            await Worker(address, nthreads=1, memory_limit=None, dashboard=False)
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+def timed(runner: Runner, tasks: list[Task], cache: Cache) -> tuple[float, list[float]]:
+    """Do the tasks; return how long it took, and when each unit came."""
+    came: list[float] = []
+
+    def take(_task: Task, _produced: fake_work.Made) -> bool:
+        came.append(time.monotonic())
+        return True
+
+    began_s = time.monotonic()
+    problems = runner.run(tasks, cache, take)
+    assert not problems, problems
+    return time.monotonic() - began_s, came
+
+
+def tell_overhead(folder: Path, cache: Cache, arms: int) -> None:
+    """Compare two workers with two threads of this process."""
+    each = 25
+    asked = fake_work.tasks(folder, arms // each, each, unit_s=ARM_S)
+    local_s, _ = timed(LocalRunner(2), asked, cache)
+    runner = DaskRunner(target=Target(workers=2), share=0.0)
+    there_s, _ = timed(runner, asked, cache)
+    more = 100 * (there_s / local_s - 1)
+    print(
+        f"{arms} arms of {ARM_S} s: 2 threads {local_s:.1f} s, 2 workers {there_s:.1f} s: {more:+.1f} %"
+    )
+
+
+def tell_busy(folder: Path, cache: Cache, workers: int, minutes: float) -> None:
+    """Keep many workers busy for some minutes; print which share of the time they were."""
+    processes = multiprocessing.get_context("spawn")
+    port, per = 18786, 125
+    address = f"tcp://127.0.0.1:{port}"
+    servers = [processes.Process(target=serve_scheduler, args=(port,), daemon=True)]
+    counts = [min(per, workers - begin) for begin in range(0, workers, per)]
+    servers += [
+        processes.Process(target=serve_workers, args=(address, count), daemon=True)
+        for count in counts
+    ]
+    for server in servers:
+        server.start()
+        time.sleep(_SETTLE_S)
+    rounds = max(1, round(minutes * 60 / (ARM_S * ARMS_OF_A_TASK)))
+    asked = fake_work.tasks(
+        folder,
+        workers * rounds,
+        ARMS_OF_A_TASK,
+        unit_s=ARM_S,
+        texts=25_000,
+        sizes=(40 << 20, 20 << 20),
+    )
+    runner = DaskRunner(target=Target(address=address), share=0.0, limits=Limits(collect_s=15.0))
+    seconds, came = timed(runner, asked, cache)
+    # Until a worker has no further task: what comes after is the end, not the engine.
+    arms = len(came)
+    busy = 100 * arms * ARM_S / (workers * seconds)
+    print(
+        f"{workers} workers, {arms} arms of {ARM_S} s in {seconds:.0f} s, first to last: "
+        f"busy {busy:.1f} % of the time, {arms / seconds:.0f} arms a second"
+    )
+    for server in servers:
+        server.kill()
+
+
+def main() -> None:
+    """Print both figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--arms", type=int, default=1000, help="0: do not measure the overhead")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["BUDDYLAB_CACHE"] = str(folder / "cache")
+        cache = Cache.default()
+        if asked.arms:
+            tell_overhead(folder, cache, asked.arms)
+        if asked.workers:
+            tell_busy(folder, cache, asked.workers, asked.minutes)
+
+
+if __name__ == "__main__":
+    main()
