@@ -24,7 +24,7 @@ from harness.jobs.runner import LocalRunner, Runner, Task
 ARM_S = 1.5
 ARMS_OF_A_TASK = 40
 _TEXTS_BYTES = 25_000  # of an arm, compressed
-_SIZES = (40 << 20, 20 << 20)  # of vmlinux and initramfs, bytes
+_SIZES = (18 << 20, 22 << 20)  # of vmlinux and initramfs, bytes
 _SETTLE_S = 5.0
 
 
@@ -68,7 +68,8 @@ def tell_overhead(folder: Path, cache: Cache, arms: int) -> None:
     there_s, _ = timed(runner, asked, cache)
     more = 100 * (there_s / local_s - 1)
     print(
-        f"{arms} arms of {ARM_S} s: 2 threads {local_s:.1f} s, 2 workers {there_s:.1f} s: {more:+.1f} %"
+        f"{arms} arms of {ARM_S} s: 2 threads {local_s:.1f} s, 2 workers {there_s:.1f} s: "
+        f"{more:+.1f} %"
     )
 
 
