@@ -37,7 +37,7 @@ async def scheduler_of(target: Target) -> AsyncIterator[Target]:
         n_workers=target.workers,
         threads_per_worker=1,
         memory_limit=None,  # what its guests take is not the worker's own
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
         asynchronous=True,
     ) as cluster:

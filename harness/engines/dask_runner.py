@@ -157,6 +157,7 @@ class _Sweep:
     async def _session(self, client: Any) -> None:
         """Look who is there, and keep a crew for each worker, until all is done."""
         crews: dict[str, asyncio.Task[None]] = {}
+        ended: list[asyncio.Task[None]] = []  # of workers that are gone
         alone_s = time.monotonic()
         try:
             while self.ledger.is_open:
@@ -164,7 +165,8 @@ class _Sweep:
                 for address in crews.keys() - threads.keys():
                     logger.warning("worker %s is gone", address)
                     self._gone[address] = f"worker {address} died, or was ended"
-                    crews.pop(address).cancel()
+                    ended.append(crews.pop(address))
+                    ended[-1].cancel()
                 for address in threads.keys() - crews.keys():
                     crews[address] = asyncio.create_task(
                         self._crew(client, address, threads[address])
@@ -182,7 +184,7 @@ class _Sweep:
         finally:
             for crew in crews.values():
                 crew.cancel()
-            await asyncio.gather(*crews.values(), return_exceptions=True)
+            await asyncio.gather(*crews.values(), *ended, return_exceptions=True)
 
     def _has_hope(self, addresses: Any) -> bool:
         return any(

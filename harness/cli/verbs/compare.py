@@ -91,6 +91,7 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
     from harness import pipeline
     from harness.cli.compared import say_results
     from harness.compare.deciding import of_comparison
+    from harness.compare.sweep_cost import cost_told
     from harness.host import emulator
     from harness.jobs.compare import Job, compare
     from harness.jobs.plan_file import plan_text
@@ -114,6 +115,8 @@ def _run(plan: "Plan", folder: Path, arguments: argparse.Namespace) -> int:
         variant: pipeline.prepared(each, cache, modes=plan.modes_of(variant), needs=plan.needs)
         for variant, each in requests.items()
     }
+    if arguments.dry_run or arguments.on:
+        logger.info("%s", cost_told(plan))
     if arguments.dry_run:
         print(arms_script(f"buddylab compare {plan.name}", plan, requests, trees, cache), end="")
         return Exit.OK

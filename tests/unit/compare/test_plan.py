@@ -12,6 +12,7 @@ from harness.compare import plan as plans
 from harness.compare.plan import PATCHED, UNPATCHED, Action, Arm, Variant
 from harness.compare.plan_text import parse_plan, with_number
 from harness.compare.states import EASY, STATE_NUMBERS, is_state
+from harness.compare.sweep_cost import cost_told
 from harness.errors import UserError
 from harness.jobs.plan_file import read_plan
 from harness.pipeline import KernelRequest
@@ -519,3 +520,10 @@ def test_only_kernels_of_arms_in_turns_have_guests_with_what_they_need() -> None
 
     assert request.of_arm(in_turns("cpu = 0"), PATCHED).turns
     assert not request.of_arm(in_turns(), PATCHED).turns
+
+
+def test_what_a_plan_costs_is_told_before_it_runs() -> None:
+    assert (
+        cost_told(read_plan(Path("vm/plans/smoke.toml")))
+        == "4 arms from 2 boots: about 0.003 core hours, at 2.4 s an arm"
+    )

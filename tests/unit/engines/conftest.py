@@ -30,7 +30,7 @@ def address(cache: Cache) -> Iterator[str]:
         n_workers=3,
         threads_per_worker=1,
         memory_limit=None,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         silence_logs=50,
     ) as cluster:
         yield cluster.scheduler_address

@@ -18,7 +18,7 @@ from harness.jobs.runner import Task
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.timeout(300)
-QUICK = Limits(collect_s=0.2, answer_s=20.0, workers_s=30.0, scheduler_s=30.0)
+QUICK = Limits(collect_s=0.2, answer_s=20.0, workers_s=200.0, scheduler_s=30.0)
 
 
 class Taken:
