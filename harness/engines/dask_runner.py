@@ -10,13 +10,12 @@ import contextlib
 import logging
 import pickle
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from harness.engines import shared, worker
+from harness.engines import worker
 from harness.engines.connection import (
     SchedulerLostError,
     SilentError,
@@ -26,25 +25,18 @@ from harness.engines.connection import (
     scheduler_of,
     threads_of,
 )
-from harness.engines.facts import Facts, facts, hurdle
 from harness.engines.ledger import Item, Ledger
-from harness.engines.qemu_files import QemuFiles, qemu_files
-from harness.engines.store import Artefact, artefact
+from harness.engines.supply import Hand, RefusedError, Supply
 from harness.engines.target import Target
-from harness.engines.worker import End, Given
+from harness.engines.worker import RESOURCE, End, Given
 from harness.errors import HarnessError, HostError
-from harness.host import emulator
 from harness.host.cache import Cache
 from harness.jobs.runner import Take, Task
-from harness.stages.boot import EMULATOR_MIB, require_memory
+from harness.stages.boot import require_memory
 
 logger = logging.getLogger("cluster")
 
 SHARE = 0.01
-# Of what a worker declares: `dask worker --resources guest_mib=8192`, else what its host has.
-RESOURCE = "guest_mib"
-_ASK_S = 120.0
-_CHUNK_BYTES = 4 << 20
 _LOOK_EVERY_S = 1.0
 
 
@@ -56,20 +48,6 @@ class Limits:
     answer_s: float = 60.0  # of a worker to a call; then it is taken for lost
     workers_s: float = 300.0  # for the first worker, or another after all have gone
     scheduler_s: float = 600.0  # for a scheduler that went away
-
-
-@dataclass(slots=True, kw_only=True)
-class _Hand:
-    """A worker that may have work."""
-
-    address: str
-    facts: Facts
-    guests: int  # at a time
-    qemu: QemuFiles | None
-
-    @property
-    def told(self) -> str:
-        return f"{self.address} ({self.facts.host})"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,31 +88,14 @@ class _Sweep:
     cache: Cache
     take: Take
     ledger: Ledger = field(init=False)
-    _ours: Facts = field(init=False)
-    _qemu: QemuFiles = field(init=False)
-    _files: dict[str, Artefact] = field(default_factory=dict)
+    _supply: Supply = field(init=False)
     _refused: dict[str, str] = field(default_factory=dict)  # address -> why
     _gone: dict[str, str] = field(default_factory=dict)  # address -> what became of it
-    _granted_mib: Counter[str] = field(default_factory=Counter)  # by host
-    _first_mib: dict[str, int | None] = field(default_factory=dict)  # available at first, by host
-    _sending: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.tasks, self.runner.share)
-        self._ours = facts(self.cache)
-        self._qemu = qemu_files(emulator.find(self.cache))
-        for task in self.tasks:
-            what = task.what
-            self._files[what.vmlinux_digest] = artefact(what.kernel, what.vmlinux_digest)
-            self._files[what.initramfs_digest] = artefact(what.initrd, what.initramfs_digest)
-        if self.runner.url:
-            files = [*self._files.values(), *(file for _, file in self._qemu.files)]
-            shared.put(self.runner.url, files)
-
-    @property
-    def _memory_mib(self) -> int:
-        return max(task.memory_mib for task in self.tasks)
+        self._supply = Supply(tasks=self.tasks, cache=self.cache, url=self.runner.url)
 
     async def run(self) -> None:
         """Go on until all is done, also with a scheduler that was started again."""
@@ -204,14 +165,14 @@ class _Sweep:
         """Ask one worker what it can do, and give it work while there is some."""
         while self.ledger.is_open:
             try:
-                hand = await self._admitted(client, address, threads)
+                hand = await self._supply.admitted(client, address, threads)
                 self.ledger.joined(address, hand.facts.host)
                 try:
                     await self._work(client, hand)
                 finally:
                     self.ledger.left(address)
-                    self._granted_mib[hand.facts.boot] -= hand.guests * self._guest_mib
-            except _RefusedError as error:
+                    self._supply.released(hand)
+            except RefusedError as error:
                 logger.warning("worker %s gets no work: %s", address, error)
                 self._refused[address] = str(error)
                 self._tell_change()
@@ -222,42 +183,7 @@ class _Sweep:
                 logger.warning("worker %s does not answer (%s); it is asked again", address, error)
                 await asyncio.sleep(self.runner.limits.collect_s)
 
-    @property
-    def _guest_mib(self) -> int:
-        return self._memory_mib + EMULATOR_MIB
-
-    async def _admitted(self, client: Any, address: str, threads: int) -> _Hand:
-        try:
-            theirs: Facts = await call(client, address, worker.facts, limit_s=_ASK_S)
-        except (ImportError, AttributeError, TypeError) as error:
-            raise _RefusedError(
-                f"it has no buddylab, or another ({error}); install this version there: "
-                "pip install 'buddylab[cluster]'"
-            ) from error
-        first_mib = self._first_mib.setdefault(theirs.boot, theirs.available_mib)
-        if why := hurdle(self._ours, theirs, self._memory_mib):
-            raise _RefusedError(why)
-        qemu = None
-        if theirs.qemu != self._qemu.qemu:
-            qemu = self._qemu
-            await self._send(client, address, theirs, [file for _, file in qemu.files])
-            if why := await call(client, address, worker.try_qemu, qemu, limit_s=_ASK_S):
-                raise _RefusedError(why)
-            logger.info("worker %s got this host's QEMU, %s", address, qemu.qemu.version)
-        guests = threads
-        if first_mib is not None:
-            left_mib = first_mib - self._granted_mib[theirs.boot]
-            guests = min(threads, left_mib // self._guest_mib)
-        if guests < 1:
-            raise _RefusedError(
-                f"the other workers of {theirs.host} have its memory of {first_mib} MiB: "
-                f"a guest needs {self._guest_mib}"
-            )
-        self._granted_mib[theirs.boot] += guests * self._guest_mib
-        await call(client, address, _declare, guests * self._guest_mib)
-        return _Hand(address=address, facts=theirs, guests=guests, qemu=qemu)
-
-    async def _work(self, client: Any, hand: _Hand) -> None:
+    async def _work(self, client: Any, hand: Hand) -> None:
         slots = [asyncio.create_task(self._slot(client, hand)) for _ in range(hand.guests)]
         try:
             done, _ = await asyncio.wait(slots, return_when=asyncio.FIRST_EXCEPTION)
@@ -268,7 +194,7 @@ class _Sweep:
                 each.cancel()
             await asyncio.gather(*slots, return_exceptions=True)
 
-    async def _slot(self, client: Any, hand: _Hand) -> None:
+    async def _slot(self, client: Any, hand: Hand) -> None:
         """Do one item after the other on a worker."""
         while self.ledger.is_open:
             item = self.ledger.claim(hand.address)
@@ -284,7 +210,7 @@ class _Sweep:
             except SilentError as error:
                 self.ledger.give_back(item, f"worker {hand.told} did not answer ({error})")
                 raise
-            except _RefusedError as error:
+            except RefusedError as error:
                 self.ledger.give_back(item, f"worker {hand.told}: {error}")
                 raise
             finally:
@@ -292,10 +218,10 @@ class _Sweep:
                 with contextlib.suppress(SilentError, asyncio.CancelledError):
                     await call(client, hand.address, worker.forget, attempt, limit_s=1.0)
 
-    async def _do(self, client: Any, hand: _Hand, item: Item, attempt: str) -> None:
+    async def _do(self, client: Any, hand: Hand, item: Item, attempt: str) -> None:
         what = item.task.what
-        kernel, initrd = self._files[what.vmlinux_digest], self._files[what.initramfs_digest]
-        await self._send(client, hand.address, hand.facts, [kernel, initrd])
+        kernel, initrd = self._supply.of_task(item.task)
+        await self._supply.send(client, hand.address, hand.facts, [kernel, initrd])
         work = item.task.work.only(item.units)
         task = Task(title=item.task.title, what=what, memory_mib=item.task.memory_mib, work=work)
         given = Given(task=task, kernel=kernel, initrd=initrd, qemu=hand.qemu)
@@ -306,7 +232,7 @@ class _Sweep:
             key=f"{task.title.replace(' ', '_')}-{attempt}",
             workers=[hand.address],
             allow_other_workers=False,
-            resources={RESOURCE: self._guest_mib},
+            resources={RESOURCE: self._supply.guest_mib},
             pure=False,
             retries=0,
         )
@@ -321,12 +247,12 @@ class _Sweep:
             case End.DONE:
                 self.ledger.finish(item)
             case End.HOST:
-                raise _RefusedError(why)
+                raise RefusedError(why)
             case End.ABSENT | End.STOPPED:
                 self.ledger.give_back(item, f"worker {hand.told}: {why}")
 
     async def _collected(
-        self, client: Any, hand: _Hand, item: Item, attempt: str, waiter: asyncio.Future[Any]
+        self, client: Any, hand: Hand, item: Item, attempt: str, waiter: asyncio.Future[Any]
     ) -> bool:
         """Take what a task produces until it ends; return False if it is not to go on."""
         taken = 0
@@ -350,28 +276,6 @@ class _Sweep:
             if ended:
                 return True
 
-    async def _send(
-        self, client: Any, address: str, theirs: Facts, files: Sequence[Artefact]
-    ) -> None:
-        """Let a worker's host have files; those that it has are not sent."""
-        lock = self._sending.setdefault((theirs.boot, str(theirs.cache)), asyncio.Lock())
-        async with lock:
-            missing = await call(
-                client, address, worker.missing, tuple(files), self.runner.url, limit_s=_ASK_S
-            )
-            for each in files:
-                if each.digest in missing:
-                    await self._sent(client, address, each)
-
-    async def _sent(self, client: Any, address: str, each: Artefact) -> None:
-        sender = uuid4().hex
-        with each.path.open("rb") as file:
-            at = 0
-            while chunk := file.read(_CHUNK_BYTES):
-                await call(client, address, worker.receive, each, sender, at, chunk)
-                at += len(chunk)
-        logger.info("sent %s, %d KiB, to %s", each.path.name, each.size_bytes >> 10, address)
-
     async def _wait(self, most_s: float) -> None:
         """Wait until something has changed, but not for long."""
         with contextlib.suppress(TimeoutError):
@@ -380,16 +284,6 @@ class _Sweep:
     def _tell_change(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-class _RefusedError(Exception):
-    """A worker cannot do it; the message says what to do about it."""
-
-
-async def _declare(memory_mib: int, dask_worker: Any) -> None:
-    """Let a worker's guests have so much memory at a time, unless its user has said how much."""
-    if RESOURCE not in dask_worker.state.total_resources:
-        await dask_worker.set_resources(**{RESOURCE: memory_mib})
 
 
 def _ending(waiter: "asyncio.Future[Any]") -> tuple[End, str]:

@@ -41,7 +41,8 @@ class Facts:
     host: str  # its name
     boot: str  # of the host: workers with the same share its memory
     cache: Path
-    project: str  # its version, and a digest of its code
+    project: str  # its version
+    code: str  # a digest of its code
     engine: str  # the version of dask distributed
     available_mib: int | None  # None: it does not tell
     room_mib: int  # for a guest's memory, on tmpfs or beside the cache
@@ -62,7 +63,8 @@ def facts(cache: Cache) -> Facts:
         host=socket.gethostname(),
         boot=_BOOT_ID.read_text().strip() + socket.gethostname(),
         cache=cache.root,
-        project=f"{harness.__version__} {code_digest()}",
+        project=harness.__version__,
+        code=code_digest(),
         engine=engine_version(),
         available_mib=_available_mib(),
         room_mib=max(tmpfs, shutil.disk_usage(cache.root).free) >> 20,
@@ -98,10 +100,10 @@ def hurdle(ours: Facts, theirs: Facts, memory_mib: int) -> str:
             f"it has distributed {theirs.engine}, this host {ours.engine}; "
             f"install the same there: pip install {ENGINE}=={ours.engine.split()[0]}"
         )
-    if theirs.project != ours.project:
+    if theirs.code != ours.code:
         return (
-            f"its buddylab is {theirs.project} (version, digest of the code), this one is "
-            f"{ours.project}; install the same there and start its workers again"
+            f"its buddylab is {theirs.project} (code {theirs.code}), this one is {ours.project} "
+            f"(code {ours.code}); install the same there and start its workers again"
         )
     needed_mib = memory_mib + EMULATOR_MIB
     if theirs.available_mib is not None and theirs.available_mib < needed_mib:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from harness.engines import facts as the_facts
 from harness.engines import shared
@@ -31,6 +32,8 @@ from harness.jobs.runner import Place, Produced, StoppedError, Task
 LEASE_S = 180.0
 _BATCH_BYTES = 4 << 20
 STORE = "artefacts"
+# What a worker's guests may have: `dask worker --resources guest_mib=8192`, else by its host.
+RESOURCE = "guest_mib"
 
 
 class End(StrEnum):
@@ -64,6 +67,7 @@ class _Attempt:
 _attempts: dict[str, _Attempt] = {}
 _places: dict[str, Place] = {}
 _stores: dict[Path, Store] = {}
+_declared: set[str] = set()  # workers whose memory was declared here, not by their user
 
 
 def _store() -> Store:
@@ -99,6 +103,16 @@ async def try_qemu(wanted: QemuFiles) -> str:
     except HarnessError as error:
         return str(error)
     return ""
+
+
+async def declare(memory_mib: int, dask_worker: Any) -> int:
+    """Let a worker's guests have so much memory, if its user has not said how much; return that."""
+    known = dask_worker.state.total_resources.get(RESOURCE)
+    if known is None or (dask_worker.address in _declared and known < memory_mib):
+        await dask_worker.set_resources(**{RESOURCE: memory_mib})
+        _declared.add(dask_worker.address)
+        return memory_mib
+    return int(known)
 
 
 def collect(attempt: str, taken: int) -> list[bytes]:

@@ -6,15 +6,13 @@ scheduler, the workers (many in each of a few processes), the messages, texts as
 """
 
 import argparse
-import asyncio
-import multiprocessing
 import os
 import tempfile
 import time
 from pathlib import Path
 
 import fake_work
-from distributed import Scheduler, Worker  # noqa: TID251
+from fake_cluster import cluster
 
 from harness.engines.dask_runner import DaskRunner, Limits
 from harness.engines.target import Target
@@ -25,24 +23,7 @@ ARM_S = 1.5
 ARMS_OF_A_TASK = 40
 _TEXTS_BYTES = 25_000  # of an arm, compressed
 _SIZES = (18 << 20, 22 << 20)  # of vmlinux and initramfs, bytes
-_SETTLE_S = 5.0
-
-
-def serve_scheduler(port: int) -> None:
-    async def serve() -> None:
-        async with Scheduler(host="127.0.0.1", port=port, dashboard=False) as it:
-            await it.finished()
-
-    asyncio.run(serve())
-
-
-def serve_workers(address: str, count: int) -> None:
-    async def serve() -> None:
-        for _ in range(count):
-            await Worker(address, nthreads=1, memory_limit=None, dashboard=False)
-        await asyncio.Event().wait()
-
-    asyncio.run(serve())
+_WORKERS_OF_A_PROCESS = 125
 
 
 def timed(runner: Runner, tasks: list[Task], cache: Cache) -> tuple[float, list[float]]:
@@ -75,38 +56,27 @@ def tell_overhead(folder: Path, cache: Cache, arms: int) -> None:
 
 def tell_busy(folder: Path, cache: Cache, workers: int, minutes: float) -> None:
     """Keep many workers busy for some minutes; print which share of the time they were."""
-    processes = multiprocessing.get_context("spawn")
-    port, per = 18786, 125
-    address = f"tcp://127.0.0.1:{port}"
-    servers = [processes.Process(target=serve_scheduler, args=(port,), daemon=True)]
-    counts = [min(per, workers - begin) for begin in range(0, workers, per)]
-    servers += [
-        processes.Process(target=serve_workers, args=(address, count), daemon=True)
-        for count in counts
-    ]
-    for server in servers:
-        server.start()
-        time.sleep(_SETTLE_S)
     rounds = max(1, round(minutes * 60 / (ARM_S * ARMS_OF_A_TASK)))
     asked = fake_work.tasks(
         folder,
         workers * rounds,
         ARMS_OF_A_TASK,
         unit_s=ARM_S,
-        texts=25_000,
-        sizes=(40 << 20, 20 << 20),
+        texts=_TEXTS_BYTES,
+        sizes=_SIZES,
     )
-    runner = DaskRunner(target=Target(address=address), share=0.0, limits=Limits(collect_s=15.0))
-    seconds, came = timed(runner, asked, cache)
-    # Until a worker has no further task: what comes after is the end, not the engine.
+    processes = -(-workers // _WORKERS_OF_A_PROCESS)
+    with cluster(processes, workers // processes) as address:
+        limits = Limits(collect_s=15.0)
+        runner = DaskRunner(target=Target(address=address), share=0.0, limits=limits)
+        seconds, came = timed(runner, asked, cache)
+    workers = processes * (workers // processes)
     arms = len(came)
     busy = 100 * arms * ARM_S / (workers * seconds)
     print(
         f"{workers} workers, {arms} arms of {ARM_S} s in {seconds:.0f} s, first to last: "
         f"busy {busy:.1f} % of the time, {arms / seconds:.0f} arms a second"
     )
-    for server in servers:
-        server.kill()
 
 
 def main() -> None:

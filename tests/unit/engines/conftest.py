@@ -9,6 +9,9 @@ import pytest
 
 from harness.host.cache import Cache
 
+# Those that the tests kill, and two.
+WORKERS = 6
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
@@ -22,18 +25,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
 
 @pytest.fixture(scope="module")
 def address(cache: Cache) -> Iterator[str]:
-    """A scheduler with three workers, which dask starts again when they die."""
-    from distributed import LocalCluster  # noqa: PLC0415, TID251
+    """A scheduler with its workers."""
+    assert cache  # the workers get its environment
+    from fake_cluster import cluster  # noqa: PLC0415 - of the extra
 
-    assert cache
-    with LocalCluster(
-        n_workers=3,
-        threads_per_worker=1,
-        memory_limit=None,
-        dashboard_address="127.0.0.1:0",
-        silence_logs=50,
-    ) as cluster:
-        yield cluster.scheduler_address
+    with cluster(WORKERS) as where:
+        yield where
 
 
 @pytest.fixture
