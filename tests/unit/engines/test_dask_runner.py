@@ -63,24 +63,6 @@ def test_each_unit_is_done_once_by_several_workers(
     assert len(taken.pids) > 1
 
 
-def test_a_worker_that_is_killed_loses_nothing(folder: Path, address: str, cache: Cache) -> None:
-    asked, taken = tasks(folder, 4, 4, unit_s=0.1), Taken()
-    (folder / "kill-2-3").write_text("once")
-    assert done(asked, address, cache, taken) == []
-    assert taken.units == units(asked)
-    assert not (folder / "kill-2-3").exists()
-
-
-def test_what_keeps_killing_its_worker_is_set_aside(
-    folder: Path, address: str, cache: Cache
-) -> None:
-    asked, taken = tasks(folder, 3, 2), Taken()
-    (folder / "kill-1-0").write_text("always")
-    (problem,) = done(asked, address, cache, taken)
-    assert taken.units == units(asked) - Counter(["1-0", "1-1"])
-    assert "task 1 is set aside after 3 tries, 2 of its arms are missing" in str(problem)
-
-
 def test_a_worker_that_is_not_exact_is_named(folder: Path, address: str, cache: Cache) -> None:
     asked = tasks(folder, 6, 2, unit_s=0.1)
     odd: list[int] = []
@@ -112,6 +94,27 @@ def test_no_worker_fits(folder: Path, address: str, cache: Cache) -> None:
     with pytest.raises(HostError, match=r"no worker can do it:\n.* MiB needs"):
         done([huge], address, cache, Taken())
     assert time.monotonic() - began_s < 60
+
+
+# These come last: the workers that they kill are gone.
+
+
+def test_a_worker_that_is_killed_loses_nothing(folder: Path, address: str, cache: Cache) -> None:
+    asked, taken = tasks(folder, 4, 4, unit_s=0.1), Taken()
+    (folder / "kill-2-3").write_text("once")
+    assert done(asked, address, cache, taken) == []
+    assert taken.units == units(asked)
+    assert not (folder / "kill-2-3").exists()
+
+
+def test_what_keeps_killing_its_worker_is_set_aside(
+    folder: Path, address: str, cache: Cache
+) -> None:
+    asked, taken = tasks(folder, 3, 2), Taken()
+    (folder / "kill-1-0").write_text("always")
+    (problem,) = done(asked, address, cache, taken)
+    assert taken.units == units(asked) - Counter(["1-0", "1-1"])
+    assert "task 1 is set aside after 3 tries, 2 of its arms are missing" in str(problem)
 
 
 def test_no_scheduler_is_told_at_once() -> None:
