@@ -80,7 +80,7 @@ def test_a_worker_that_is_not_exact_is_named(folder: Path, address: str, cache: 
 def test_a_host_that_lacks_something_gets_no_more_work(
     folder: Path, address: str, cache: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked = tasks(folder, 6, 2, unit_s=0.1)
+    asked = tasks(folder, 24, 2, unit_s=0.1)
     taken = Taken(lambda made: (folder / "lacks").write_text(str(made.pid)) and None)
     assert done(asked, address, cache, taken) == []
     assert taken.units == units(asked)
