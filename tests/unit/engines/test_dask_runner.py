@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tasks on real workers of Dask's, which are killed, lied to, and lie."""
 
+import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from fake_work import Made, tasks
 
+from harness.cli.cluster import percent
 from harness.cli.main import main
 from harness.engines.dask_runner import DaskRunner, Limits
 from harness.engines.target import Target
@@ -128,12 +130,18 @@ def test_no_scheduler_is_told_at_once() -> None:
     [
         (["--on", "nothing"], "is none of"),
         (["--artefacts", "/tmp"], "say --on"),
-        (["--on", "local:2", "--jobs", "3"], "has threads"),
-        (["--recheck", "101"], "from 0 to 100"),
+        (["--on", "local:2", "--jobs", "3"], "as many as it has threads"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
-    options: list[str], why: str, capsys: pytest.CaptureFixture[str]
+    options: list[str], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert main(["compare", "vm/plans/smoke.toml", *options]) == Exit.USAGE
-    assert why in capsys.readouterr().err
+    assert why in caplog.text
+
+
+@pytest.mark.parametrize("text", ["101", "-1", "some", "nan"])
+def test_a_share_is_a_number_from_0_to_100(text: str) -> None:
+    assert percent("2.5") == 0.025
+    with pytest.raises(argparse.ArgumentTypeError, match="from 0 to 100"):
+        percent(text)
