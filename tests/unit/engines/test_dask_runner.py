@@ -4,9 +4,10 @@
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fake_guest
 import pytest
 from fake_work import Made, tasks
 
@@ -21,6 +22,34 @@ from harness.jobs.runner import Task
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.timeout(300)
 QUICK = Limits(collect_s=0.2, answer_s=20.0, workers_s=200.0, scheduler_s=30.0)
+# Those that the tests kill, and two.
+WORKERS = 6
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
+    """The submitter's and the workers' cache, with a pretended QEMU."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with pytest.MonkeyPatch.context() as patch:
+        fake_guest.install(patch, folder, "good")
+        patch.setenv("BUDDYLAB_CACHE", str(folder / "cache"))
+        yield Cache(folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def address(cache: Cache) -> Iterator[str]:
+    """A scheduler with its workers: starting them takes seconds."""
+    assert cache.root.name == "cache"  # the workers get its environment
+    from fake_cluster import cluster  # noqa: PLC0415 - of the extra
+
+    with cluster(WORKERS) as where:
+        yield where
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the tasks of a test have their files."""
+    return tmp_path
 
 
 class Taken:
@@ -83,7 +112,11 @@ def test_a_host_that_lacks_something_gets_no_more_work(
     folder: Path, address: str, cache: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = tasks(folder, 24, 2, unit_s=0.1)
-    taken = Taken(lambda made: (folder / "lacks").write_text(str(made.pid)) and None)
+
+    def lack(made: Made) -> None:
+        (folder / "lacks").write_text(str(made.pid))
+
+    taken = Taken(lack)
     assert done(asked, address, cache, taken) == []
     assert taken.units == units(asked)
     assert "gets no work: no space is left on this host" in caplog.text
