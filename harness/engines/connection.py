@@ -128,4 +128,6 @@ async def require_scheduler(target: Target) -> None:
 
 def _quiet() -> None:
     """Keep dask from logging that workers come and go: who uses them tells it."""
-    logging.getLogger(ENGINE).setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] == ENGINE:  # each has a level of its own
+            logging.getLogger(name).setLevel(logging.CRITICAL)
