@@ -25,7 +25,10 @@ pytestmark = pytest.mark.vm
 
 MUTANTS = Path(__file__).parents[1] / "mutants"
 # Of the folders that the series touches: the whole source takes a minute to commit.
-FOLDERS = ("Documentation/admin-guide", "Documentation/filesystems", "include", "mm")
+FOLDERS = (
+    *("Documentation/admin-guide", "Documentation/filesystems"),
+    *("include", "mm", "tools/testing/selftests"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -249,7 +249,7 @@ def test_ours_are_whole_unsigned_and_without_a_number(tmp_path: Path) -> None:
     for name, mail in mails.items():
         head = mail.partition(b"\n\n")[0].replace(b"\n ", b" ")
         assert b"\nFrom: buddylab <buddylab@localhost>\n" in head, name
-        assert re.search(rb"^Subject: \[PATCH\] mm", head, re.MULTILINE), name
+        assert re.search(rb"^Subject: \[PATCH\] (mm|selftests)", head, re.MULTILINE), name
         assert trailers(read_mail(PATCHES / "series" / name, tmp_path).body) == (), name
 
 
