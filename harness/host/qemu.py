@@ -96,6 +96,7 @@ class GuestSpec:
     ssh_port: int | None = None  # on the host's loopback; None: no network card
     sysctls: tuple[str, ...] = ()  # NAME=VALUE, set by the kernel just before init
     page_owner: bool = False  # let the kernel note who has each page (mm/page_owner.c)
+    monitor_off: bool = False  # Documentation/admin-guide/kernel-parameters.txt, buddy_monitor=
     layout: MemoryLayout = PLAIN
 
 
@@ -113,6 +114,8 @@ def kernel_command_line(spec: GuestSpec) -> str:
     words += [f"sysctl.{sysctl}" for sysctl in spec.sysctls]
     if spec.page_owner:
         words.append("page_owner=on")
+    if spec.monitor_off:
+        words.append("buddy_monitor=off")
     words += spec.layout.command_line
     if not spec.mode.is_repeatable:
         # Else sshd waits until enough interrupts have come to seed the random pool.

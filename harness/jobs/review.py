@@ -16,7 +16,7 @@ from harness.host.deadline import Deadline
 from harness.host.series import Series, lines, series_for
 from harness.jobs import review_builds, review_compiled, review_documents, review_gates, reviewed
 from harness.jobs.review_compiled import CROSS
-from harness.jobs.review_gates import GATES, PROGRAMS
+from harness.jobs.review_gates import BOOTING, GATES, PROGRAMS
 from harness.jobs.reviewed import Findings, Gate, Reviewed, not_judged
 from harness.report.checklist import GateOutcome, LineReview, State
 from harness.stages.apply import steps_of
@@ -168,7 +168,7 @@ def _fingerprint(name: str, under: Reviewed) -> str:
     mails = (part for step in steps_of(under.series, None) for part in step.digests)
     # A boot depends on guest and QEMU, too: it keeps answers of its own, for each prefix.
     tree = under.tree()
-    boots = f"{under.boots} {time.time_ns() if under.boots and name == 'prefixes' else ''}"
+    boots = f"{under.boots} {time.time_ns() if under.boots and name in BOOTING else ''}"
     return sha256_text(
         *("review", name, boots, tree.key, under.tree("0").key, under.basis),
         str(under.source.page_alloc_upstream),

@@ -21,6 +21,7 @@ from harness.jobs.review_builds import (
     turned_slot,
 )
 from harness.jobs.review_compiled import touched_objects
+from harness.jobs.review_selftests import selftests
 from harness.jobs.reviewed import Findings, Gate, Reviewed, tool_deadline
 from harness.stages import boot
 from harness.stages.boot_files import boot_files
@@ -186,7 +187,10 @@ GATES: Mapping[str, Gate] = {
     "arch": compiled.arch,
     "all-configs": compiled.all_configs,
     "warnings": compiled.warnings,
+    "selftests": selftests,
     "prefixes": prefixes,
 }
+# Those that boot a kernel where boots are asked for.
+BOOTING = ("selftests", "prefixes")
 # What some of them start beside the tools of a build.
 PROGRAMS: Mapping[str, str] = {"checkpatch": "perl", "apply": "patch", "sparse": "sparse"}

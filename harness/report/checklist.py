@@ -135,6 +135,7 @@ ROWS = (
         person="such a tree is under way; judge one with --kernel DIR@COMMIT"),
     Row(section=_BESIDE, topic="applies without fuzz", words=(), gates=("apply",)),
     Row(section=_BESIDE, topic="same code with option off", words=(), gates=("identity",)),
+    Row(section=_BESIDE, topic="its own tests hold", words=(), gates=("selftests",)),
     Row(section=_BESIDE, topic="each prefix builds", words=(), gates=("prefixes",)),
 )  # fmt: skip
 

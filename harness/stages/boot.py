@@ -60,6 +60,7 @@ class RunSettings:
     policy: PolicyMode | None = None  # None: the kernel's own default
     cross_checks: bool = True  # load the cross-check module and set the trace histograms
     page_owner: bool = False
+    monitor_off: bool = False  # from boot on
     layout: MemoryLayout = PLAIN
 
 
@@ -102,6 +103,7 @@ def spec_of(what: BootFiles, settings: RunSettings, speed: Speed, folder: Path) 
         seed=settings.seed,
         cross_checks=settings.cross_checks,
         page_owner=settings.page_owner,
+        monitor_off=settings.monitor_off,
         layout=settings.layout,
         sysctls=() if settings.policy is None else (f"{Knob.MODE}={settings.policy.value}",),
         ports=qemu.Ports(

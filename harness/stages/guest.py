@@ -25,10 +25,14 @@ WRITING_LIMIT_S = 120.0
 GEN_INIT_CPIO = "gen_init_cpio"
 BUSYBOX = "/bin/busybox"
 MODULES = "/root/kmod"
+SCRIPTS = "/root/scripts"
 # Beside the files of OF_TURNS, in guests that ask for turns alone.
 TURNS_MODULE = "turns.ko"
 # In no guest of the command: tests of the series put it into theirs.
 TEST_MODULE = "request_here.ko"
+# The flavour whose guests have the kernel's own tests, and where a tree keeps those for guests.
+SELFTEST = "selftest"
+SELFTESTS = "tools/testing/selftests/buddy_monitor"
 
 DIRECTORIES = (
     "/dev",
@@ -77,7 +81,8 @@ def guest(build: KernelBuild, cache: Cache, *, turns: bool = False) -> GuestImag
         image = scratch / "entry" / "initramfs.cpio"
         image.parent.mkdir()
         files = files_of(inside, turns=turns)
-        files |= _dated({**_modules(modules), **scripts_of(build.flavour)}, scratch)
+        scripts = {**scripts_of(build.flavour), **_own_tests(build)}
+        files |= _dated({**_modules(modules), **scripts}, scratch)
         _write(listing(files, inside.applets), build, scratch, image)
         value = GuestImage(
             digest=sha256_file(image),
@@ -106,11 +111,22 @@ def files_of(inside: Userspace, *, turns: bool) -> dict[str, Path]:
 
 
 def scripts_of(flavour: str) -> dict[str, Path]:
-    """Return what only guests of a kernel with nodes have."""
-    if guest_memory.FLAVOUR not in flavours_of(flavour):
+    """Return what only guests of a kernel with nodes have, or with tests of its own."""
+    flavours = flavours_of(flavour)
+    places = (
+        asset("vm") / "guest" / name
+        for name in (guest_memory.FLAVOUR, SELFTEST)
+        if name in flavours
+    )
+    return {
+        f"{SCRIPTS}/{path.name}": path for place in places for path in sorted(place.glob("*.sh"))
+    }
+
+
+def _own_tests(build: KernelBuild) -> dict[str, Path]:
+    if SELFTEST not in flavours_of(build.flavour):
         return {}
-    place = asset("vm") / "guest" / guest_memory.FLAVOUR
-    return {f"/root/scripts/{path.name}": path for path in sorted(place.glob("*.sh"))}
+    return {f"{SCRIPTS}/{path.name}": path for path in (build.tree.tree / SELFTESTS).glob("*.sh")}
 
 
 def _dated(files: dict[str, Path], scratch: Path) -> dict[str, Path]:

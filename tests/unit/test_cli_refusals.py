@@ -50,7 +50,7 @@ def test_value_that_no_work_can_begin_with(cache: Cache, command: str, told: str
     ("command", "told"),
     [
         ("review --only nosuch", "no gate is named nosuch; there are checkpatch, apply,"),
-        ("review --only sparse --boot", "--boot boots what the gate prefixes builds"),
+        ("review --only sparse --boot", "--boot boots what the gates selftests and prefixes build"),
         ("mutants --only nosuch", "no mutant's name begins with nosuch"),
         ("mutants --only 01-,nosuch", "no mutant's name begins with nosuch"),
         ("mutants nosuch", "nosuch holds no mutants"),

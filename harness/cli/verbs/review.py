@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "(a wrong name lists all)",
     )
     parser.add_argument(
-        "--boot", action=Switch, help="for prefixes: also build and boot each kernel"
+        "--boot", action=Switch, help="for selftests and prefixes: also build and boot each kernel"
     )
     parser.add_argument(
         "--fresh", action=Switch, help="judge again what the cache has an answer for"
@@ -64,11 +64,14 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.host.files import atomic_write
     from harness.host.folder import require_writable
     from harness.jobs.review import require_gates, review_lines
+    from harness.jobs.review_gates import BOOTING
     from harness.report.checklist import holds, judged
     from harness.report.checklist_text import ktap, table
 
-    if arguments.boot and "prefixes" not in (arguments.only or ("prefixes",)):
-        raise UserError("--boot boots what the gate prefixes builds; add prefixes to --only")
+    if arguments.boot and arguments.only and not {*BOOTING} & {*arguments.only}:
+        raise UserError(
+            f"--boot boots what the gates {' and '.join(BOOTING)} build; add one to --only"
+        )
     require_gates(arguments.only)
     if arguments.ktap is not None:
         require_writable(arguments.ktap.parent)

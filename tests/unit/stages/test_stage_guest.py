@@ -75,3 +75,21 @@ def test_no_guest_has_the_module_that_is_for_tests(
     guest.guest(kernel, cache, turns=True)
 
     assert all(["file", "/root/kmod/high_order_test.ko"] not in each for each in listings)
+
+
+def test_only_a_kernel_with_tests_of_its_own_brings_them(
+    cache: Cache, fake_kernel: Path, listings: Listings
+) -> None:
+    script = fake_kernel / guest.SELFTESTS / "buddy_monitor.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text("#!/bin/sh\n")
+    tree = patch(fetch(str(fake_kernel), cache), cache, upto="0")
+    guest.guest(build(tree, cache), cache)
+    guest.guest(build(tree, cache, flavour=guest.SELFTEST), cache)
+
+    without, with_tests = listings
+    assert [line for line in with_tests if line not in without] == [
+        ["dir", "/root/scripts"],
+        ["file", "/root/scripts/buddy_monitor.sh"],
+        ["file", "/root/scripts/run_selftest.sh"],
+    ]

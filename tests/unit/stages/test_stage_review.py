@@ -2,7 +2,7 @@
 """review: each gate holds for a good series and fails for one that does what it looks for."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ from harness.host.deadline import Deadline
 from harness.host.series import series_in
 from harness.jobs import review as reviews
 from harness.jobs import review_gates as gates
+from harness.jobs import review_selftests
 from harness.jobs.review import review, review_lines
 from harness.jobs.review_builds import CONFIGURATIONS, compile_objects
 from harness.jobs.review_gates import GATES
@@ -269,6 +270,44 @@ def test_prefix_before_a_changed_patch_is_not_built_again(
     assert prefixes(SAME_CODE) == 2  # none, and one patch
     assert prefixes(SAME_CODE, ELSEWHERE) == 1
     assert prefixes(SAME_CODE, ELSEWHERE, fresh=True) == 3
+
+
+SAID = {"kunit": "KTAP version 1\n1..1\nok 1 backoff\n", "kselftest": "TAP version 13\n1..2\n"}
+
+
+@pytest.mark.parametrize(
+    ("boots", "last", "state", "told"),
+    [
+        (True, "ok 1 a\nok 2 b\n", State.HELD, "kselftest, buddy_monitor=off: 2 tests"),
+        (True, "ok 1 a\n# 0 is taken\nnot ok 2 b\n", State.FAILED, "kselftest: b / 0 is taken"),
+        (True, "ok 1 a\nok 2 b # SKIP\n", State.HELD, "kselftest: 2 tests, skipped: b"),
+        (True, "ok 1 a\n", State.FAILED, "ktap: 1 results where 2 were planned"),
+        (False, "", State.NOT_JUDGED, "its kernel is booted with --boot alone"),
+    ],
+)
+def test_kernels_own_tests_are_judged(
+    source: KernelSource,
+    cache: Cache,
+    write_series: WriteSeries,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    boots: bool,
+    last: str,
+    state: State,
+    told: str,
+) -> None:
+    def said(*asked: Any) -> Iterator[tuple[str, str]]:
+        for kind in asked[3]:
+            yield kind, SAID[kind] + (last if kind == "kselftest" else "")
+
+    monkeypatch.setattr(review_selftests, "option", lambda _name: "option.BUDDY_MONITOR")
+    monkeypatch.setattr(review_selftests, "build", lambda *_, **__: None)
+    monkeypatch.setattr(review_selftests, "guest", lambda *_: None)
+    monkeypatch.setattr(review_selftests, "_said", said)
+    series = series_in(write_series(SAME_CODE))
+    (outcome,) = review(source, cache, only=["selftests"], boots=boots, series=series)
+    assert outcome.state is state
+    assert any(told in detail for detail in outcome.details), outcome.details
 
 
 def test_unknown_gate(source: KernelSource, cache: Cache) -> None:
