@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.options import Several, Switch
-from harness.encoding import UNREADABLE
 from harness.errors import UserError
 
 PLACE = "BUDDYLAB_SETTINGS"
@@ -60,6 +59,8 @@ def place() -> Path | None:
 
 def read(file: Path, options: Options) -> Settings:
     """Read a file; UserError names it, the table and the key that cannot be."""
+    from harness.encoding import UNREADABLE
+
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -22,7 +22,7 @@ ADDED = {
     "proc": r'^\+.*proc_create_single\("(\w+)"',
     "debugfs": r'^\+\s*debugfs_create_file\("(\w+)"',
     "sysctl": r'^\+\s*\.procname\s*= "(\w+)"',
-    "parameter": r'^\+early_param\("(\w+)"',
+    "parameter": r'^\+(?:early_param\("|__setup\(")(\w+)',
     "event": r"^\+TRACE_EVENT\((\w+),",
     "symbol": r"^\+EXPORT_SYMBOL_GPL\((\w+)\)",
 }
