@@ -33,6 +33,10 @@ def entry() -> NoReturn:
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED
     streams.give_up()
+    if status == Exit.INTERRUPTED:
+        # Where a text was being executed (dataclasses make their methods so), `python -m` would now
+        # end itself by SIGINT, as if nobody had caught it (CPython, Py_RunMain).
+        os._exit(status)
     sys.exit(status)
 
 

@@ -37,6 +37,9 @@ _REGISTERS = {"command-line": "info registers -a"}
 _PAUSED = "guest-panicked"  # what QEMU calls a guest that wrote to pvpanic's port
 _MAX_READ_BYTES = 1 << 20
 _CLOSE_S = 5.0
+# QEMU starts, and answers each command, in moments, whatever its guest does; one that was stopped
+# or hangs itself never does, and the deadline of all may be an hour away.
+_ANSWER_S = 120.0
 # What a QEMU that ended, hangs or refuses makes of a call. TimeoutError is an OSError.
 _GONE = (QMPError, OSError, EOFError)
 
@@ -159,7 +162,7 @@ class Monitor:
         try:
             return _within(self._loop, self._client.execute(name, arguments), self._deadline)
         except _GONE as error:
-            raise MonitorError(f"QEMU's monitor does not answer {name}: {error}") from error
+            raise MonitorError(f"QEMU's monitor does not answer {name}: {_told(error)}") from error
 
 
 def arguments(descriptor: int) -> tuple[str, ...]:
@@ -198,15 +201,16 @@ def _connect(
     starting: Callable[[], int | None] | None,
 ) -> QMPClient:
     address = str(place) if isinstance(place, Path) else place
+    start = Deadline.after(min(deadline.remaining_s, _ANSWER_S), "QEMU's start")
     while True:
         client = QMPClient()
         try:
-            _within(loop, client.connect(address), deadline)
+            _within(loop, client.connect(address), start)
         except _GONE as error:
             if lacked := _lacked_here(error):
                 raise lacked from error
-            if starting is None or deadline.expired or starting() is not None:
-                raise MonitorError(f"no QEMU answers at its monitor: {error}") from error
+            if starting is None or start.expired or starting() is not None:
+                raise MonitorError(f"no QEMU answers at its monitor: {_told(error)}") from error
             time.sleep(_POLL_S)
         else:
             return client
@@ -221,8 +225,12 @@ def _lacked_here(error: BaseException | None) -> OSError | None:
     return None
 
 
+def _told(error: BaseException) -> str:
+    return str(error) or "it is silent, stopped or hangs"
+
+
 def _within(loop: asyncio.Runner, what: Awaitable[_Answer], deadline: Deadline) -> _Answer:
     async def waited() -> _Answer:
-        return await asyncio.wait_for(what, timeout=deadline.remaining_s)
+        return await asyncio.wait_for(what, timeout=min(deadline.remaining_s, _ANSWER_S))
 
     return loop.run(waited())

@@ -116,7 +116,7 @@ def _(bench: Bench) -> Iterator[Done]:
     yield compare(bench)
 
 
-@row("QEMU stopped", "kill -STOP while it boots", Exit.GUEST_LOST, said="no sign of life for")
+@row("QEMU stopped", "kill -STOP as it starts", Exit.GUEST_LOST, said="life for|at its monitor")
 def _(bench: Bench) -> Iterator[Done]:
     process = bench.start(*words(bench))
     os.kill(_qemu_of(bench)[0], signal.SIGSTOP)

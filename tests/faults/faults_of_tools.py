@@ -196,12 +196,11 @@ _signalled(signal.SIGHUP, "a terminal that is gone")
 
 @row("a build that is killed", "KILL while make works", -signal.SIGKILL, may_leave=True)
 def _(bench: Bench) -> Iterator[Done]:
-    process = held(bench)
-    below = bench.processes()
-    killed = bench.killed(process, signal.SIGKILL, waiting=False)
-    # What make had started goes on, and holds the slot: the next run waits for it.
-    for pid in below:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    yield killed
+    yield bench.killed(held(bench), signal.SIGKILL, waiting=False)
+    # What make had started goes on, and holds the slot: the next run would wait for it.
+    while below := bench.processes():
+        for pid in below:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        time.sleep(0.1)
     yield build(bench)

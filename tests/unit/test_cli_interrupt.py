@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import LIMIT_S, buddylab, descendants, entries, names, started
+from command_line import CHILDS_PATH, LIMIT_S, buddylab, descendants, entries, names, started
 from interrupting import hold, killed_at_once, signalled, wait_for
 
 from harness.errors import Exit, UserError
@@ -89,6 +89,28 @@ def test_interrupt_in_a_finalizer_is_not_lost() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _IN_A_FINALIZER],
         check=False,
+        stderr=subprocess.PIPE,
+        timeout=LIMIT_S / 2,
+    )
+
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPTED, b"")
+
+
+_IN_A_TEXT = """
+from harness.cli import main
+
+main.main = lambda: exec("raise KeyboardInterrupt")
+main.entry()
+"""
+
+
+def test_interrupt_while_python_makes_a_class_has_our_code(tmp_path: Path) -> None:
+    """Dataclasses execute texts; `python -m` ends itself by SIGINT where one was interrupted."""
+    (tmp_path / "interrupted.py").write_text(_IN_A_TEXT)
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{CHILDS_PATH}{os.pathsep}{tmp_path}"},
         stderr=subprocess.PIPE,
         timeout=LIMIT_S / 2,
     )

@@ -6,6 +6,7 @@ import json
 import socket  # noqa: TID251 - the fake
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,34 @@ def test_a_qemu_that_ends_is_told_with_the_command(tmp_path: Path) -> None:
         pytest.raises(GuestLostError, match="does not answer cont"),
     ):
         one.resume()
+
+
+@pytest.mark.parametrize("has_socket", [False, True])
+def test_a_qemu_that_is_stopped_as_it_starts_is_not_waited_for_until_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_socket: bool
+) -> None:
+    """Kill -STOP; the deadline of a whole preparation may be an hour away."""
+    monkeypatch.setattr(qmp, "_ANSWER_S", 0.2)
+    path = tmp_path / "qmp"
+    an_hour = Deadline.after(3600.0, "the test")
+    with socket.socket(socket.AF_UNIX) as stopped:
+        if has_socket:
+            stopped.bind(str(path))
+            stopped.listen()
+        with (
+            pytest.raises(GuestLostError, match="no QEMU answers at its monitor"),
+            qmp.connected(path, an_hour, starting=lambda: None),
+        ):
+            pass
+
+
+def test_a_qemu_that_is_stopped_later_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monitor(tmp_path, {"cont": lambda _: time.sleep(2.0)}) as one:
+        monkeypatch.setattr(qmp, "_ANSWER_S", 0.2)
+        with pytest.raises(GuestLostError, match="not answer cont: it is silent, stopped or hangs"):
+            one.resume()
 
 
 def test_a_refused_command_is_told_with_the_reason(tmp_path: Path) -> None:
