@@ -54,8 +54,8 @@ def run_script(request: "RunRequest", tree: "PatchedTree", cache: "Cache") -> st
     one = _made("kernel", tree, request.kernel)
     plan = stages(Scale(request.scale), monitored=MONITOR in tree.provides)
     parts = (
-        kernel_part(one),
         programs_part(_userspace(cache), one.flavour, turns=False),
+        kernel_part(one),
         initramfs_part(one, turns=False),
         run_function(emulator.find(cache), request.settings),
         boot_part("run", one, plan),
