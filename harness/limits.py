@@ -18,8 +18,11 @@ SCHEDULE_MAX = 2**32 - 1
 ICOUNT_SHIFT_MAX = 10
 # What a sysctl of the kernel's holds, an unsigned long (kernel/sysctl.c proc_doulongvec_minmax).
 SYSCTL_MAX = 2**64 - 1
-# The least memory that a guest boots with, in MiB.
+# The least memory that a guest boots with, in MiB, and the most that x86-64 addresses (2^52 bytes).
 MEMORY_MIB_MIN = 256
+MEMORY_MIB_MAX = 2**32
+# How many runs, boots or guests anybody can mean: lists are made of them.
+COUNT_MAX = 1_000_000
 # What a guest may have of CPUs: they take turns on one of the host's.
 CPUS_MAX = 8
 # What a guest may have of memory nodes (vm/config/nodes.config: NODES_SHIFT), and the least memory
@@ -32,6 +35,9 @@ LARGEST_BLOCK_MIB = 4
 BELOW_4_GIB_MIB = 2048
 # The size of a memory block that x86-64 adds and takes away (MIN_MEMORY_BLOCK_SIZE), in MiB.
 HOTPLUG_STEP_MIB = 128
+
+# kmod/reallocate.c
+ROUNDS_MAX = 1000
 
 # kmod/unmovable_comb.c: taking ends while so much is free, in MiB.
 COMB_RESERVE_MIB = 16

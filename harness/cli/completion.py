@@ -10,11 +10,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.cli.options import mebibytes, positive, seed, several_mebibytes
+from harness.cli.options import mebibytes, positive, rounds, seed, several_mebibytes
 
 SHELLS = ("bash", "zsh", "fish")
 _ASKED = "_ARGCOMPLETE"
-_NUMBERS = (positive, seed, mebibytes, several_mebibytes)
+_NUMBERS = (positive, rounds, seed, mebibytes, several_mebibytes)
 
 
 def is_asked() -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.limits import MEMORY_MIB_MIN, SEED_MAX
+from harness.limits import COUNT_MAX, MEMORY_MIB_MAX, MEMORY_MIB_MIN, ROUNDS_MAX, SEED_MAX
 from harness.values import Counters
 
 
@@ -149,27 +149,32 @@ def path(text: str) -> Path:
     return Path(word(text))
 
 
+def whole(text: str, least: int, most: int) -> int:
+    """Read a whole number within bounds."""
+    digits = len(str(most))
+    if text.isascii() and text.isdigit() and len(text) <= digits and least <= int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+
+
 def positive(text: str) -> int:
-    """Read a whole number above 0."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
+    """Read how many of something."""
+    return whole(text, 1, COUNT_MAX)
+
+
+def rounds(text: str) -> int:
+    """Read how often kmod/reallocate.c frees pages and takes others."""
+    return whole(text, 1, ROUNDS_MAX)
 
 
 def seed(text: str) -> int:
     """Read a seed, as QEMU and the guest's programs take it."""
-    if not text.isascii() or not text.isdigit() or int(text) > SEED_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {SEED_MAX}")
-    return int(text)
+    return whole(text, 0, SEED_MAX)
 
 
 def mebibytes(text: str) -> int:
-    """Read a guest's memory in MiB."""
-    if (size_mib := positive(text)) < MEMORY_MIB_MIN:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is less than the {MEMORY_MIB_MIN} MiB that a guest boots with"
-        )
-    return size_mib
+    """Read a guest's memory in MiB: at least what a guest boots with."""
+    return whole(text, MEMORY_MIB_MIN, MEMORY_MIB_MAX)
 
 
 def several_mebibytes(text: str) -> tuple[int, ...]:

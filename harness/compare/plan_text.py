@@ -28,6 +28,7 @@ from harness.limits import (
     CPUS_MAX,
     DEADLINE_S_MAX,
     ICOUNT_SHIFT_MAX,
+    MEMORY_MIB_MAX,
     MEMORY_MIB_MIN,
     REQUESTS_MAX,
     SEED_MAX,
@@ -97,6 +98,8 @@ def faults(plan: Plan) -> Iterator[str]:
 def _guest_faults(plan: Plan) -> Iterator[str]:
     if plan.memory_mib < MEMORY_MIB_MIN:
         yield f"memory_mib = {plan.memory_mib} is less than the {MEMORY_MIB_MIN} a guest boots with"
+    elif max(plan.memory_mib, plan.hotplug_mib) > MEMORY_MIB_MAX:
+        yield _outside("memory_mib", plan.most_mib, MEMORY_MIB_MIN, MEMORY_MIB_MAX)
     if not 1 <= plan.cpus <= CPUS_MAX:
         yield _outside("cpus", plan.cpus, 1, CPUS_MAX)
     if not 0 <= plan.icount_shift <= ICOUNT_SHIFT_MAX:

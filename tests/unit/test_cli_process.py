@@ -17,7 +17,7 @@ from harness.host.cache import Cache
         ((), "VERB"),
         (("fly",), "invalid choice: 'fly'"),
         (("run", "--scale", "huge"), "invalid choice: 'huge'"),
-        (("run", "--cpus", "0"), "not a whole number above 0"),
+        (("run", "--cpus", "0"), "not a whole number from 1 to 1000000"),
         (("check",), "RUN"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -34,6 +34,7 @@ FACTS = [
     (limits.COMB_RESERVE_MIB, "kmod/unmovable_comb.c", r"reserve_mib = (\d+);"),
     (limits.COMB_RESERVE_MIB, "kmod/unmovable_comb.c", r"in MiB \(default (\d+)\)"),
     (limits.COMB_RESERVE_MIB, f"{SCRIPTS}/unmovable_comb.sh", r'reserve_mib="\$\{5:-(\d+)\}"'),
+    (limits.ROUNDS_MAX, "kmod/reallocate.c", define("ROUNDS_MAX")),
     (limits.HAMMER_THREADS, HAMMER, define("HAMMER_PER_CPU")),
     (limits.HAMMER_PAIRS, HAMMER, define("HAMMER_PAIRS")),
     (limits.HAMMER_IRQ_PAIRS, HAMMER, define("HAMMER_IRQ_PAIRS")),

@@ -5,7 +5,7 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.cli.options import add_emulator_option, add_kernel_options, mebibytes, positive, seed
+from harness.cli.options import add_emulator_option, add_kernel_options, mebibytes, rounds, seed
 from harness.cli.requests import kernel_request
 from harness.cli.verbs import Group
 from harness.errors import Exit
@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_kernel_options(parser, patched=True)
     add_emulator_option(parser)
-    parser.add_argument("--rounds", type=positive, default=100, help="rounds (default 100)")
+    parser.add_argument("--rounds", type=rounds, default=100, help="rounds (default 100)")
     parser.add_argument("--seed", type=seed, default=42, help="of the choice (default 42)")
     parser.add_argument(
         "--memory", type=mebibytes, metavar="MIB", default=1024, help="the guest's (default 1024)"

@@ -168,6 +168,7 @@ def test_all_arm_texts_are_equally_long() -> None:
         ('name = "two"', 'name = "../two"', "not of a-z"),
         ("memory_mib = 512", "memory_mib = 100", "less than"),
         ("memory_mib = 512", "memory_mib = ", "correct the plan"),
+        ("memory_mib = 512", f"memory_mib = {2**32 + 1}", f"outside 256..{2**32}"),
         ("memory_mib = 512", "memory_mib = 512\nicount_shift = -1", "outside 0..10"),
         (
             "order = 10",
