@@ -171,6 +171,14 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Give each parser a million inputs (`-- --inputs N NAME...` others): hours."""
+    install(session)
+    session.install("--quiet", *nox.project.dependency_groups(PROJECT, "fuzz"))
+    session.run("python", "tests/fuzz.py", *session.posargs)
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the documents as a site in dist/site; a warning is an error."""
     session.install("--quiet", *nox.project.dependency_groups(PROJECT, "docs"))

@@ -92,7 +92,7 @@ def sections(change: bytes) -> tuple[Section, ...]:
             starts.append(at)
             hunks.append([])
         at += 1
-    ends = [*starts[1:], len(lines)]
+    ends = [*starts, len(lines)][1:]
     return tuple(
         Section(raw=b"".join(lines[start:end]), hunks=tuple(found))
         for start, end, found in zip(starts, ends, hunks, strict=True)

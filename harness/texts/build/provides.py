@@ -6,6 +6,7 @@ are KIND.NAME, so that a file, an option or a mode is asked for by the kernel's 
 """
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -55,7 +56,7 @@ def parse_provides(data: bytes, patches: Sequence[str]) -> dict[str, tuple[str, 
         if kind not in KINDS or not name:
             known = ", ".join(sorted(KINDS))
             raise UserError(f"provides.toml: {word!r} is no KIND.NAME; kinds are {known}")
-    if twice := sorted({word for word in words if words.count(word) > 1}):
+    if twice := sorted(word for word, times in Counter(words).items() if times > 1):
         raise UserError(
             f"provides.toml names {', '.join(twice)} twice; the first patch provides it"
         )

@@ -16,7 +16,7 @@ _STYLE = re.compile(
     re.MULTILINE,
 )
 # A line of gcc -fstack-usage: file, line and column, function, bytes, kind.
-_STACK = re.compile(r"^[^\t]*:(?P<function>[^:\t]+)\t(?P<size>\d{1,9})\t", re.MULTILINE)
+_STACK = re.compile(r"^[^\t\n]*:(?P<function>[^:\t\n]+)\t(?P<size>\d{1,9})\t", re.MULTILINE)
 _HUNK = re.compile(r"^Hunk #\d+ succeeded at .*$", re.MULTILINE)
 
 

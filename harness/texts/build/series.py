@@ -2,6 +2,7 @@
 """Patch series: quilt's order file, and what a mail's message says. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from harness.errors import UserError
@@ -18,8 +19,7 @@ def parse_series(data: bytes) -> tuple[str, ...]:
     """
     lines = (line.partition(b"#")[0].split() for line in data.splitlines())
     names = tuple(_name(words) for words in lines if words)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    if twice := sorted(name for name, times in Counter(names).items() if times > 1):
         raise UserError(f"series lists {', '.join(twice)} twice; remove one of the lines")
     return names
 

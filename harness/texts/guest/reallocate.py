@@ -53,10 +53,10 @@ def parse_reallocate(text: str) -> Reallocation:
     lines = whole_lines(text, _WHAT)
     if len(lines) < _LEAST_LINES or lines[0] != FORMAT_LINE or lines[-1] != "end":
         raise damaged(_WHAT, f"it begins {shown(lines[0])} and ends {shown(lines[-1])}")
-    name, *words = lines[1].split()
+    name, _, words = lines[1].partition(" ")
     if name != "pages":
         raise damaged(_WHAT, f"{shown(lines[1])} where the pages should be")
-    pages = key_values(words, _WHAT)
+    pages = key_values(words.split(), _WHAT)
     return Reallocation(
         taken=_pages(pages, "taken"),
         kept=_pages(pages, "kept"),
