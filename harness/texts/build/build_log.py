@@ -112,9 +112,9 @@ _OTHER = _any(_AROUND)
 def first_error(log: str) -> str:
     """Return the first line that names why make failed, without colours and times.
 
-    The first of a tool that compiles or links; else, of what stands above make's first line of a
-    target that was not made, what is told in a known form, or sounds like it; else what is told in
-    such a form anywhere.
+    It stands above make's first line of a target that failed: the first of a tool that compiles
+    or links; else what is told there in another known form, or sounds like it; where there is
+    none, the first such line anywhere.
     """
     bare = [_bare(line) for line in log.splitlines()]
     lines = [
@@ -124,10 +124,13 @@ def first_error(log: str) -> str:
     ]
     of_target = next((at for at, line in enumerate(lines) if _TARGET.match(line)), len(lines))
     block = lines[max(0, of_target - _BLOCK_LINES) : of_target]
+    complaints, plain = _unknown(block)
     found = (
-        _first(_is_tools(line) and line for line in lines)
+        _first(_is_tools(line) and line for line in lines[:of_target])
         or _first(_OTHER.match(line) and line for line in block)
-        or _unknown(block, of_target=of_target < len(lines))
+        or _first(complaints)
+        or _first(_is_tools(line) and line for line in lines[of_target:])
+        or (_first(reversed(plain)) if of_target < len(lines) else None)
         or _first(_OTHER.match(line) and line for line in lines)
         or _first(lines[of_target : of_target + 1])
     )
@@ -145,14 +148,12 @@ def _is_tools(line: str) -> bool:
     return _TOOL.match(line) is not None
 
 
-def _unknown(block: Sequence[str], *, of_target: bool) -> str | None:
-    """Return what is said in no known form; if it is `of_target`, whatever stands last."""
+def _unknown(block: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what is said in no known form: what sounds like why, and all of it, warnings first."""
     said = [line for line in block if not _NO_COMPLAINT.match(line)]
     plain = [line for line in said if not _SEVERITY.search(line)]
-    complaint = _first(line for line in plain if _COMPLAINT.search(line))
-    if complaint or not of_target:
-        return complaint
-    return _first([*reversed(plain), *reversed(said)])  # warnings only where there is no more
+    warnings = [line for line in said if _SEVERITY.search(line)]
+    return [line for line in plain if _COMPLAINT.search(line)], [*warnings, *plain]
 
 
 def _bare(line: str) -> str:

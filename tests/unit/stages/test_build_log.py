@@ -188,6 +188,12 @@ def test_a_cause_may_come_after_makes_line() -> None:
     assert first_error(f"{AFTER}mm/a.c:3:4: error: e\n") == "mm/a.c:3:4: error: e"
 
 
+def test_of_several_jobs_the_first_that_fails_is_told() -> None:
+    """Also where another's compiler says why that failed in a form that is known better."""
+    log = f"make[1]: flex: No such file or directory\n{AFTER}mm/a.c:3:4: error: e\n{AFTER}"
+    assert first_error(log) == "make[1]: flex: No such file or directory"
+
+
 def test_what_make_ignores_is_no_cause() -> None:
     ignored = "{}\nmake[1]: [Makefile:12: x] Error 1 (ignored)\n"
     for said in ("rm: cannot remove 'x'", "/bin/sh: 1: x: not found", "x.c:1:2: error: probe"):
