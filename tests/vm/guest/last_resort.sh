@@ -3,10 +3,8 @@
 # What mode clear does for requests of one order, in a guest of a test.
 #
 # usage: last_resort.sh CASE
-#   locked    pages that are mlocked, which no compaction may move
-#   nofs      pages of files, for requests without __GFP_FS, and for others after
-#   killed    a request that is killed as it looks for free pages, and others after
-#   confined  a task of a cpuset of node 0, which is full, and one of node 1 after
+#   locked  pages that are mlocked, which no compaction may move
+#   nofs    pages of files, for requests without __GFP_FS, and for others after
 #
 # Prints "NAME=NUMBER" lines.
 set -eu
@@ -62,28 +60,6 @@ exhaust() {
 	mode 5
 }
 
-in_node() {
-	local node=$1
-
-	shift
-	if [ ! -d /tmp/cgroups ]; then
-		mkdir /tmp/cgroups
-		mount -t cgroup2 none /tmp/cgroups
-		echo +cpuset > /tmp/cgroups/cgroup.subtree_control
-		mkdir /tmp/cgroups/0 /tmp/cgroups/1
-		echo 0 > /tmp/cgroups/0/cpuset.mems
-		echo 1 > /tmp/cgroups/1/cpuset.mems
-	fi
-	echo $BASHPID > /tmp/cgroups/"$node"/cgroup.procs
-	"$@"
-	echo $BASHPID > /tmp/cgroups/cgroup.procs
-}
-
-node_free_mib() {
-	awk -v node="$1" '$2 == node && /MemFree/ { print int($4 / 1024) }' \
-		/sys/devices/system/node/node"$1"/meminfo
-}
-
 locked() {
 	echo 0 > $vm/compact_unevictable_allowed
 	SHARED_COMB_LOCKED=1 "$here/shared_comb" --keep-one-in 2 --leave-mib 32 --seed 1 \
@@ -101,33 +77,6 @@ nofs() {
 	exhaust kernel
 	ask_for nofs 20 nofs
 	ask_for kernel 8 kernel
-}
-
-killed() {
-	local before tried pid
-
-	movable_comb --keep-one-in 2 --leave-mib 32 --seed 1 --pid-file /tmp/comb > /dev/null
-	exhaust kernel
-	tried=$(count tried)
-	before=$(count inspected)
-	(echo "$order 1 kernel" > $ask) &
-	pid=$!
-	until [ "$(count tried)" != "$tried" ]; do :; done
-	kill -9 $pid
-	wait $pid 2> /dev/null || :
-	echo "killed_inspected=$(($(count inspected) - before))"
-	sed 's/.* killed=\([01]\) .*/killed=\1/' $answer
-	ask_for others 4 kernel
-}
-
-confined() {
-	in_node 0 movable_comb --keep-one-in 1 --mib $(($(node_free_mib 0) - 8)) --seed 1 \
-		--pid-file /tmp/full > /dev/null
-	in_node 1 movable_comb --keep-one-in 2 --mib $(($(node_free_mib 1) - 24)) --seed 1 \
-		--pid-file /tmp/comb > /dev/null
-	in_node 1 exhaust hardwall
-	in_node 0 ask_for confined 10 hardwall
-	in_node 1 ask_for others 4 hardwall
 }
 
 for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
