@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from harness.encoding import encode
+from harness.encoding import UNREADABLE, encode
 from harness.host.cache import Cache
 from harness.host.deadline import Deadline
 from harness.host.git_repo import NOBODY
@@ -59,7 +59,7 @@ class Reviewed:
         text = None if self.fresh else self.cache.recall(asked)
         try:
             return None if text is None else msgspec.json.decode(text, type=kind)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
 
     def remember(self, asked: str, found: object) -> None:

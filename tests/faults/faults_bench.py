@@ -250,7 +250,7 @@ def bench(lab: "Lab | None" = None) -> Iterator[Bench]:
 def in_short(said: str, found: str) -> str:
     """Return the line in which something was found, for a table."""
     line = next((line for line in said.splitlines() if re.search(found, line)), "")
-    return re.sub(r"/(tmp|work|root)/\S*/", "", line.partition(": ")[2] or line)[:100]
+    return re.sub(r"(?<!\S)/\S*/", "", line.partition(": ")[2] or line)[:100]
 
 
 def sized(words: Sequence[str], widths: Sequence[int]) -> str:
