@@ -336,7 +336,7 @@ def test_unpack_limits_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(results, "_MAX_FILE_BYTES", 10)
     with pytest.raises(RecordError, match="up to 10 bytes"):
         results.unpack(archive((member("one/x"), b"1" * 11)), ("one",), tmp_path)
-    monkeypatch.setattr(results, "_MAX_STREAM_BYTES", 100)
+    monkeypatch.setattr(results, "GUEST_FILE_BYTES_MAX", 100)
     with pytest.raises(RecordError, match="more than 100"):
         results.unpack(archive((member("one/x"), b"")), ("one",), tmp_path)
 
