@@ -50,13 +50,25 @@ def _stage(stage: StageRecord) -> Iterator[Comparison]:
 
 
 def _in_torture(stage: StageRecord) -> Iterator[Comparison]:
-    """Compare where each range holds a page of the comb, or of the kernel."""
+    """Compare where each range holds a page of the comb, or of the kernel.
+
+    One that is freed or pinned between the look and the move may be begun; no try goes on so.
+    """
     if parse_torture(stage.output).comb.open:
         return
     yield from compared(
         stage.name,
         "ranges emptied, each of which holds a page that cannot be moved, and none",
         (Pair(order, _rise(stage, "ranges", order), 0) for order in ORDERS[PLUGGED_ORDER:]),
+    )
+    yield from compared(
+        stage.name,
+        "pages scanned in such ranges, and those of one range for each try",
+        (
+            Pair(order, _rise(stage, "scanned", order), most, -most)
+            for order in ORDERS[PLUGGED_ORDER:]
+            for most in (_rise(stage, "tried", order) << order,)
+        ),
     )
 
 

@@ -116,6 +116,9 @@ def test_who_fails_finds_each_zone_with_room_free_or_at_rest(
     [
         ("5 16 0 12 107 0", TEXT, Status.HELD),
         ("5 16 1 12 107 0", TEXT, Status.FAILED),
+        # Five ranges of order 10 at most are begun in five tries.
+        ("5 16 0 12 5120 0", TEXT, Status.HELD),
+        ("5 16 0 12 5121 0", TEXT, Status.FAILED),
         # A range that could become free may be emptied.
         ("5 16 1 12 107 0", re.sub(r"open=0", "open=1", TEXT), Status.HELD),
     ],
