@@ -12,6 +12,7 @@ import pytest
 
 from harness.compare.outcome import Outcome
 from harness.compare.results import RESULTS, parse_results
+from harness.errors import Exit
 
 pytestmark = [pytest.mark.vm, pytest.mark.long]
 
@@ -19,7 +20,9 @@ LIMIT_S = 1500
 PLANS = Path("vm/plans")
 
 
-def compared(name: str, folder: Path) -> Mapping[tuple[str, str], Outcome]:
+def compared(
+    name: str, folder: Path, *, ends: tuple[Exit, ...] = (Exit.OK,)
+) -> Mapping[tuple[str, str], Outcome]:
     """Run one seed of a plan in 512 MiB; by burst and arm of its first state."""
     text = (PLANS / f"{name}.toml").read_text()
     text = re.sub(r"(?m)^seeds = .*$", "seeds = [1]", text)
@@ -36,7 +39,7 @@ def compared(name: str, folder: Path) -> Mapping[tuple[str, str], Outcome]:
         timeout=LIMIT_S,
     )
     # The first arm ran twice and gave the same bytes, or the command would have failed.
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.returncode in ends, done.stdout[-3000:]
     results = parse_results((folder / name / RESULTS).read_bytes(), name)
     first = results.plan.states[0].name
     return {(arm.burst, arm.arm): arm.outcome for arm in results.arms if arm.state == first}
@@ -63,10 +66,13 @@ def test_blocks_come_from_both_nodes_and_all_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(2 * LIMIT_S)
 def test_a_burst_of_a_node_takes_nothing_from_another(tmp_path: Path) -> None:
-    arms = compared("confined", tmp_path)
+    # Before 6.12 direct compaction looks at no cpuset, and the task gets what it captures of the
+    # other node: more than the node's own bound, which is told as an error.
+    arms = compared("confined", tmp_path, ends=(Exit.OK, Exit.STAGE))
 
+    assert any(burst == "node-0" for burst, _ in arms)
     for (burst, _), outcome in arms.items():
-        if burst != "cpuset-0":
+        if burst == "node-0":
             assert got(outcome)[1] == 0
 
 
