@@ -42,7 +42,7 @@ from harness.texts.proc.vmstat import parse_vmstat
 from harness.texts.proc.zoneinfo import parse_zoneinfo
 
 _CROSS = DATA / "cross-check-5.15"
-_LOAD = """background_load 1
+LOAD = """background_load 1
 seed=1 attempts=1000000 held=64 period_us=1000 gfp=noretry
 state=stopped done=2
 order=0 attempts=1 failures=1 latency_ns_sum=5 latency_ns_max=5
@@ -98,7 +98,7 @@ GUEST: Mapping[str, Parser] = {
     ),
     "background": texts(parse_background, "background 1\nkind=faults pages=2048 rounds=2\nend\n"),
     "background_load": texts(
-        parse_background_load, _packed("kinds/thp.tar.gz", "background_load"), _LOAD
+        parse_background_load, _packed("kinds/thp.tar.gz", "background_load"), LOAD
     ),
     "buddy_monitor": texts(parse_buddy_monitor, *_kernels("buddy_monitor")),
     "buddyinfo": texts(parse_buddyinfo, *_kernels("buddyinfo")),

@@ -2,6 +2,7 @@
 """What an arm in turns saves is read whole, or refused: its turns, and what went on beside it."""
 
 import pytest
+from guest_parsers import LOAD
 
 from harness.errors import RecordError
 from harness.texts.guest.background import Background, parse_background
@@ -17,16 +18,6 @@ lasted_ns=65536 turns=4
 end
 """
 FAULTS = "background 1\nkind=faults pages=2048 rounds=2\nend\n"
-LOAD = """background_load 1
-seed=1 attempts=1000000 held=64 period_us=1000 gfp=noretry
-state=stopped done=2
-order=0 attempts=1 failures=1 latency_ns_sum=5 latency_ns_max=5
-order=1 attempts=0 failures=0 latency_ns_sum=0 latency_ns_max=0
-order=2 attempts=1 failures=0 latency_ns_sum=8 latency_ns_max=8
-order=3 attempts=0 failures=0 latency_ns_sum=0 latency_ns_max=0
-order=5 attempts=0 failures=0 latency_ns_sum=0 latency_ns_max=0
-end
-"""
 
 
 def test_turns_are_read() -> None:
