@@ -16,11 +16,10 @@ from harness.host import emulator
 from harness.host.cache import Cache
 from harness.host.files import sha256_file
 from harness.host.scratch import TMPFS
+from harness.jobs.arm import ROOM_MARGIN_MIB
 from harness.stages.boot import EMULATOR_MIB, available_mib
 
 ENGINE = "distributed"
-# What the memory of a guest needs beside itself where it lies (harness.jobs.arm).
-_ROOM_MIB = 256
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -111,7 +110,7 @@ def hurdle(ours: Facts, theirs: Facts, memory_mib: int) -> str:
             f"a guest of {memory_mib} MiB needs {needed_mib} MiB, it has "
             f"{theirs.available_mib} MiB available; free some, or use workers with more"
         )
-    if theirs.room_mib < memory_mib + _ROOM_MIB:
+    if theirs.room_mib < memory_mib + ROOM_MARGIN_MIB:
         return (
             f"a guest's memory of {memory_mib} MiB has no room in {TMPFS} nor in its cache "
             f"{theirs.cache}; free some, or start it with another BUDDYLAB_CACHE"

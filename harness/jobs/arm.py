@@ -246,7 +246,8 @@ def _collected(folder: Path, stage: StagePlan) -> dict[str, bytes]:
     return files
 
 
-_MARGIN_MIB = 256
+# What stays free beside a guest's memory where that lies.
+ROOM_MARGIN_MIB = 256
 
 
 @contextlib.contextmanager
@@ -255,7 +256,7 @@ def _room(memory: Mapping[str, int], folder: Path) -> Iterator[Path]:
     memory_mib = sum(memory.values())
     for place in (TMPFS, folder):
         free = shutil.disk_usage(place).free if place.is_dir() else 0
-        if free < (memory_mib + _MARGIN_MIB) << 20:
+        if free < (memory_mib + ROOM_MARGIN_MIB) << 20:
             continue
         with contextlib.ExitStack() as stack:
             room = stack.enter_context(scratch(place, "memory"))
