@@ -22,7 +22,7 @@ def tmpfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     for module in (arm, scratch):
         monkeypatch.setattr(module, "TMPFS", place)
-    monkeypatch.setattr(arm, "_MARGIN_MIB", 1)
+    monkeypatch.setattr(arm, "ROOM_MARGIN_MIB", 1)
     return place
 
 
