@@ -23,7 +23,7 @@ def fetch(kernel: str | None, cache: Cache) -> KernelSource:
 
     That is a release (6.12.5), debian:LINE or debian:LINE@SUITE, a directory or an archive, or
     DIR@COMMIT of a git repository. Without a name: 5.15.180, and where kernel.org is out of reach
-    a 5.15.180 source from the cache, else this machine's own of Debian. Raises UserError,
+    upstream's own 5.15.180 from the cache, else this machine's own of Debian. Raises UserError,
     HostError or StageError.
     """
     if kernel is None:
@@ -92,14 +92,16 @@ def _default(cache: Cache) -> KernelSource:
 
 
 def _best_cached(wanted: str, cache: Cache) -> KernelSource | None:
-    """Return a cached source of this release: upstream's own allocator first, then the newest."""
+    """Return the newest cached source of this release that has upstream's own allocator.
+
+    Another is a tree of its user's, who may well have changed it and does not name it here.
+    """
     manifests = sorted(
         (cache.root / SOURCES).glob("*/manifest.json"), key=lambda path: -path.stat().st_mtime
     )
     sources = (cache.load(SOURCES, path.parent.name, KernelSource) for path in manifests)
-    found = [
-        described_again(source, origin=source.origin)
-        for source in sources
-        if source and source.release == wanted
-    ]
-    return min(found, key=lambda source: source.page_alloc_upstream is not True, default=None)
+    found = (described_again(source, origin=source.origin) for source in sources if source)
+    return next(
+        (source for source in found if source.release == wanted and source.page_alloc_upstream),
+        None,
+    )

@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from harness.stages import fetch as stage
 from harness.stages.fetch import fetch
 from harness.stages.sources import debian, description, release
 from harness.texts.build.line import PAGE_ALLOC, UPSTREAM, Known, Line, stock_line
-from harness.values import LOCAL
+from harness.values import LOCAL, KernelSource
 
 
 @dataclass
@@ -129,14 +129,21 @@ def test_named_release_never_falls_back(
     assert caught.value.exit_code == Exit.HOST
 
 
-def test_default_falls_back_on_a_cached_source_and_says_so_in_one_line(
-    cache: Cache,
-    fake_kernel: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+@pytest.fixture
+def upstreams(fake_kernel: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The fake kernel, whose allocator passes for upstream's own; kernel.org is out of reach."""
     monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
-    local = fetch(str(fake_kernel), cache)
+    blob = git_blob_id((fake_kernel / PAGE_ALLOC).read_bytes())
+    known = Known(release="5.15.180", whose=UPSTREAM, blobs={PAGE_ALLOC: blob})
+    line = Line(name="5.15", versions=("5.15",), series=True, known=(known,), config={})
+    monkeypatch.setattr(description, "line_for", lambda _version: line)
+    return fake_kernel
+
+
+def test_default_falls_back_on_a_cached_source_and_says_so_in_one_line(
+    cache: Cache, upstreams: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    local = fetch(str(upstreams), cache)
 
     with caplog.at_level(logging.WARNING):
         source = fetch(None, cache)
@@ -148,18 +155,32 @@ def test_default_falls_back_on_a_cached_source_and_says_so_in_one_line(
 
 
 def test_default_prefers_upstreams_own_allocator_to_a_newer_copy(
-    cache: Cache, fake_kernel: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Cache, upstreams: Path
 ) -> None:
-    monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
-    blob = git_blob_id((fake_kernel / PAGE_ALLOC).read_bytes())
-    known = Known(release="5.15.180", whose=UPSTREAM, blobs={PAGE_ALLOC: blob})
-    line = Line(name="5.15", versions=("5.15",), series=True, known=(known,), config={})
-    monkeypatch.setattr(description, "line_for", lambda _version: line)
-    upstreams = fetch(str(fake_kernel), cache)
-    (fake_kernel / PAGE_ALLOC).write_text("int mine;\n")
-    fetch(str(fake_kernel), cache)
+    first = fetch(str(upstreams), cache)
+    (upstreams / PAGE_ALLOC).write_text("int mine;\n")
+    fetch(str(upstreams), cache)
 
-    assert fetch(None, cache) == upstreams
+    assert fetch(None, cache) == first
+
+
+def test_default_is_not_a_tree_that_its_user_changed(
+    cache: Cache, upstreams: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (upstreams / PAGE_ALLOC).write_text("int mine;\n")
+    mine = fetch(str(upstreams), cache)
+    asked: list[str] = []
+
+    def own(name: str, _cache: Cache) -> KernelSource:
+        asked.append(name)
+        return replace(mine, origin=name)
+
+    monkeypatch.setattr(debian, "own", lambda _cache: "debian:6.1")
+    monkeypatch.setattr(debian, "bring", own)
+
+    fetch(None, cache)
+
+    assert asked == ["debian:6.1"]
 
 
 @pytest.mark.parametrize("name", ["nonsense", "6", "6.1.5.1", "7.7-rc1", "absent@HEAD", "@HEAD"])
