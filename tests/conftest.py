@@ -86,6 +86,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     return Cache.default()
 
 
+@pytest.fixture(autouse=True)
+def no_users_cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep pretended kernels out of the user's cache, which a later build would take for real."""
+    if not request.node.get_closest_marker("vm"):
+        monkeypatch.setenv("BUDDYLAB_CACHE", f"{__file__}/a test without the fixture cache")
+
+
 @pytest.fixture
 def fake_kernel(tmp_path: Path) -> Path:
     """A source tree that builds in no time and says it is 5.15.180."""

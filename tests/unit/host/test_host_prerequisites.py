@@ -40,7 +40,7 @@ def test_without_root_or_sudo_the_line_is_printed_and_nothing_is_tried(
     assert not (tmp_path / "tried").exists()
 
 
-@pytest.mark.usefixtures("lacking")
+@pytest.mark.usefixtures("lacking", "cache")
 def test_root_installs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
