@@ -41,7 +41,8 @@ def bring(release: str, cache: Cache) -> KernelSource:
     was signed.
     """
     pinned = ARCHIVE_SHA256.get(release)
-    base = os.environ.get(MIRROR) or KERNEL_ORG
+    # One mirror, however its address ends: a "//" in a path is another file to many a server.
+    base = (os.environ.get(MIRROR) or KERNEL_ORG).rstrip("/")
     # What one mirror said is not what another says.
     fingerprint = sha256_text("release", base, release)
     digest = pinned or cache.recall(fingerprint)

@@ -4,6 +4,7 @@
 import base64
 import http.server
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -106,6 +107,20 @@ def test_a_second_fetch_asks_nobody_and_another_mirror_is_asked(
     monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", "http://127.0.0.1:9")
     with pytest.raises(UnreachableError):
         fetch("6.1.5", cache)
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("end", ["/", "//"])
+def test_a_mirror_is_the_same_with_a_slash_at_its_end(
+    mirror: Mirror, cache: Cache, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", os.environ["BUDDYLAB_KERNEL_MIRROR"] + end)
+    source = fetch("6.1.5", cache)
+    assert mirror.asked == [SUMS, ARCHIVE]
+
+    monkeypatch.setenv("BUDDYLAB_KERNEL_MIRROR", os.environ["BUDDYLAB_KERNEL_MIRROR"].rstrip("/"))
+    assert fetch("6.1.5", cache) == source
+    assert mirror.asked == [SUMS, ARCHIVE]
 
 
 @needs_gpgv
