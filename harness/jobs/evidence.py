@@ -32,19 +32,28 @@ class Evidence:
 def gather(folder: Path) -> Evidence:
     """Read what is there; a guest that never started has left nothing."""
     texts = {name: _end_of(folder / name) for name in _NAMES}
-    return Evidence(folder=folder, texts={name: text for name, text in texts.items() if text})
+    return Evidence(
+        folder=folder, texts={name: text for name, text in texts.items() if text is not None}
+    )
 
 
 def keep(evidence: Evidence, place: Path, error: HarnessError) -> None:
-    """Write the texts below `place`, and let `error` say that they are there."""
-    if not evidence.texts:
-        return
-    try:
-        for name, text in evidence.texts.items():
+    """Write the texts below `place`, and let `error` say that they are there.
+
+    An empty console is kept, too: that the guest said nothing is told by it, and the error
+    names it.
+    """
+    kept = []
+    for name, text in evidence.texts.items():
+        # What cannot be written is perhaps what failed the guest: it is the error that counts.
+        with contextlib.suppress(OSError):
             atomic_write(place / name, text)
-    except OSError:  # perhaps what failed the guest: it is the error that counts
+            kept.append(name)
+    if not kept:
         return
-    said = str(error).replace(str(evidence.folder), str(place))
+    said = str(error)
+    for name in kept:
+        said = said.replace(str(evidence.folder / name), str(place / name))
     if str(place) not in said:
         said = f"{said}\n  what the guest and QEMU said: {place}"
     error.args = (said,)
@@ -58,11 +67,11 @@ def forget(place: Path) -> None:
         place.rmdir()
 
 
-def _end_of(path: Path) -> bytes:
+def _end_of(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _MOST_BYTES))
             return file.read(_MOST_BYTES)
     except OSError:
-        return b""
+        return None

@@ -15,6 +15,7 @@ from pretended_comparison import TEXT, Pretended, SavedTexts, compared
 from harness.errors import GuestLostError, HostError, StageError
 from harness.host import qmp, status_channel
 from harness.host.deadline import Deadline
+from harness.host.files import remove_tree
 from harness.jobs import arm, evidence
 from harness.values import CONSOLE_LOG, StagePlan
 
@@ -60,6 +61,46 @@ def test_what_qemu_refuses_is_kept(
     assert f"what the guest and QEMU said: {kept}" in str(error.value)
     assert "cannot set up guest memory" in (kept / "qemu.log").read_text()
     assert len(bare.starts()) == 1
+
+
+@pytest.mark.parametrize(
+    "said", [{"qemu.log": b"qemu: gone\n"}, {"status.log": b"buddylab st"}, {}]
+)
+def test_an_empty_console_hides_nothing_else(tmp_path: Path, said: dict[str, bytes]) -> None:
+    """What QEMU and the status said stays, and a console that is named is there, if empty."""
+    gone, place = tmp_path / "scratch", tmp_path / "failed"
+    gone.mkdir()
+    for name, text in {CONSOLE_LOG: b"", **said}.items():
+        (gone / name).write_bytes(text)
+    error = GuestLostError("hang", f"silent; the whole console is in {gone / CONSOLE_LOG}")
+    found = evidence.gather(gone)
+    remove_tree(gone)
+    evidence.keep(found, place, error)
+    assert f"the whole console is in {place / CONSOLE_LOG}" in str(error)
+    assert str(gone) not in str(error)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == {CONSOLE_LOG: b"", **said}
+    evidence.forget(place)
+    assert not place.exists()
+
+
+def test_what_cannot_be_kept_keeps_nothing_else_away(tmp_path: Path) -> None:
+    gone, place = tmp_path / "scratch", tmp_path / "failed"
+    gone.mkdir()
+    for name in (CONSOLE_LOG, "qemu.log"):
+        (gone / name).write_text("words")
+    (place / CONSOLE_LOG).mkdir(parents=True)  # in the way of it
+    error = GuestLostError("hang", f"silent; the whole console is in {gone / CONSOLE_LOG}")
+    evidence.keep(evidence.gather(gone), place, error)
+    assert (place / "qemu.log").read_text() == "words"
+    assert f"what the guest and QEMU said: {place}" in str(error)
+    assert str(place / CONSOLE_LOG) not in str(error)
+
+
+def test_a_guest_that_never_was_leaves_nothing(tmp_path: Path) -> None:
+    error = GuestLostError("exit", "no room")
+    evidence.keep(evidence.gather(tmp_path / "absent"), tmp_path / "failed", error)
+    assert str(error) == "guest lost (exit): no room"
+    assert not (tmp_path / "failed").exists()
 
 
 def test_a_monitors_path_is_short_whatever_the_caches(
