@@ -58,9 +58,15 @@ def _judge_log(label: str, log: KernelLog) -> Iterator[Comparison]:
             text=f"{label} line {off.line_number}: {off.kind}, what it would have seen from here "
             f"on is not told: {shown(off.message)}",
         )
+    for killed in log.ours_killed[:_BUGS_SHOWN]:
+        yield Comparison(
+            holds=False,
+            text=f"{label} line {killed.line_number}: {killed.kind}, what it was to do was not "
+            f"done: {shown(killed.message)}",
+        )
     beginning = "" if log.from_boot else " (its beginning is no longer there)"
     yield Comparison(
-        holds=not (log.bugs or log.watches_off),
+        holds=not (log.bugs or log.watches_off or log.ours_killed),
         text=f"{label}: {log.line_count} lines{beginning}, {len(log.bugs)} bugs or warnings, "
         f"{log.oom_kills} OOM kills, {log.allocation_failures} allocation failures reported",
     )

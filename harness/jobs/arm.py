@@ -228,6 +228,14 @@ def _require_clean_log(guest: status_channel.Guest, stage: StagePlan) -> None:
             f"counted there says nothing. Mend the kernel, or ask for one that does not",
             log_path=guest.console,
         )
+    if killed := log.ours_killed if log else ():
+        raise StageError(
+            "compare",
+            f"{stage.name}: its kernel's OOM killer took {killed[0].victim}, which the harness ran "
+            f"there: {shown(killed[0].message)}; what was counted there says nothing. Give the "
+            "guest more memory (memory_mib of the plan), or a state that leaves more free",
+            log_path=guest.console,
+        )
 
 
 def _collected(folder: Path, stage: StagePlan) -> dict[str, bytes]:

@@ -66,10 +66,11 @@ _DIED = re.compile(r"\[#[0-9]{1,4}\](?: |$)")
 # "INFO: task NAME" of a name with a newline goes on in the next record.
 _REST_OF_HUNG_TASK = re.compile(r"[^\[\]]{0,16}:[0-9]{1,8} blocked .{0,40}for more than [0-9]+ sec")
 # 4.19 and older: "Kill process N"; then "Killed process N" follows in a record of its own.
-_OOM_KILL = re.compile(r".{0,60}[Oo]ut of memory[^:]{0,60}: Kill(?:ed)? process [0-9]")
+_OOM_KILL = re.compile(r".{0,60}[Oo]ut of memory[^:]{0,60}: [Kk]ill(?:ed)? process [0-9]")
 _ALLOCATION_FAILURE = re.compile(r".{0,80}page allocation failure: order:[0-9]+")
 
 OOM_KILL = "OOM kill"
+KILLED_OURS = "OOM kill of ours"  # harness.texts.alarms.oom says who that is
 ALLOCATION_FAILURE = "allocation failure"
 
 

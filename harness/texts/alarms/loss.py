@@ -10,12 +10,14 @@ import re
 from dataclasses import dataclass
 
 from harness.texts.alarms import headings
+from harness.texts.alarms.oom import is_stressor
 from harness.texts.alarms.records import Record, kernel_records
 from harness.texts.proc.kernel_log import LogFinding, classified
 
 PANIC, HANG, MEMORY = "panic", "hang", "memory"
 # A watch inside of the kernel says that a CPU or a task does not go on.
 _STANDS = ("hard lockup", "soft lockup", "rcu stall", "hung task", "spinlock", "lockdep")
+_KILLS = (headings.KILLED_OURS, headings.OOM_KILL)
 # One report: what lies further above a panic was survived.
 _REPORT_LINES = 150
 # init/main.c run_init_process(), for /init of an initramfs.
@@ -40,8 +42,10 @@ def cause_of(console: str) -> Cause | None:
     for kind in _STANDS:
         if stands := next((one for one in found if one.kind == kind), None):
             return _cause(HANG, stands)
-    killed = next((one for one in found if one.kind == headings.OOM_KILL), None)
-    return None if killed is None else _cause(MEMORY, killed)
+    # A stressor's end is what it is there for; of several, one of ours explains the most.
+    killed = [one for one in found if one.kind in _KILLS and not is_stressor(one.victim)]
+    killed.sort(key=lambda one: _KILLS.index(one.kind))
+    return _cause(MEMORY, killed[0]) if killed else None
 
 
 def where_the_boot_stood(console: str) -> str:
@@ -61,7 +65,7 @@ def _what_panicked(found: tuple[LogFinding, ...], panic: LogFinding) -> LogFindi
         one
         for one in found
         if 0 <= panic.line_number - one.line_number <= _REPORT_LINES
-        and one.kind not in {headings.OOM_KILL, headings.ALLOCATION_FAILURE}
+        and one.kind not in {*_KILLS, headings.ALLOCATION_FAILURE}
     ]
     oops = next((one for one in of_report if one.kind == "oops"), None)
     return oops or of_report[0]

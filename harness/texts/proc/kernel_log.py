@@ -3,15 +3,18 @@
 
 Who says a line is told by harness.texts.alarms.records, what it means by
 harness.texts.alarms.headings. An OOM kill and a "page allocation failure" are what memory
-pressure may bring: counted, not called bugs. A watch that gives up for want of memory accuses
-nobody, but says nothing from then on.
+pressure may bring: counted, not called bugs, unless the program that is killed is one of the
+harness's own. A watch that gives up for want of memory accuses nobody, but says nothing from then
+on.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.texts.alarms import headings
 from harness.texts.alarms.kinds import WATCH_OFF
+from harness.texts.alarms.oom import is_ours, victim
 from harness.texts.alarms.place import REPORT_RECORDS, place_of
 from harness.texts.alarms.records import Record, kernel_records
 from harness.texts.text import whole_lines
@@ -30,10 +33,13 @@ class LogFinding:
     line_number: int  # from 1
     message: str  # without level, time stamp and caller
     function: str = ""  # where it happened, if the report says so
+    victim: str = ""  # of an OOM kill: the name of the task
 
     @property
     def fingerprint(self) -> str:
-        """What two reports of one fault share: the kind and the function."""
+        """What two reports of one fault share: the kind and the function, or who was killed."""
+        if self.victim:
+            return f"{self.kind}: {self.victim}"
         return f"{self.kind} in {self.function}" if self.function else self.kind
 
 
@@ -45,7 +51,8 @@ class KernelLog:
     from_boot: bool
     bugs: tuple[LogFinding, ...]
     watches_off: tuple[LogFinding, ...]
-    oom_kills: int
+    ours_killed: tuple[LogFinding, ...]  # OOM kills of what the harness itself runs in the guest
+    oom_kills: int  # those included
     allocation_failures: int
 
 
@@ -59,26 +66,37 @@ def parse_kernel_log(text: str) -> KernelLog:
     line_count = len(whole_lines(text, "kernel log"))
     records = kernel_records(text)
     found = _found(text, records)
-    pressure = [headings.pressure(record.text) for record in records]
+    pressed = list(_pressed(records))
+    kinds = [one.kind for one in pressed]
     return KernelLog(
         line_count=line_count,
         from_boot=any(record.text.startswith(_FIRST_MESSAGE) for record in records),
         bugs=tuple(one for one in found if one.kind != WATCH_OFF),
         watches_off=tuple(one for one in found if one.kind == WATCH_OFF),
-        oom_kills=pressure.count(headings.OOM_KILL),
-        allocation_failures=pressure.count(headings.ALLOCATION_FAILURE),
+        ours_killed=tuple(one for one in pressed if one.kind == headings.KILLED_OURS),
+        oom_kills=kinds.count(headings.OOM_KILL) + kinds.count(headings.KILLED_OURS),
+        allocation_failures=kinds.count(headings.ALLOCATION_FAILURE),
     )
 
 
 def classified(text: str) -> tuple[LogFinding, ...]:
     """Return each line that is taken for something, what memory pressure may bring included."""
     records = kernel_records(text)
-    pressed = (
-        LogFinding(kind=kind, line_number=record.line_number, message=record.text)
-        for record in records
-        if (kind := headings.pressure(record.text))
-    )
-    return tuple(sorted((*_found(text, records), *pressed), key=lambda one: one.line_number))
+    found = (*_found(text, records), *_pressed(records))
+    return tuple(sorted(found, key=lambda one: one.line_number))
+
+
+def _pressed(records: tuple[Record, ...]) -> Iterator[LogFinding]:
+    """Yield what a shortage of memory brought."""
+    for at, record in enumerate(records):
+        kind = headings.pressure(record.text)
+        name = victim(records, at) if kind == headings.OOM_KILL else ""
+        if is_ours(name):
+            kind = headings.KILLED_OURS
+        if kind:
+            yield LogFinding(
+                kind=kind, line_number=record.line_number, message=record.text, victim=name
+            )
 
 
 def _found(text: str, records: tuple[Record, ...]) -> list[LogFinding]:

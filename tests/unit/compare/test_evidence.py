@@ -169,6 +169,9 @@ def test_what_its_kernel_reported_ends_an_arm(tmp_path: Path) -> None:
     for clean in ("", "[    1.000000] Out of memory: Killed process 7 (x)\n"):
         guest.console.write_text(clean)
         arm._require_success(end, guest, stage)
+    guest.console.write_text("[    1.000000] Out of memory: Killed process 7 (bash) total-vm:1\n")
+    with pytest.raises(StageError, match="arm: its kernel's OOM killer took bash, which the har"):
+        arm._require_success(end, guest, stage)
     guest.console.write_text("[    1.000000] BUG: KASAN: use-after-free in x\n")
     with pytest.raises(StageError, match=r"arm: its kernel reported kasan, 'BUG: KASAN: use-aft"):
         arm._require_success(end, guest, stage)

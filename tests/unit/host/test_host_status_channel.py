@@ -233,7 +233,7 @@ def test_a_stage_outside_of_the_plan_is_refused(tmp_path: Path) -> None:
         ("[    1.000000] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", "hang"),
         ("[    1.000000] rcu: INFO: rcu_sched self-detected stall on CPU", "hang"),
         ("[    1.000000] INFO: task kworker blocked for more than 120 seconds.", "hang"),
-        ("[    1.000000] Out of memory: Killed process 12 (fragment_stress)", "memory"),
+        ("[    1.000000] Out of memory: Killed process 12 (bash)", "memory"),
         (
             "[    1.000000] kernel BUG at mm/a.c:1\n[    1.000000] Kernel panic - not syncing: x",
             "panic",

@@ -27,6 +27,7 @@ STUCK = (
     "[    9.500000] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]\n"
 )
 QUIET = "[    4.000000] all is well\n"
+A_STRESSOR = "[    9.000000] Out of memory: Killed process 12 (fragment_stress) total-vm:1kB\n"
 
 
 @pytest.mark.parametrize(
@@ -47,10 +48,19 @@ QUIET = "[    4.000000] all is well\n"
             "soft lockup",
         ),
         (
-            "[    9.000000] Out of memory: Killed process 12 (fragment_stress) total-vm:1kB\n",
+            "[    9.000000] Out of memory: Killed process 12 (python3) total-vm:1kB\n",
             "memory",
-            "Out of memory: Killed process 12 (fragment_stress) total-vm:1kB",
-            "OOM kill",
+            "Out of memory: Killed process 12 (python3) total-vm:1kB",
+            "OOM kill: python3",
+        ),
+        (
+            (
+                "[    9.000000] Out of memory: Killed process 12 (python3) total-vm:1kB\n"
+                "[    9.100000] Out of memory: Killed process 9 (dropbear) total-vm:1kB\n"
+            ),
+            "memory",
+            "Out of memory: Killed process 9 (dropbear) total-vm:1kB",
+            "OOM kill of ours: dropbear",
         ),
     ],
 )
@@ -62,7 +72,9 @@ def test_the_cause_is_the_line_that_explains_the_most(
     assert (cause.kind, cause.evidence, cause.fingerprint) == (kind, evidence, fingerprint)
 
 
-@pytest.mark.parametrize("text", ["", QUIET, SURVIVED, "Kernel panic - not syncing: a program's\n"])
+@pytest.mark.parametrize(
+    "text", ["", QUIET, SURVIVED, A_STRESSOR, "Kernel panic - not syncing: a program's\n"]
+)
 def test_what_was_survived_or_said_by_others_is_no_cause(text: str) -> None:
     assert cause_of(BOOT + text) is None
 
