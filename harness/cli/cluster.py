@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cluster")
 
 
-def add_runner_options(parser: argparse.ArgumentParser) -> None:
-    """Declare where guests run."""
+def add_runner_options(parser: argparse.ArgumentParser, *, repeats: bool = True) -> None:
+    """Declare where guests run; `repeats`: whether a share of the units may be run twice."""
     parser.add_argument(
         "--on",
         type=word,
@@ -29,12 +29,13 @@ def add_runner_options(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="with --on: what all hosts see; s3://... too",
     )
-    parser.add_argument(
-        "--recheck",
-        type=percent,
-        metavar="PERCENT",
-        help="with --on: of arms, run twice (default: 1)",
-    )
+    if repeats:
+        parser.add_argument(
+            "--recheck",
+            type=percent,
+            metavar="PERCENT",
+            help="with --on: of arms, run twice (default: 1)",
+        )
 
 
 def percent(text: str) -> float:
@@ -52,11 +53,13 @@ def runner_of(arguments: argparse.Namespace, jobs: int) -> "Runner":
     """Return who runs guests: this machine, `jobs` at a time, or the workers asked for."""
     from harness.jobs.runner import LocalRunner
 
+    repeats = "recheck" in arguments
+    share = arguments.recheck if repeats else 0.0
     if arguments.on is None:
-        if arguments.artefacts is not None or arguments.recheck is not None:
+        if arguments.artefacts is not None or (repeats and share is not None):
             raise UserError("--artefacts and --recheck are for workers; say --on which, too")
         return LocalRunner(jobs)
-    if arguments.jobs is not None:
+    if getattr(arguments, "jobs", None) is not None:
         raise UserError(
             "--jobs is for guests on this machine; with --on, each worker has as many as it has "
             "threads (dask worker --nthreads)"
@@ -70,7 +73,7 @@ def runner_of(arguments: argparse.Namespace, jobs: int) -> "Runner":
 
     return DaskRunner(
         target=parse_target(arguments.on),
-        share=SHARE if arguments.recheck is None else arguments.recheck,
+        share=SHARE if share is None else share,
         url=arguments.artefacts or "",
         finished=_tell_shares,
     )

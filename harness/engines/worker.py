@@ -162,6 +162,12 @@ def do_task(attempt: str, pickled: bytes) -> tuple[End, str]:
         return End.ABSENT, str(error)
     except HostError as error:
         return End.HOST, str(error)
+    except HarnessError:
+        try:
+            _require_whole(given, store)
+        except _AbsentError as error:
+            return End.ABSENT, str(error)
+        raise
     return End.DONE, ""
 
 
@@ -189,10 +195,15 @@ def _produced(given: Given, store: Store, mine: _Attempt) -> Iterator[Produced]:
                 if isinstance(produced.error, HostError):
                     continue  # it is raised next: another host may do it
                 if produced.run is None:
-                    store.doubt()  # the boot failed: of an altered file, or of the kernel
-                    for each in (given.kernel, given.initrd):
-                        _found(each, store)
+                    _require_whole(given, store)
             yield produced
+
+
+def _require_whole(given: Given, store: Store) -> None:
+    """Tell a boot that failed of an altered file from one that failed of the kernel."""
+    store.doubt()
+    for each in (given.kernel, given.initrd):
+        _found(each, store)
 
 
 def _found(wanted: Artefact, store: Store) -> Path:

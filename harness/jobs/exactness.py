@@ -2,11 +2,9 @@
 """exactness: one arm, again and again, from the memory of several boots: equal each time."""
 
 import os
-import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 
 import msgspec
@@ -15,17 +13,17 @@ from harness.compare import plan as plans
 from harness.compare.plan import Arm, Plan
 from harness.compare.results import first_difference
 from harness.host.cache import Cache
-from harness.host.files import remove_tree
 from harness.host.progress import progress
 from harness.jobs.guests import QEMU, Guests
-from harness.jobs.lab import lab_of, seeded
+from harness.jobs.lab import base_key, lab_of, seeded
+from harness.jobs.repetition import RepetitionWork, Seen, Texts
+from harness.jobs.runner import LocalRunner, Runner, Task
 from harness.record.bundle import digests_of, run_expected
 from harness.stages.boot_files import BootFiles
 from harness.texts.guest import turns
 from harness.texts.guest.turns import Turns, parse_turns
 
 AT_A_TIME = os.cpu_count() or 1  # boots
-Texts = Mapping[str, bytes]  # what a guest saved: path inside -> content
 _MOST = 0.95
 
 
@@ -138,51 +136,69 @@ def exactness(
     boots: int,
     schedules: int | None = None,
     guests: Guests = QEMU,
+    runner: Runner | None = None,
 ) -> Exactness:
     """Run the plan's baseline arm in its first state, `times` in all, from `boots` boots.
 
-    With `schedules` it is run so often with each from 0 to that number. As many boots at a time
-    as this host has CPUs: how busy it is must not matter.
+    With `schedules` it is run so often with each from 0 to that number. On this machine, as many
+    boots at a time as it has CPUs (how busy it is must not matter), or where `runner` runs them:
+    then workers are held to each other. The first failure is raised.
     """
-    stop = threading.Event()
+    runner = runner or LocalRunner(AT_A_TIME)
     baseline = next(one for one in plan.arms if one.name == plan.baseline)
     group = next(one for one in plans.groups(plan) if one.variant == baseline.kernel)
     run = next(one for one in plans.runs(plan, group) if one.arm == baseline)
     lab = seeded(lab_of(what, plan, cache, guests=guests), group.seed)
-    state = plans.state_stage(plan, group)
-    tried = [
-        plans.arm_stage(plan, plans.ArmRun(group=group, burst=run.burst, arm=arm))
-        for arm in scheduled(baseline, schedules)
+    work = RepetitionWork(
+        plan=plan,
+        group=group,
+        base=base_key(lab, plan, group),
+        tried=tuple(
+            plans.arm_stage(plan, plans.ArmRun(group=group, burst=run.burst, arm=arm))
+            for arm in scheduled(baseline, schedules)
+        ),
+        turns=(),
+        guests=guests,
+    )
+    tasks = [
+        Task(
+            title=f"boot {boot}",
+            what=what,
+            memory_mib=plan.most_mib,
+            work=replace(work, turns=_turns(boot, share, len(work.tried))),
+        )
+        for boot, share in enumerate(_shares(times, boots), 1)
     ]
-    shares = [times // boots + (number < times % boots) for number in range(boots)]
     states: list[Texts] = []
-    arms: list[list[Texts]] = [[] for _ in tried]
+    arms: list[list[Texts]] = [[] for _ in work.tried]
     done = count(1)
-    with (
-        progress("exactness", total=times * len(tried), unit="arms") as advance,
-        ThreadPoolExecutor(max_workers=AT_A_TIME, thread_name_prefix="boot") as pool,
-    ):
+    with progress("exactness", total=times * len(work.tried), unit="arms") as advance:
 
-        def booted(share: int) -> None:
-            with (
-                cache.building("exactness") as scratch,
-                guests.prepared(lab, state, scratch) as ready,
-            ):
-                states.append({**ready.files, "stopped": ready.dump})
-                for arm, texts in zip(tried * share, arms * share, strict=True):
-                    if stop.is_set():
-                        return
-                    texts.append(guests.run_arm(ready, arm, scratch / "arm"))
-                    remove_tree(scratch / "arm")
-                    advance(next(done), f"{plan.cpus} CPUs")
+        def take(_task: Task, seen: Seen) -> bool:
+            if not seen.unit:
+                states.append(seen.texts)
+            else:
+                arms[seen.arm].append(seen.texts)
+                advance(next(done), f"{plan.cpus} CPUs")
+            return True
 
-        try:
-            for future in [pool.submit(booted, share) for share in shares if share]:
-                future.result()
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+        for error in runner.run(tasks, cache, take):
+            raise error
     return judged(plan.cpus, states, arms)
+
+
+def _shares(times: int, boots: int) -> list[int]:
+    """Spread so many arms over boots; one without any does not boot."""
+    shares = [times // boots + (number < times % boots) for number in range(boots)]
+    return [share for share in shares if share]
+
+
+def _turns(boot: int, share: int, arms: int) -> tuple[tuple[str, int], ...]:
+    return tuple(
+        (f"boot {boot}, round {number}, arm {arm}", arm)
+        for number in range(1, share + 1)
+        for arm in range(arms)
+    )
 
 
 def scheduled(baseline: Arm, schedules: int | None) -> list[Arm]:

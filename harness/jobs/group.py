@@ -20,10 +20,10 @@ from harness.host.files import remove_tree
 from harness.jobs.arm import PREPARING, Lab, Prepared
 from harness.jobs.evidence import Evidence, gather
 from harness.jobs.guests import Guests
-from harness.jobs.lab import base_key, settings_of
+from harness.jobs.lab import lab_at
 from harness.jobs.runner import Outcome, Place
 from harness.record.bundle import digests_of, run_expected
-from harness.record.key import ReplayKey, key_differences
+from harness.record.key import ReplayKey
 from harness.stages.boot_files import BootFiles
 
 # What ends one arm or one boot, and not the others.
@@ -90,12 +90,9 @@ class GroupWork:
     def execute(self, what: BootFiles, place: Place) -> Generator[Produced, None, None]:
         """Boot it at a place; HostError if what executes there is not what its key names."""
         boot = self.boot
-        settings = replace(settings_of(boot.plan), seed=boot.group.seed)
-        speed = place.speed(what, settings, self.guests)
-        lab = Lab(what=what, settings=settings, speed=speed, check_stop=place.check_stop)
-        if differences := key_differences(boot.base, base_key(lab, boot.plan, boot.group)):
-            told = "\n  ".join(map(str, differences))
-            raise HostError(f"{boot.group.title}: its guests would not be the same:\n  {told}")
+        lab = lab_at(
+            place, what, plan=boot.plan, group=boot.group, base=boot.base, guests=self.guests
+        )
         yield from execute(boot, lab, place.cache, self.guests)
 
     def outcome(self, produced: Produced) -> Outcome:

@@ -23,6 +23,7 @@ from harness.jobs.compare import Job, Kernels, compare
 from harness.jobs.comparison import saved, with_kept_opinion
 from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import lab_of
+from harness.jobs.runner import Runner
 from harness.jobs.saved_report import VERDICT, keep_asked
 from harness.stages.boot_files import boot_files
 from harness.stages.change import range_of, taken
@@ -160,10 +161,18 @@ def untestable(variant: Variant) -> Iterator[None]:
 
 
 def judge(
-    it: Judged, asked: Asked, kernels: Kernels, cache: Cache, *, jobs: int, guests: Guests = QEMU
+    it: Judged,
+    asked: Asked,
+    kernels: Kernels,
+    cache: Cache,
+    *,
+    jobs: int,
+    guests: Guests = QEMU,
+    runner: Runner | None = None,
 ) -> tuple[Results, tuple[Verdict, ...]]:
     """Run what was not run before, judge, and write the verdict's page.
 
+    On this machine, `jobs` guests at a time, or where `runner` runs them.
     Raises UntestableError if a changed kernel does not boot. What fails later is raised once
     all that can be said is written.
     """
@@ -174,7 +183,7 @@ def judge(
     keep_asked(it.folder, asked)
     job = Job(plan=it.plan, text=it.text, folder=it.folder, jobs=jobs, store=ArmStore(cache))
     try:
-        results = compare(job, kernels, cache, guests)
+        results = compare(job, kernels, cache, guests, runner)
     except (GuestLostError, RecordError, StageError) as error:
         failure = error
         results = saved(it.folder, it.plan)

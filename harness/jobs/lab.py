@@ -7,11 +7,13 @@ from pathlib import Path
 
 from harness.compare import plan as plans
 from harness.compare.plan import ArmRun, Group, Plan, Variant
+from harness.errors import HostError
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.jobs.arm import Lab, spec_of
 from harness.jobs.guests import QEMU, Guests
-from harness.record.key import ReplayKey, plan_lines
+from harness.jobs.runner import Place
+from harness.record.key import ReplayKey, key_differences, plan_lines
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles
 from harness.stages.key import replay_key
@@ -56,6 +58,22 @@ def base_key(lab: Lab, plan: Plan, group: Group) -> ReplayKey:
     state = plans.state_stage(plan, group)
     spec = spec_of(lab, nowhere, nowhere, nowhere)
     return replay_key(lab.what, (state,), spec)
+
+
+def lab_at(
+    place: Place, what: BootFiles, *, plan: Plan, group: Group, base: ReplayKey, guests: Guests
+) -> Lab:
+    """Make ready to boot a group where its task is done.
+
+    HostError if what executes there is not what `base`, made by who gave the task, names.
+    """
+    settings = replace(settings_of(plan), seed=group.seed)
+    speed = place.speed(what, settings, guests)
+    lab = Lab(what=what, settings=settings, speed=speed, check_stop=place.check_stop)
+    if differences := key_differences(base, base_key(lab, plan, group)):
+        told = "\n  ".join(map(str, differences))
+        raise HostError(f"{group.title}: its guests would not be the same:\n  {told}")
+    return lab
 
 
 def arm_key(base: ReplayKey, plan: Plan, run: ArmRun) -> str:

@@ -4,6 +4,7 @@
 import argparse
 from dataclasses import replace
 
+from harness.cli.cluster import add_runner_options, runner_of
 from harness.cli.options import (
     add_cpus_option,
     add_emulator_option,
@@ -50,6 +51,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--boots", type=positive, default=2, metavar="N", help="guests that prepare (default 2)"
     )
+    # All of it is repeated: a share of it once more would say nothing new.
+    add_runner_options(parser, repeats=False)
 
 
 def act(arguments: argparse.Namespace) -> int:
@@ -60,7 +63,6 @@ def act(arguments: argparse.Namespace) -> int:
     from harness.host.assets import asset
     from harness.jobs.exactness import AT_A_TIME, exactness
     from harness.jobs.plan_file import read_plan
-    from harness.stages.boot import require_memory
     from harness.stages.boot_files import boot_files
 
     name = "plans/smoke.toml" if arguments.schedules is None else "plans/turns.toml"
@@ -68,7 +70,8 @@ def act(arguments: argparse.Namespace) -> int:
     plan = read_plan(file, arguments.cpus, arguments.nodes)
     if arguments.schedules is not None and plan.cpus == 1:
         raise UserError("the CPU of a guest with one takes no turns; say --cpus 2 with --schedules")
-    require_memory(plan.most_mib, min(arguments.boots, AT_A_TIME))
+    runner = runner_of(arguments, min(arguments.boots, AT_A_TIME))
+    runner.require_room(plan.most_mib)
     cache = pipeline.open_cache()
     emulator.require_cpus(emulator.find(cache), plan.cpus)
     turns = plan.asks_for_turns or arguments.schedules is not None
@@ -81,6 +84,7 @@ def act(arguments: argparse.Namespace) -> int:
         times=arguments.times,
         boots=arguments.boots,
         schedules=arguments.schedules,
+        runner=runner,
     )
     say(arguments, found, str(found))
     return Exit.OK if found.is_exact else Exit.CHECK_FAILED

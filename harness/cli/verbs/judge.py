@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness.cli.cluster import add_runner_options, runner_of
 from harness.cli.dry_run import add_dry_run_option, arms_script
 from harness.cli.opinion import (
     add_opinion_options,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from harness.host.cache import Cache
     from harness.jobs.compare import Kernels
     from harness.jobs.judge import Judged
+    from harness.jobs.runner import Runner
     from harness.pipeline import KernelRequest
     from harness.values import PatchedTree
 
@@ -54,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "change",
         metavar="CHANGE",
-        help="a patch, an mbox, a directory with a quilt series, or a range A..B of --kernel DIR",
+        help="a patch, mbox, quilt series, or A..B of --kernel DIR",
     )
     add_kernel_options(parser, patched=False)
     add_flavour_option(parser, measured=True)
@@ -64,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--plan",
         type=path,
         metavar="PLAN",
-        help="states, bursts and arms to judge by (default: vm/plans/judge.toml)",
+        help="arms to judge by (default: vm/plans/judge.toml)",
     )
     parser.add_argument(
         "--config",
@@ -93,11 +95,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=path,
         metavar="DIR",
-        help="results folder (default: below runs/, named by all that it depends on)",
+        help="results folder (default: below runs/, by content)",
     )
     parser.add_argument(
         "--jobs", type=positive, help="guests at a time (default: the number of CPUs)"
     )
+    add_runner_options(parser)
     add_opinion_options(parser)
     add_dry_run_option(parser)
 
@@ -130,6 +133,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     from harness.compare.deciding import of_verdicts
     from harness.compare.expectation import expected, parse_expectation
     from harness.compare.mail import mail_text
+    from harness.compare.sweep_cost import cost_told
     from harness.compare.verdict_page import verdict_line
     from harness.host import emulator
     from harness.host.files import atomic_write
@@ -138,7 +142,8 @@ def _judge(arguments: argparse.Namespace) -> int:
 
     jobs = arguments.jobs or os.cpu_count() or 1
     plan = _plan(arguments)
-    _require_possible(arguments, plan, jobs)
+    runner = runner_of(arguments, jobs)
+    _require_possible(arguments, plan, runner)
     cache = pipeline.open_cache()
     used = emulator.find(cache)
     plan = _with_cpus(plan, arguments, used.version)
@@ -148,11 +153,13 @@ def _judge(arguments: argparse.Namespace) -> int:
     wanted = None if sentence is None else parse_expectation(sentence, it.plan)
     logger.info("results folder: %s", it.folder)
     requests, trees = _trees(it, arguments, cache)
+    if arguments.dry_run or arguments.on:
+        logger.info("%s", cost_told(it.plan))
     if arguments.dry_run:
         print(arms_script(_command(arguments), it.plan, requests, trees, cache), end="")
         return Exit.OK
     kernels = _kernels(requests, trees, cache)
-    results, found = judge(it, asked, kernels, cache, jobs=jobs)
+    results, found = judge(it, asked, kernels, cache, jobs=jobs, runner=runner)
     mails = "\n".join(mail_text(results, one, asked) for one in found)
     atomic_write(it.folder / MAIL, mails)
     fared = None if wanted is None else expected(wanted, results)
@@ -225,12 +232,11 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
     return read_plan(file, arguments.cpus)
 
 
-def _require_possible(arguments: argparse.Namespace, plan: "Plan", jobs: int) -> None:
+def _require_possible(arguments: argparse.Namespace, plan: "Plan", runner: "Runner") -> None:
     """Refuse what can be known without a kernel's source, which may have to be downloaded."""
     from harness.compare.expectation import parse_expectation
     from harness.host.folder import RUNS, require_writable
     from harness.jobs.judge import base_name
-    from harness.stages.boot import require_memory
     from harness.stages.change import require_there
     from harness.stages.configure import read_config, require_flavours
 
@@ -243,7 +249,7 @@ def _require_possible(arguments: argparse.Namespace, plan: "Plan", jobs: int) ->
     if arguments.expect is not None:
         parse_expectation(arguments.expect, plan)
     require_writable(arguments.output or RUNS)
-    require_memory(plan.most_mib, jobs)
+    runner.require_room(plan.most_mib)
     require_possible(arguments, plan)
 
 

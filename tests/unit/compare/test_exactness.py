@@ -2,6 +2,7 @@
 """Equal guests are counted as such, and different ones are told, by guests that are files."""
 
 from pathlib import Path
+from typing import Any
 
 import fake_guest
 import pytest
@@ -18,7 +19,7 @@ def guests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SavedTexts:
     return SavedTexts(tmp_path)
 
 
-def found(guests: SavedTexts, folder: Path, **asked: int) -> Exactness:
+def found(guests: SavedTexts, folder: Path, **asked: Any) -> Exactness:
     plan = parse_plan(with_number(TEXT, "cpus", 2), "small")
     return exactness(guests.what, plan, Cache(folder / "cache"), guests=guests, **asked)
 
