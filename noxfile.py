@@ -179,6 +179,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def pages(session: nox.Session) -> None:
+    """Look at reports in Chromium, narrow and wide, light and dark (`-- --folder DIR` at yours)."""
+    install(session)
+    session.install("--quiet", *nox.project.dependency_groups(PROJECT, "browser"))
+    session.run("pytest", "--timeout=600", "tests/browser/pages.py", *session.posargs)
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the documents as a site in dist/site; a warning is an error."""
     session.install("--quiet", *nox.project.dependency_groups(PROJECT, "docs"))

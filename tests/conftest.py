@@ -45,6 +45,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the files of tests/data/golden from what the code yields now",
     )
+    parser.addoption(
+        "--folder",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a results folder of yours whose report `nox -s pages` looks at, too",
+    )
 
 
 def pytest_configure() -> None:
