@@ -140,7 +140,7 @@ def _short(change: str) -> str:
 
 
 def change_told(change: str) -> str:
-    """Name a change in titles and mails: by its own name, not by its user's folders."""
+    """Name a change, or another file, in titles and mails: by its own name, not by its folders."""
     return change if range_of(change) or not Path(change).is_absolute() else Path(change).name
 
 

@@ -5,7 +5,8 @@ import argparse
 import logging
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.cli.cluster import add_runner_options, runner_of
@@ -173,12 +174,14 @@ def _judge(arguments: argparse.Namespace) -> int:
         cache=cache,
     )
     page, mail = it.folder / REPORT_HTML, it.folder / MAIL
+    # Who asked here can give it again as it was; what is sent on names no folders of theirs.
+    here = replace(asked, command=_command(arguments))
     kernels_told = tuple(
         JudgedKernel(
             variant=one.variant,
             answer=one.answer,
             seeds=one.seeds,
-            told=verdict_line(one, results, asked),
+            told=verdict_line(one, results, here),
             questions={each.question.name: each.answer for each in one.answered},
         )
         for one in found
@@ -186,7 +189,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     answer = JudgeAnswer(
         change=asked.change,
         kernel=asked.kernel,
-        again=asked.command,
+        again=here.command,
         folder=it.folder,
         report=page,
         mail=mail,
@@ -278,7 +281,7 @@ def _asked(arguments: argparse.Namespace, plan: "Plan", cache: "Cache") -> tuple
     asked = Asked(
         change=change_told(arguments.change),
         kernel=f"{source.release} ({origin_told(source.origin, source.digest, flavour)})",
-        command=_command(arguments),
+        command=_command(arguments, change_told),
     )
     return it, asked
 
@@ -315,19 +318,19 @@ def _kernels(
     return found
 
 
-def _command(arguments: argparse.Namespace) -> str:
-    """Return the command that asks the same again."""
-    return shlex.join(["buddylab", *_words(arguments)])
+def _command(arguments: argparse.Namespace, named: Callable[[str], str] = str) -> str:
+    """Return the command that asks the same again; `named` says how a file is called."""
+    return shlex.join(["buddylab", *_words(arguments, named)])
 
 
-def _words(arguments: argparse.Namespace) -> list[str]:
-    words = ["judge", arguments.change]
+def _words(arguments: argparse.Namespace, named: Callable[[str], str] = str) -> list[str]:
+    words = ["judge", named(arguments.change)]
     for option in ("kernel", "plan", "cpus", "config", "qemu"):
         if (value := getattr(arguments, option)) is not None:
-            words += [f"--{option}", str(value)]
+            words += [f"--{option}", named(str(value))]
     words += ["--flavour", ",".join(arguments.flavour)] if arguments.flavour else []
     for each in arguments.before:
-        words += ["--with", each]
+        words += ["--with", named(each)]
     words += ["--each-patch"] if arguments.each_patch else []
     words += ["--second-opinion"] if arguments.second_opinion else []
     words += ["--boots", str(arguments.boots)] if arguments.boots else []

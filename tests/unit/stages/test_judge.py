@@ -140,7 +140,7 @@ def test_the_default_plans_guests_have_two_cpus_where_qemu_repeats_them(
 
 
 def test_a_worse_change_is_told_in_one_line_and_a_mail(
-    judged: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    judged: Callable[..., int], repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert judged(("int two;", FEWER), "--mail") == Exit.OK
     said = capsys.readouterr().out
@@ -148,13 +148,18 @@ def test_a_worse_change_is_told_in_one_line_and_a_mail(
 
     assert "blocks -20 % -20 [-20, -20] (kept ten; A/A +0 [+0, +0])" in line
     assert "N = 6 seeds" in line
-    assert "again: buddylab judge change.patch --kernel" in line
+    assert f"again: buddylab judge change.patch --kernel {repository} " in line
     assert "change.patch: worse (change)" in said
     (folder,) = Path("runs").iterdir()
     assert {"verdict.md", "mail.txt", "report.md", "plan.toml", "changes"} <= {
         path.name for path in folder.iterdir()
     }
     page = (folder / "report.html").read_text()
+    # What is sent on names no folders of its user's.
+    for sent in ("report.html", "report.md", "verdict.md", "mail.txt"):
+        assert str(repository.parent) not in (folder / sent).read_text()
+    told = " ".join((folder / "mail.txt").read_text().split())
+    assert f"buddylab judge change.patch --kernel {repository.name} " in told
     assert "Judgement: change.patch" in page
     assert "buddylab judge change.patch --kernel" in page
     # Made again, it is the same: what was asked is kept.
