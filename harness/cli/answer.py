@@ -3,7 +3,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -46,12 +46,21 @@ def say(arguments: argparse.Namespace, answer: object, text: str | None) -> None
 
 def told(arguments: argparse.Namespace, lines: Iterable[_Line]) -> list[_Line]:
     """Print each line as it comes, unless JSON is wanted in the end; return all."""
-    found = []
+    tell, found = teller(arguments), []
     for line in lines:
-        if not arguments.json:
-            print(line, flush=True)
+        tell(line)
         found.append(line)
     return found
+
+
+def teller(arguments: argparse.Namespace) -> Callable[[object], None]:
+    """Return what prints each line as it comes, unless JSON is wanted in the end."""
+
+    def tell(line: object) -> None:
+        if not arguments.json:
+            print(line, flush=True)
+
+    return tell
 
 
 def say_verdict(arguments: argparse.Namespace, judged: Run, folder: Path) -> int:

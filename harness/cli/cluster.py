@@ -34,7 +34,7 @@ def add_runner_options(parser: argparse.ArgumentParser, *, repeats: bool = True)
             "--recheck",
             type=percent,
             metavar="PERCENT",
-            help="with --on: of arms, run twice (default: 1)",
+            help="with --on: of all, run twice (default: 1)",
         )
 
 
@@ -58,7 +58,8 @@ def runner_of(arguments: argparse.Namespace, jobs: int) -> "Runner":
     if arguments.on is None:
         if arguments.artefacts is not None or (repeats and share is not None):
             raise UserError("--artefacts and --recheck are for workers; say --on which, too")
-        return LocalRunner(jobs)
+        fewer = {} if "jobs" in arguments else {"fewer": "let them have less"}
+        return LocalRunner(jobs, **fewer)
     if getattr(arguments, "jobs", None) is not None:
         raise UserError(
             "--jobs is for guests on this machine; with --on, each worker has as many as it has "
@@ -81,6 +82,6 @@ def runner_of(arguments: argparse.Namespace, jobs: int) -> "Runner":
 
 def _tell_shares(ledger: "Ledger") -> None:
     for worker, units in sorted(ledger.done.items()):
-        logger.info("%s: %d arms", worker, units)
+        logger.info("%s: %d done", worker, units)
     if ledger.repeated:
-        logger.info("%d arms run again on another worker, the same to the byte", ledger.repeated)
+        logger.info("%d run again on another worker, the same to the byte", ledger.repeated)

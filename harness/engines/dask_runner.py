@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import logging
 import pickle
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -59,21 +60,23 @@ class DaskRunner:
     url: str = ""  # of a directory or an object store for artefacts; empty: they are sent
     limits: Limits = Limits()
     finished: Callable[[Ledger], None] = lambda _ledger: None
+    _room_mib: int = field(default=0, init=False)  # of a guest, as was asked for
 
     def require_room(self, memory_mib: int) -> None:
         """Refuse where no scheduler answers, or another version; each worker is asked later."""
+        self._room_mib = memory_mib
         if self.target.workers:
-            require_memory(memory_mib, self.target.workers)
+            require_memory(memory_mib, self.target.workers, "use fewer workers")
         else:
             asyncio.run(require_scheduler(self.target))
 
-    def run(self, tasks: Sequence[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
+    def run(self, tasks: Iterable[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
         """Do all tasks; what was set aside, and whoever is not exact, is returned."""
-        if not tasks:
+        if isinstance(tasks, Sequence) and not tasks:
             return ()
-        sweep = _Sweep(runner=self, tasks=tasks, cache=cache, take=take)
+        sweep = _Sweep(runner=self, cache=cache, take=take, room_mib=self._room_mib)
         try:
-            asyncio.run(sweep.run())
+            asyncio.run(sweep.run(tasks))
         finally:
             self.finished(sweep.ledger)
         return sweep.ledger.problems
@@ -84,21 +87,27 @@ class _Sweep:
     """One call of `run`."""
 
     runner: DaskRunner
-    tasks: Sequence[Task]
     cache: Cache
     take: Take
+    room_mib: int
     ledger: Ledger = field(init=False)
     _supply: Supply = field(init=False)
     _refused: dict[str, str] = field(default_factory=dict)  # address -> why
     _gone: dict[str, str] = field(default_factory=dict)  # address -> what became of it
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _fed_wrong: BaseException | None = None  # what ended the making of tasks
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(self.tasks, self.runner.share)
-        self._supply = Supply(tasks=self.tasks, cache=self.cache, url=self.runner.url)
+        self.ledger = Ledger(self.runner.share)
+        self._supply = Supply(cache=self.cache, url=self.runner.url, memory_mib=self.room_mib)
 
-    async def run(self) -> None:
+    async def run(self, tasks: Iterable[Task]) -> None:
         """Go on until all is done, also with a scheduler that was started again."""
+        if isinstance(tasks, Sequence):
+            self._add(tasks)
+            self.ledger.close()
+        else:
+            self._feed(tasks)
         async with scheduler_of(self.runner.target) as target:
             began_s = time.monotonic()
             while self.ledger.is_open:
@@ -114,6 +123,42 @@ class _Sweep:
                     await asyncio.sleep(_LOOK_EVERY_S)
                 else:
                     began_s = time.monotonic()
+        if self._fed_wrong is not None:
+            raise self._fed_wrong
+
+    def _add(self, tasks: Sequence[Task]) -> None:
+        self._supply.add(tasks)
+        self.ledger.add(tasks)
+
+    def _feed(self, tasks: Iterable[Task]) -> None:
+        """Let a thread make tasks while others are done.
+
+        Nobody waits for it where the job ends before: what it builds ends with this process.
+        """
+        loop = asyncio.get_running_loop()
+
+        def came(task: Task) -> None:
+            self.ledger.add([task])
+            self._tell_change()
+
+        def ended(error: BaseException | None) -> None:
+            self._fed_wrong = error
+            self.ledger.close()
+            self._tell_change()
+
+        def feed() -> None:
+            error: BaseException | None = None
+            try:
+                for task in tasks:
+                    self._supply.add([task])
+                    loop.call_soon_threadsafe(came, task)
+            except BaseException as caught:  # noqa: BLE001 - raised where the job is waited for
+                error = caught
+            # The loop is closed where the job has ended.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(ended, error)
+
+        threading.Thread(target=feed, name="feed", daemon=True).start()
 
     async def _session(self, client: Any) -> None:
         """Look who is there, and keep a crew for each worker, until all is done."""
@@ -132,6 +177,8 @@ class _Sweep:
                     crews[address] = asyncio.create_task(
                         self._crew(client, address, threads[address])
                     )
+                if self._fed_wrong is not None:
+                    raise self._fed_wrong
                 for crew in crews.values():
                     if crew.done() and not crew.cancelled() and (error := crew.exception()):
                         raise error

@@ -37,9 +37,11 @@ class Item:
 
 @dataclass(slots=True)
 class Ledger:
-    """All items of a job; `share` of the units are repeated on another worker."""
+    """All items of a job; `share` of the units are repeated on another worker.
 
-    tasks: Sequence[Task]
+    It is open until it is closed, and all that it was given is done.
+    """
+
     share: float
     problems: list[HarnessError] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)  # worker -> units
@@ -50,14 +52,24 @@ class Ledger:
     _running: dict[Item, str] = field(default_factory=dict)
     _hosts: dict[str, str] = field(default_factory=dict)  # of the workers that are there
     _asked: int = 0  # units that were given out to be repeated
+    _units: int = 0  # of all tasks so far
+    _units_done: int = 0
+    _is_whole: bool = False  # whether no more tasks come
 
-    def __post_init__(self) -> None:
-        self._waiting = [Item(task=task, units=task.work.units) for task in self.tasks]
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Take tasks."""
+        for task in tasks:
+            self._units += len(task.work.units)
+            self._waiting.append(Item(task=task, units=task.work.units))
+
+    def close(self) -> None:
+        """Note that no more tasks come."""
+        self._is_whole = True
 
     @property
     def is_open(self) -> bool:
         """Whether anything is still to be done."""
-        return bool(self._waiting or self._running)
+        return bool(self._waiting or self._running) or not self._is_whole
 
     @property
     def is_idle(self) -> bool:
@@ -94,6 +106,7 @@ class Ledger:
             worker = self._running[item]
             if not item.is_repetition:
                 self.done[worker] += 1
+                self._units_done += 1
                 self.titles.setdefault(worker, []).append(outcome.unit)
         return not item.is_repetition
 
@@ -125,8 +138,8 @@ class Ledger:
         self.problems.append(
             HostError(
                 f"{item.task.title} is set aside after {TRIES} tries, {len(item.units)} of its "
-                f"arms are missing:\n  {told}\n  look at those workers' logs, then give the same "
-                "command again"
+                f"results are missing:\n  {told}\n  look at those workers' logs, then give the "
+                "same command again"
             )
         )
 
@@ -151,9 +164,8 @@ class Ledger:
 
     def _sample(self, task: Task, units: Sequence[str]) -> tuple[str, ...]:
         """Choose what of a task that was done is repeated: spread over all, the same each time."""
-        total = sum(len(each.work.units) for each in self.tasks)
-        wanted = max(1, round(self.share * total)) if self.share > 0 else 0
-        due = math.ceil(wanted * min(1.0, sum(self.done.values()) / max(1, total)))
+        wanted = max(1, round(self.share * self._units)) if self.share > 0 else 0
+        due = math.ceil(wanted * min(1.0, self._units_done / max(1, self._units)))
         if self._asked >= due or not units:
             return ()
         most = max(1, round(self.share * len(task.work.units)))

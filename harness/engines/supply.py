@@ -4,7 +4,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -48,9 +48,9 @@ class Hand:
 class Supply:
     """What the workers of a job must have: this host's versions, its QEMU, the tasks' files."""
 
-    tasks: Sequence[Task]
     cache: Cache
     url: str  # where all hosts find artefacts; empty: they are sent
+    memory_mib: int  # of the largest guest
     _ours: Facts = field(init=False)
     _qemu: QemuFiles = field(init=False)
     _files: dict[str, Artefact] = field(default_factory=dict)
@@ -61,22 +61,30 @@ class Supply:
     def __post_init__(self) -> None:
         self._ours = facts(self.cache)
         self._qemu = qemu_files(emulator.find(self.cache))
-        for task in self.tasks:
+        self._share([file for _, file in self._qemu.files])
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Take what tasks need; from one thread at a time."""
+        new: dict[str, Artefact] = {}
+        for task in tasks:
             what = task.what
-            self._files[what.vmlinux_digest] = artefact(what.kernel, what.vmlinux_digest)
-            self._files[what.initramfs_digest] = artefact(what.initrd, what.initramfs_digest)
-        if self.url:
-            files = [*self._files.values(), *(file for _, file in self._qemu.files)]
+            for digest, path in (
+                (what.vmlinux_digest, what.kernel),
+                (what.initramfs_digest, what.initrd),
+            ):
+                if digest not in self._files and digest not in new:
+                    new[digest] = artefact(path, digest)
+            self.memory_mib = max(self.memory_mib, task.memory_mib)
+        self._share(list(new.values()))
+        self._files.update(new)
+
+    def _share(self, files: Sequence[Artefact]) -> None:
+        if self.url and files:
             shared.put(self.url, files)
 
     def of_task(self, task: Task) -> tuple[Artefact, Artefact]:
         """Return its kernel and its initramfs."""
         return self._files[task.what.vmlinux_digest], self._files[task.what.initramfs_digest]
-
-    @property
-    def memory_mib(self) -> int:
-        """Return what its largest guest has."""
-        return max(task.memory_mib for task in self.tasks)
 
     @property
     def guest_mib(self) -> int:

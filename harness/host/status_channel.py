@@ -9,7 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import GuestLostError, HostError, RecordError
@@ -172,6 +172,16 @@ class Limits:
     whole: Deadline
     silence_s: float  # outside of stages: nothing on any port for so long is a hang
     stage_s: Mapping[str, float] = field(default_factory=dict)
+
+
+def stoppable(guest: Guest, check_stop: Callable[[], None]) -> Guest:
+    """Let whoever waits for a guest notice that its work is to end: `check_stop` raises then."""
+
+    def exit_status() -> int | None:
+        check_stop()
+        return guest.exit_status()
+
+    return replace(guest, exit_status=exit_status)
 
 
 def follow(

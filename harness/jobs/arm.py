@@ -109,7 +109,7 @@ def prepared(lab: Lab, state_stage: StagePlan, work: Path) -> Iterator[Prepared]
         limit_s = _limit_s(lab, state_stage)
         whole = Deadline.after(limit_s + boot.READY_LIMIT_S * lab.speed.slowdown, "the preparation")
         with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
-            guest = _stoppable(launched, lab)
+            guest = status_channel.stoppable(launched, lab.check_stop)
             with _monitor(guest, private, whole) as monitor:
                 end = status_channel.follow(
                     guest,
@@ -146,7 +146,7 @@ def _run_arm(ready: Prepared, stage: StagePlan, folder: Path, private: Path) -> 
     limit_s = _limit_s(lab, stage)
     whole = Deadline.after(limit_s + _RESUME_LIMIT_S * lab.speed.slowdown, "the arm")
     with qemu.launched(spec, log_path=folder / boot.QEMU_LOG) as launched:
-        guest = _stoppable(launched, lab)
+        guest = status_channel.stoppable(launched, lab.check_stop)
         with _monitor(guest, private, whole) as monitor:
             monitor.go_on(ready.folder / STATE)
             end = status_channel.follow(
@@ -180,16 +180,6 @@ def _dump(monitor: qmp.Monitor, files: dict[str, bytes], folder: Path) -> bytes:
         raise damaged(_WHERE, f"{shown(said)} does not tell where the dump is")
     memory = monitor.physical_memory(int(match[1]), int(match[2]), folder / "dump")
     return memory.partition(b"\0")[0]
-
-
-def _stoppable(guest: status_channel.Guest, lab: Lab) -> status_channel.Guest:
-    """Let whoever waits for the guest notice that the comparison is to end."""
-
-    def exit_status() -> int | None:
-        lab.check_stop()
-        return guest.exit_status()
-
-    return replace(guest, exit_status=exit_status)
 
 
 def _limit_s(lab: Lab, stage: StagePlan) -> float:

@@ -8,7 +8,7 @@ class of these methods; it need not know what the work is.
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -86,10 +86,12 @@ class Runner(Protocol):
     def require_room(self, memory_mib: int) -> None:
         """Refuse guests of so much memory where they have none; before anything is built."""
 
-    def run(self, tasks: Sequence[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
+    def run(self, tasks: Iterable[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
         """Do all tasks, handing what each produces to `take` as it comes, from any thread.
 
-        Returns what kept tasks from being done, or makes what they gave doubtful.
+        What is no sequence is made while others are done: its next is asked for, by any one
+        thread, as soon as it has given one. Returns what kept tasks from being done, or makes what
+        they gave doubtful.
         """
 
 
@@ -102,14 +104,15 @@ class LocalRunner:
     """Does them on this machine, `at_once` at a time."""
 
     at_once: int
+    fewer: str = "use a smaller --jobs"  # what its user does where so many have no room
 
     def require_room(self, memory_mib: int) -> None:
         """Look at the memory that is available."""
-        require_memory(memory_mib, self.at_once)
+        require_memory(memory_mib, self.at_once, self.fewer)
 
-    def run(self, tasks: Sequence[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
+    def run(self, tasks: Iterable[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
         """Do all tasks; the first exception ends them all and is raised."""
-        stop = threading.Event()
+        stop, failed = threading.Event(), threading.Event()
 
         def check_stop() -> None:
             if stop.is_set():
@@ -119,14 +122,22 @@ class LocalRunner:
 
         def one(task: Task) -> None:
             check_stop()
-            with contextlib.closing(task.work.execute(task.what, place)) as produced:
-                for each in produced:
-                    if not take(task, each):
-                        break
+            try:
+                with contextlib.closing(task.work.execute(task.what, place)) as produced:
+                    for each in produced:
+                        if not take(task, each):
+                            break
+            except BaseException:
+                failed.set()
+                raise
 
         with ThreadPoolExecutor(max_workers=self.at_once, thread_name_prefix="boot") as pool:
-            futures: list[Future[None]] = [pool.submit(one, task) for task in tasks]
+            futures: list[Future[None]] = []
             try:
+                for task in tasks:
+                    futures.append(pool.submit(one, task))
+                    if failed.is_set():
+                        break
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()

@@ -122,8 +122,11 @@ def available_mib() -> int | None:
     return None
 
 
-def require_memory(memory_mib: int, guests: int = 1) -> None:
-    """Refuse guests, run at one time, that this host would have to kill half-way."""
+def require_memory(memory_mib: int, guests: int = 1, fewer: str = "use a smaller --jobs") -> None:
+    """Refuse guests, run at one time, that this host would have to kill half-way.
+
+    `fewer` says how there are fewer of them.
+    """
     there_mib = available_mib()
     needed_mib = guests * (memory_mib + EMULATOR_MIB)
     if there_mib is None or needed_mib <= there_mib:
@@ -131,7 +134,7 @@ def require_memory(memory_mib: int, guests: int = 1) -> None:
     if guests == 1:
         need, or_else = f"a guest of {memory_mib} MiB needs", "use --scale small"
     else:
-        need, or_else = f"{guests} guests of {memory_mib} MiB need", "use a smaller --jobs"
+        need, or_else = f"{guests} guests of {memory_mib} MiB need", fewer
     raise HostError(
         f"{need} about {needed_mib} MiB, this host has {there_mib} MiB available; "
         f"free some, or {or_else}"

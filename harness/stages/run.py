@@ -21,7 +21,7 @@ from harness.host.files import atomic_write
 from harness.host.freeze import FreezePipe
 from harness.host.results import check_complete, unpack
 from harness.host.scratch import temporary
-from harness.record.key import ReplayKey, RunIdentity, plan_lines, run_identity
+from harness.record.key import Provenance, ReplayKey, RunIdentity, plan_lines, run_identity
 from harness.stages import boot
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles, boot_files, require_unaltered
@@ -65,6 +65,19 @@ class HostFacts:
     stage_limit_s: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What is known of a kernel and its initramfs, wherever they are run."""
+
+    provides: tuple[str, ...]  # what the kernel can do
+    provenance: Provenance
+
+
+def made(build: KernelBuild, image: GuestImage) -> Made:
+    """Return what is known of what the stages before have made."""
+    return Made(provides=build.provides, provenance=provenance(build, image))
+
+
 def run(
     build: KernelBuild,
     image: GuestImage,
@@ -76,13 +89,38 @@ def run(
     progress: Progress = lambda _name, _index, _count: None,
 ) -> RunIdentity:
     """Boot, run all stages, and leave folder/raw/<stage>/ complete and checked."""
-    rules = rules_in(build.provides)
+    what, known = boot_files(build, image), made(build, image)
+    return run_made(what, known, plan, settings, folder=folder, cache=cache, progress=progress)
+
+
+def run_made(
+    what: BootFiles,
+    known: Made,
+    plan: tuple[StagePlan, ...],
+    settings: RunSettings,
+    *,
+    folder: Path,
+    cache: Cache,
+    progress: Progress = lambda _name, _index, _count: None,
+    check_stop: Callable[[], None] = lambda: None,
+) -> RunIdentity:
+    """Do as `run` does with two files that may have been made on another host.
+
+    `check_stop` is asked all the time; what it raises ends the guest.
+    """
+    rules = rules_in(known.provides)
     plan = predictable(plan, settings, rules)
-    what = boot_files(build, image)
     key = run_guest(
-        what, plan, settings, folder=folder, cache=cache, progress=progress, rules=rules
+        what,
+        plan,
+        settings,
+        folder=folder,
+        cache=cache,
+        progress=progress,
+        rules=rules,
+        check_stop=check_stop,
     )
-    return run_identity(key, provenance(build, image), plan, scale=settings.scale)
+    return run_identity(key, known.provenance, plan, scale=settings.scale)
 
 
 def run_guest(
@@ -94,6 +132,7 @@ def run_guest(
     cache: Cache,
     progress: Progress = lambda _name, _index, _count: None,
     rules: frozenset[Rule] = frozenset(),
+    check_stop: Callable[[], None] = lambda: None,
 ) -> ReplayKey:
     """Run all stages in a guest of two files, wherever they came from; return what executed.
 
@@ -112,7 +151,8 @@ def run_guest(
     )
     # From the start, for who watches: how many stages there are.
     atomic_write(folder / HOST_FACTS, encode(facts))
-    job = _Job(what, plan, settings, folder, speed, facts, _Clock(plan, facts, progress), rules)
+    clock = _Clock(plan, facts, progress)
+    job = _Job(what, plan, settings, folder, speed, facts, clock, rules, check_stop)
     try:
         is_repeatable = settings.mode is RunMode.REPEATABLE
         spec = _run_repeatable(job, text) if is_repeatable else _run_live(job)
@@ -146,6 +186,7 @@ class _Job:
     facts: HostFacts
     clock: "_Clock"
     rules: frozenset[Rule]
+    check_stop: Callable[[], None]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -223,7 +264,7 @@ def _run_repeatable(job: _Job, plan: str) -> qemu.GuestSpec:
         job.clock.restart()
         with qemu.launched(spec, log_path=job.folder / boot.QEMU_LOG) as guest:
             end = status_channel.follow(
-                guest,
+                status_channel.stoppable(guest, job.check_stop),
                 limits,
                 until=status_channel.Done,
                 on_event=heed,

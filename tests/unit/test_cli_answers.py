@@ -33,9 +33,9 @@ from harness.jobs import (
 )
 from harness.jobs.cost import Cost
 from harness.jobs.figure import Figure
-from harness.jobs.mutants import Trial
 from harness.jobs.predict import Forecasts
 from harness.jobs.reallocate import Churned
+from harness.jobs.trial import Trial
 from harness.report.checklist import GateOutcome, LineReview, State
 from harness.report.document import decode_run
 from harness.stages import boot_files, fetch
@@ -193,12 +193,18 @@ def test_mutants_answer(pretended: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         Trial(name="unmutated", subject="none", expected="", caught_by=()),
         Trial(name="01-x", subject="x", expected="a-check", caught_by=("another",)),
     ]
-    pretended.setattr(mutants, "mutants", lambda *_, **__: iter(trials))
+    pretended.setattr(mutants, "mutants", lambda *_, **__: tuple(trials))
 
     code, answer = answered(capsys, "mutants")
 
     assert code == Exit.CHECK_FAILED
-    missed = {"name": "01-x", "subject": "x", "expected": "a-check", "caught_by": ["another"]}
+    missed = {
+        "name": "01-x",
+        "subject": "x",
+        "expected": "a-check",
+        "caught_by": ["another"],
+        "digest": "",
+    }
     assert isinstance(answer, dict)
     assert (answer["mutants"], answer["caught"], answer["trials"][1]) == (1, 0, missed)
 
@@ -208,7 +214,7 @@ def test_predictions_answer(
 ) -> None:
     pretended.chdir(tmp_path)
     run = Forecasts(memory_mib=1024, seed=1, exact=5, ranged=2, misses=("req",))
-    pretended.setattr(predict, "predictions", lambda *_, **__: iter([run, run]))
+    pretended.setattr(predict, "predictions", lambda *_, **__: (run, run))
 
     code, answer = answered(capsys, "predict", "--kernel", "6.1")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`buddylab compare --on` real workers, one of which is killed: the bytes of the local run."""
+"""Verbs with `--on` and real workers, one of which is killed: the bytes of the local run."""
 
+import json
 import os
 import signal
 import subprocess  # noqa: TID251 - the commands as a user types them
@@ -12,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from harness import pipeline
 from harness.compare.results import RESULTS, Results, parse_results
+from harness.engines.dask_runner import DaskRunner
+from harness.engines.target import Target
+from harness.host.cache import Cache
+from harness.host.files import contents
+from harness.jobs.runner import LocalRunner, Task
+from harness.jobs.trial import MEMORY_MIB, Trial, TrialWork
+from harness.pipeline import KernelRequest
+from harness.stages.boot_files import boot_files
+from harness.stages.run import made
 
 pytestmark = pytest.mark.vm
 
@@ -20,22 +31,30 @@ LIMIT_S = 1500
 SMOKE = "vm/plans/smoke.toml"
 
 
-def compared(folder: Path, *more: str) -> tuple[Results, str]:
-    kernel = os.environ.get("BUDDYLAB_TEST_KERNEL")
-    which = ("--kernel", kernel) if kernel else ()
-    argv = [sys.executable, "-m", "harness", "compare", SMOKE, "--output", str(folder)]
+KERNEL = os.environ.get("BUDDYLAB_TEST_KERNEL")
+
+
+def said(*words: str, cwd: Path | None = None) -> tuple[str, str]:
+    """Return what a command answers, and what it tells beside."""
+    argv = [sys.executable, "-m", "harness", *words, *(("--kernel", KERNEL) if KERNEL else ())]
     done = subprocess.run(
-        [*argv, *more, *which],
+        argv,
         check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         timeout=LIMIT_S,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    sys.stdout.write(done.stdout)
+    sys.stdout.write(done.stdout + done.stderr)
     assert done.returncode == 0
+    return done.stdout, done.stderr
+
+
+def compared(folder: Path, *more: str) -> tuple[Results, str]:
+    _, told = said("compare", SMOKE, "--output", str(folder), *more)
     path = folder / RESULTS
-    return parse_results(path.read_bytes(), str(path)), done.stdout
+    return parse_results(path.read_bytes(), str(path)), told
 
 
 @pytest.fixture
@@ -84,3 +103,45 @@ def test_workers_give_the_bytes_of_the_local_run(
         kernel.key for kernel in here.kernels.kernels
     ]
     assert "is gone" in told
+
+
+def test_exactness_is_that_of_here() -> None:
+    asked = ("exactness", "--times", "4", "--boots", "2", "--json")
+    here, _ = said(*asked)
+    there, _ = said(*asked, "--on", "local:2")
+    assert json.loads(there) == json.loads(here)
+
+
+def test_predictions_are_those_of_here(tmp_path: Path) -> None:
+    asked = ("predict", "--seeds", "2", "--json")
+    here, _ = said(*asked, cwd=tmp_path)
+    there, told = said(*asked, "--on", "local:2", "--recheck", "100", cwd=tmp_path)
+    assert json.loads(there)["runs"] == json.loads(here)["runs"]
+    assert all(one["digest"] for one in json.loads(there)["runs"])
+    assert "2 run again on another worker, the same to the byte" in told
+    for name in ("1024-1", "1024-2"):
+        one, other = (tmp_path / json.loads(each)["folder"] / name for each in (here, there))
+        assert contents(one / "raw") == contents(other / "raw")
+
+
+def test_a_trial_is_that_of_here() -> None:
+    """What `mutants` runs of each kernel, of the series as it is: to build others takes long."""
+    cache = Cache.default()
+    built = pipeline.bootable(KernelRequest(kernel=KERNEL), cache)
+    task = Task(
+        title="unmutated",
+        what=boot_files(*built),
+        memory_mib=MEMORY_MIB,
+        work=TrialWork(mutant=None, known=made(*built), cpus=1),
+    )
+    trials: list[Trial] = []
+
+    def take(_task: Task, trial: Trial) -> bool:
+        trials.append(trial)
+        return True
+
+    for runner in (LocalRunner(1), DaskRunner(target=Target(workers=2), share=1.0)):
+        assert list(runner.run([task], cache, take)) == []
+    here, there = trials
+    assert here.digest
+    assert there == here

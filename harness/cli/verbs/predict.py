@@ -3,10 +3,12 @@
 
 import argparse
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.cluster import add_runner_options, runner_of
 from harness.cli.options import (
     add_cpus_option,
     add_emulator_option,
@@ -58,19 +60,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="MIB,...",
         help="the guest's memory (default 1024; above 3072 it has several large zones)",
     )
+    add_runner_options(parser)
 
 
 def act(arguments: argparse.Namespace) -> int:
     """Print how the predictions of each seed and size of memory fared."""
     from harness import pipeline
-    from harness.cli.answer import say, told
+    from harness.cli.answer import say, teller
     from harness.host import emulator
     from harness.host.folder import RUNS, claimed, new_folder, require_writable
     from harness.jobs.predict import predictions, require_rules
-    from harness.stages.boot import require_memory
 
     require_writable(RUNS)
-    require_memory(max(arguments.memory))
+    runs_asked = arguments.seeds * len(arguments.memory)
+    runner = runner_of(arguments, min(runs_asked, os.cpu_count() or 1))
+    runner.require_room(max(arguments.memory))
     cache = pipeline.open_cache()
     cpus = arguments.cpus or 1
     emulator.require_cpus(emulator.find(cache), cpus)
@@ -79,24 +83,23 @@ def act(arguments: argparse.Namespace) -> int:
     kernel, image = pipeline.bootable(request, cache)
     with claimed(new_folder("predict")) as folder:
         logger.info("run folders: %s", folder)
-        runs = told(
-            arguments,
-            predictions(
-                kernel,
-                image,
-                cache,
-                seeds=arguments.seeds,
-                memories_mib=arguments.memory,
-                cpus=cpus,
-                folder=folder,
-            ),
+        runs = predictions(
+            kernel,
+            image,
+            cache,
+            seeds=arguments.seeds,
+            memories_mib=arguments.memory,
+            cpus=cpus,
+            folder=folder,
+            runner=runner,
+            tell=teller(arguments),
         )
     answer = PredictAnswer(
         folder=folder,
         exact=sum(one.exact for one in runs),
         ranged=sum(one.ranged for one in runs),
         missed=sum(len(one.misses) for one in runs),
-        runs=tuple(runs),
+        runs=runs,
     )
     text = f"{answer.exact} exact, {answer.ranged} in range, {answer.missed} missed"
     say(arguments, answer, text)

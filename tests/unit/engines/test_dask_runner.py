@@ -4,7 +4,7 @@
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import fake_guest
@@ -75,7 +75,7 @@ class Taken:
 
 
 def done(
-    found: list[Task], address: str, cache: Cache, taken: Taken, *, share: float = 0.0
+    found: Iterable[Task], address: str, cache: Cache, taken: Taken, *, share: float = 0.0
 ) -> list[HarnessError]:
     runner = DaskRunner(target=Target(address=address), share=share, limits=QUICK)
     return list(runner.run(found, cache, taken))
@@ -131,6 +131,32 @@ def test_no_worker_fits(folder: Path, address: str, cache: Cache) -> None:
     assert time.monotonic() - began_s < 60
 
 
+def test_tasks_are_made_while_others_are_done(folder: Path, address: str, cache: Cache) -> None:
+    asked, taken = tasks(folder, 4, 2), Taken()
+
+    def made() -> Iterator[Task]:
+        yield asked[0]
+        end_s = time.monotonic() + 60
+        while not taken.made and time.monotonic() < end_s:
+            time.sleep(0.05)
+        assert taken.made, "the first is done before the next is made"
+        yield from asked[1:]
+
+    assert done(made(), address, cache, taken) == []
+    assert taken.units == units(asked)
+
+
+def test_what_ends_the_making_of_tasks_ends_the_job(
+    folder: Path, address: str, cache: Cache
+) -> None:
+    def made() -> Iterator[Task]:
+        yield from tasks(folder, 1, 1)
+        raise HostError("it does not build")
+
+    with pytest.raises(HostError, match="it does not build"):
+        done(made(), address, cache, Taken())
+
+
 # These come last: the workers that they kill are gone.
 
 
@@ -149,7 +175,7 @@ def test_what_keeps_killing_its_worker_is_set_aside(
     (folder / "kill-1-0").write_text("always")
     (problem,) = done(asked, address, cache, taken)
     assert taken.units == units(asked) - Counter(["1-0", "1-1"])
-    assert "task 1 is set aside after 3 tries, 2 of its arms are missing" in str(problem)
+    assert "task 1 is set aside after 3 tries, 2 of its results are missing" in str(problem)
 
 
 def test_no_scheduler_is_told_at_once() -> None:

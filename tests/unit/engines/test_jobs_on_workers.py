@@ -19,6 +19,10 @@ from harness.host.cache import Cache
 from harness.jobs.arm import Lab, Prepared
 from harness.jobs.exactness import exactness
 from harness.jobs.judge import Judged, judge, variants
+from harness.jobs.predict import Forecasts, predictions
+from harness.jobs.runner import Task
+from harness.jobs.trial import Trial, TrialWork
+from harness.stages.run import made
 from harness.values import StagePlan
 
 pytest.importorskip("distributed")
@@ -119,3 +123,42 @@ def test_a_judgement_on_workers_is_that_of_here(
     assert commands
     assert found("there", runner) == here
     assert len(guests.commands) == commands  # none of them here
+
+
+def test_predictions_on_workers_are_kept_here(
+    folder: Path, runner: DaskRunner, tmp_path: Path
+) -> None:
+    guests, told = Sent(folder), list[Forecasts]()
+    found = predictions(
+        guests.kernel,
+        guests.image,
+        Cache(folder / "cache"),
+        seeds=3,
+        memories_mib=(64,),
+        cpus=1,
+        folder=tmp_path,
+        runner=runner,
+        tell=told.append,
+    )
+
+    # The pretended guest boots and makes no burst: what it left is kept, and named.
+    assert [(one.seed, one.misses) for one in found] == [
+        (seed, (f"RecordError, see {tmp_path / f'64-{seed}'}",)) for seed in (1, 2, 3)
+    ]
+    assert told == list(found)
+    assert all((tmp_path / f"64-{seed}" / "console.log").stat().st_size for seed in (1, 2, 3))
+
+
+def test_a_mutant_on_a_worker_is_judged_there(folder: Path, runner: DaskRunner) -> None:
+    guests = Sent(folder)
+    work = TrialWork(mutant=None, known=made(guests.kernel, guests.image), cpus=1)
+    came: list[Trial] = []
+
+    def take(_task: Task, trial: Trial) -> bool:
+        came.append(trial)
+        return True
+
+    asked = [Task(title="it", what=guests.what, memory_mib=64, work=work)]
+    assert runner.run(asked, Cache(folder / "cache"), take) == []
+    (trial,) = came
+    assert (trial.name, trial.caught_by, trial.digest) == ("unmutated", ("RecordError",), "")

@@ -7,11 +7,18 @@ import pytest
 from fake_work import tasks
 
 from harness.engines.ledger import TRIES, Item, Ledger
-from harness.jobs.runner import Outcome
+from harness.jobs.runner import Outcome, Task
+
+
+def closed(asked: list[Task], share: float) -> Ledger:
+    ledger = Ledger(share)
+    ledger.add(asked)
+    ledger.close()
+    return ledger
 
 
 def ledger_of(folder: Path, count: int, units: int, *, share: float = 0.0) -> Ledger:
-    ledger = Ledger(tasks(folder, count, units), share)
+    ledger = closed(tasks(folder, count, units), share)
     for number in range(3):
         ledger.joined(f"worker-{number}", f"host-{number}")
     return ledger
@@ -79,7 +86,7 @@ def test_a_share_is_repeated_on_another_host(tmp_path: Path, share: float, repea
                     if ledger.note(item, Outcome(unit=unit, digest=unit))
                 ]
                 ledger.finish(item)
-    assert sorted(results) == sorted(unit for task in ledger.tasks for unit in task.work.units)
+    assert sorted(results) == [f"{task}-{unit}" for task in range(4) for unit in range(2)]
     assert ledger.repeated == repeated
     assert ledger.problems == []
 
@@ -98,7 +105,7 @@ def test_a_third_worker_tells_which_of_two_is_not_exact(tmp_path: Path) -> None:
 
 
 def test_of_two_that_differ_both_are_told(tmp_path: Path) -> None:
-    ledger = Ledger(tasks(tmp_path, 1, 1), 0.01)
+    ledger = closed(tasks(tmp_path, 1, 1), 0.01)
     ledger.joined("a", "host-a")
     ledger.joined("b", "host-b")
     do(ledger, "a")
@@ -111,9 +118,24 @@ def test_of_two_that_differ_both_are_told(tmp_path: Path) -> None:
 def test_one_worker_alone_repeats_nothing_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = Ledger(tasks(tmp_path, 1, 1), 1.0)
+    ledger = closed(tasks(tmp_path, 1, 1), 1.0)
     ledger.joined("a", "host-a")
     do(ledger, "a")
     assert ledger.claim("a") is None
     assert not ledger.is_open
     assert "not run again on another worker, for there is none" in caplog.text
+
+
+def test_a_ledger_waits_for_tasks_until_it_is_closed(tmp_path: Path) -> None:
+    ledger = Ledger(0.0)
+    ledger.joined("worker-0", "host-0")
+    first, second = tasks(tmp_path, 2, 1)
+    assert ledger.is_open
+    ledger.add([first])
+    assert do(ledger, "worker-0") == ["0-0"]
+    assert ledger.is_open
+    assert ledger.claim("worker-0") is None
+    ledger.add([second])
+    ledger.close()
+    assert do(ledger, "worker-0") == ["1-0"]
+    assert not ledger.is_open

@@ -4,7 +4,6 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -16,7 +15,8 @@ from harness.host.cache import Cache
 from harness.host.series import design, series_in
 from harness.host.series import lines as known_lines
 from harness.jobs import mutants as mutants_job
-from harness.jobs.mutants import IDENTITY, Trial, mutants, read_mutants
+from harness.jobs.mutants import IDENTITY, mutants, read_mutants
+from harness.jobs.trial import Caught, Trial, caught_by, trial_of
 from harness.stages.fetch import fetch
 from harness.stages.patch import patch
 from harness.texts.build.edit import Mutant, parse_mutant
@@ -148,13 +148,11 @@ def test_mutant_that_does_not_fit_is_refused_before_any_is_built(
     (tmp_path / "02-bad.toml").write_text(TEXT.replace("one\n", "int two;\n"))
 
     with pytest.raises(StageError, match="02-bad.toml: mm/page_alloc.c has no line 'int two;'"):
-        next(
-            mutants(
-                fetch(str(fake_kernel), cache),
-                cache,
-                directory=tmp_path,
-                counters=Counters.PERCPU,
-            )
+        mutants(
+            fetch(str(fake_kernel), cache),
+            cache,
+            directory=tmp_path,
+            counters=Counters.PERCPU,
         )
     assert not (cache.root / "kernels").exists()
 
@@ -167,29 +165,22 @@ def test_mutant_that_does_not_fit_is_refused_before_any_is_built(
         ("other", ("torture-a",), ("other",), ["all"], ("other",)),
     ],
 )
-def test_all_stages_run_only_where_torture_alone_does_not_suffice(  # noqa: PLR0917
+def test_all_stages_run_only_where_torture_alone_does_not_suffice(
     expected: str,
     of_torture: tuple[str, ...],
     of_all: tuple[str, ...],
     plans: list[str],
     said: tuple[str, ...],
-    cache: Cache,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ran: list[str] = []
 
-    def judged(
-        _built: object, _cache: Cache, plan: tuple[StagePlan, ...], cpus: int
-    ) -> tuple[str, ...]:
-        assert cpus == 2
+    def judge(plan: tuple[StagePlan, ...]) -> Caught:
         ran.append("torture" if plan == torture_stages() else "all")
-        return of_torture if ran[-1] == "torture" else of_all
+        return Caught(by=of_torture if ran[-1] == "torture" else of_all, digest=ran[-1])
 
-    monkeypatch.setattr(mutants_job, "_judged", judged)
     mutant = parse_mutant("a.toml", TEXT.replace("req-is-success-plus-fail", expected).encode())
-    bootable = cast("mutants_job._Bootable", object())
 
-    assert mutants_job._caught_by(mutant, bootable, cache, 2) == said
+    assert caught_by(mutant, judge) == Caught(by=said, digest=plans[-1])
     assert ran == plans
 
 
@@ -202,17 +193,18 @@ def tried(
     (folder / "02-two.toml").write_text(text.replace("caught_by", "cpus = 2\ncaught_by"))
     ran: list[tuple[str, int]] = []
 
-    def trial(mutant: Mutant | None, _built: object, _cache: Cache, cpus: int) -> Trial:
+    def trial(mutant: Mutant | None, cpus: int, caught: Caught) -> Trial:
         ran.append((mutant.edit.name if mutant else "as it is", cpus))
-        return Trial(name="", subject="", expected="", caught_by=())
+        return trial_of(mutant, cpus, caught)
 
     monkeypatch.setattr(mutants_job, "patch", lambda source, *_, **__: source)
     monkeypatch.setattr(mutants_job, "require_fit", lambda *_: None)
-    monkeypatch.setattr(mutants_job, "_built", lambda *_: ())
-    monkeypatch.setattr(mutants_job, "_trial", trial)
+    monkeypatch.setattr(mutants_job, "_built", lambda *_: Caught(by=(), digest=""))
+    monkeypatch.setattr(mutants_job, "trial_of", trial)
     source = fetch(str(fake_kernel), cache)
     given = {"directory": folder, "counters": Counters.PERCPU, **asked}
-    list(mutants(source, cache, **given))  # type: ignore[arg-type]
+    told: list[Trial] = []
+    assert mutants(source, cache, tell=told.append, **given) == tuple(told)  # type: ignore[arg-type]
     return ran
 
 
