@@ -77,6 +77,11 @@ class GuestLostError(HarnessError):
         tail = f"\n  last console lines:\n{console_tail}" if console_tail else ""
         super().__init__(f"guest lost ({reason}): {message}{tail}")
 
+    @property
+    def is_hang(self) -> bool:
+        """Whether it was there to the end and did not go on."""
+        return self.reason in {"hang", "deadline"}
+
 
 class RecordError(HarnessError):
     """A saved text is absent, cut short or not what it claims: never taken as a pass."""

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from harness.errors import GuestLostError
 from harness.guest_memory import PLAIN, MemoryLayout
 from harness.host import command, confinement, qmp, status_channel
 from harness.host.emulator import Emulator
 from harness.host.files import drop_lines
 from harness.host.qemu_memory import Backing, memory_arguments, memory_backend, size_arguments, smp
-from harness.host.standstill import Standstill
+from harness.host.standstill import ALL_CPUS, BACKTRACES, ON_NMI, REGISTERS, Standstill
 from harness.limits import FREEZE_PORT, STATUS_PORT, STOP_PORT
 from harness.values import Accelerator, RunMode
 
@@ -111,6 +112,8 @@ def kernel_command_line(spec: GuestSpec) -> str:
     # random pool, which is how the seed reaches a guest without a random number generator.
     console = f"console={spec.emulator.arch.console}"
     words = [console, *_COMMAND_LINE, f"buddylab.seed={spec.seed}"]
+    # For who looks at a guest that hangs (harness/host/standstill.py).
+    words += [ON_NMI, *([ALL_CPUS] if spec.cpus > 1 else [])]
     words += [f"sysctl.{sysctl}" for sysctl in spec.sysctls]
     if spec.page_owner:
         words.append("page_owner=on")
@@ -182,13 +185,15 @@ def machine_text(spec: GuestSpec) -> str:
 def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Guest]:
     """Run a guest; on leaving, however that happens, its QEMU is gone."""
     ports = spec.ports
-    for stale in (ports.console, ports.results, ports.status, log_path):
+    beside = (ports.console.with_name(name) for name in (REGISTERS, BACKTRACES))
+    for stale in (ports.console, ports.results, ports.status, log_path, *beside):
         # The `done` of an earlier guest must not be read before QEMU empties the file.
         stale.unlink(missing_ok=True)
-    # A monitor of its own, that nobody else can reach, for the case that the guest hangs. Until
-    # then it is silent: neither the guest nor its saved state knows of it.
+    # A monitor of its own, that nobody else can reach. It is listened to, and spoken to in the
+    # case that the guest hangs; until then neither the guest nor its saved state knows of it.
     ours, theirs = socket.socketpair()
     with ours, theirs, contextlib.ExitStack() as afterwards:
+        listening = qmp.Listening(ours)
         # What it says of being ended by us names the path of this host's Python.
         our_end = b"terminating on signal 15 from pid %d " % os.getpid()
         afterwards.callback(drop_lines, log_path, our_end)
@@ -203,16 +208,34 @@ def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Gues
         ) as process:
             confinement.limit_files(process.pid)
             theirs.close()
-            yield status_channel.Guest(
+            standing = Standstill(
+                listening,
+                spec.kernel,
+                _LOOK_LIMIT_S,
+                cpus=spec.cpus,
+                console=ports.console,
                 exit_status=process.poll,
-                console=spec.ports.console,
-                results=spec.ports.results,
-                emulator_log=log_path,
-                reader=status_channel.StatusReader(spec.ports.status),
-                emulator=spec.emulator.version,
-                execution=" ".join(_execution(spec)),
-                standing=Standstill(ours, spec.kernel, _LOOK_LIMIT_S),
             )
+            afterwards.callback(standing.forget_the_answer)
+            try:
+                yield status_channel.Guest(
+                    exit_status=process.poll,
+                    console=spec.ports.console,
+                    results=spec.ports.results,
+                    emulator_log=log_path,
+                    reader=status_channel.StatusReader(spec.ports.status),
+                    emulator=spec.emulator.version,
+                    execution=" ".join(_execution(spec)),
+                    standing=standing,
+                    events=listening.heard,
+                    stops_itself=spec.pausable is not None,
+                )
+            except GuestLostError as error:
+                # Who waited for it on another way (ssh, the console, a pipe) has not looked.
+                if error.is_hang and not standing.was_asked and process.poll() is None:
+                    fact, tail, lines = str(error).partition("\n")
+                    error.args = (f"{fact}\n  where it stood: {standing()}{tail}{lines}",)
+                raise
 
 
 def _machine(spec: GuestSpec) -> tuple[str, ...]:

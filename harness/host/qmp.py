@@ -22,7 +22,6 @@ from harness.errors import GuestLostError
 from harness.host.deadline import Deadline
 
 _Answer = TypeVar("_Answer")
-Place = Path | socket.socket  # where QEMU's monitor is: its socket's name, or a connected end
 
 # It logs each failed attempt as an error; here they are expected, or raised.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -36,6 +35,11 @@ _STATE = "state"  # what the monitor calls the file
 _REGISTERS = {"command-line": "info registers -a"}
 _PAUSED = "guest-panicked"  # what QEMU calls a guest that wrote to pvpanic's port
 _MAX_READ_BYTES = 1 << 20
+# Until this is answered QEMU tells a monitor nothing of its own accord.
+_NEGOTIATION = b'{"execute": "qmp_capabilities"}\n'
+_NEGOTIATED = b'"return"'
+_MOST_HEARD_BYTES = 64 << 10
+_CHUNK_BYTES = 16 << 10
 _CLOSE_S = 5.0
 # QEMU starts, and answers each command, in moments, whatever its guest does; one that was stopped
 # or hangs itself never does, and the deadline of all may be an hour away.
@@ -44,11 +48,56 @@ _ANSWER_S = 120.0
 _GONE = (QMPError, OSError, EOFError)
 
 
+class Listening:
+    """The monitor of a guest to which nobody speaks while it runs, and what QEMU says there.
+
+    QEMU finds the request to tell its events in the socket when it starts, before the guest's
+    first instruction. From then on nothing is asked: what wakes QEMU while several CPUs take turns
+    would decide whose turn is next.
+    """
+
+    def __init__(self, ours: socket.socket) -> None:
+        self._ours = ours
+        self._negotiated = False
+        self._heard = b""
+        self._is_open = True
+        ours.sendall(_NEGOTIATION)
+
+    def heard(self) -> bytes:
+        """Return the end of what QEMU has said so far, whole lines but for the last."""
+        while self._is_open:
+            try:
+                said = self._ours.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except OSError:  # QEMU's end is another's to tell
+                said = b""
+            self._is_open = said != b""
+            self._heard += said
+            self._negotiated = self._negotiated or _NEGOTIATED in self._heard
+            if len(self._heard) > _MOST_HEARD_BYTES:
+                kept = self._heard[-_MOST_HEARD_BYTES:]
+                self._heard = kept.partition(b"\n")[2]
+        return self._heard
+
+    def taken(self) -> socket.socket:
+        """Give the socket to who will speak to QEMU; nothing is heard afterwards."""
+        self.heard()
+        self._is_open = False
+        if not self._negotiated:
+            raise MonitorError("no QEMU answers at its monitor: it is silent, stopped or hangs")
+        return self._ours
+
+
 class MonitorError(GuestLostError):
     """QEMU does not answer: what it printed, or its end, may say why."""
 
     def __init__(self, message: str) -> None:
         super().__init__("exit", message)
+
+
+# Where QEMU's monitor is: its socket's name, a connected end, or one where QEMU was heard already.
+Place = Path | socket.socket | Listening
 
 
 class Monitor:
@@ -134,6 +183,10 @@ class Monitor:
         """Return what QEMU says of all CPUs' registers, in its own words."""
         return str(self._command("human-monitor-command", **_REGISTERS))
 
+    def inject_nmi(self) -> None:
+        """Send the guest an interrupt that cannot be masked: x86's first CPU takes it."""
+        self._command("inject-nmi")
+
     def _give(self, state: int) -> None:
         """Give QEMU the file of a state; `state` is closed here."""
         try:
@@ -200,12 +253,16 @@ def _connect(
     deadline: Deadline,
     starting: Callable[[], int | None] | None,
 ) -> QMPClient:
-    address = str(place) if isinstance(place, Path) else place
+    was_heard = isinstance(place, Listening)
+    address = place.taken() if isinstance(place, Listening) else place
     start = Deadline.after(min(deadline.remaining_s, _ANSWER_S), "QEMU's start")
     while True:
         client = QMPClient()
+        # Of one that was heard the greeting is over.
+        client.await_greeting = client.negotiate = not was_heard
+        where = str(address) if isinstance(address, Path) else address
         try:
-            _within(loop, client.connect(address), start)
+            _within(loop, client.connect(where), start)
         except _GONE as error:
             if lacked := _lacked_here(error):
                 raise lacked from error

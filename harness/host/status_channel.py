@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a guest says of itself on ttyS2, and what its silence means.
 
-The verdict on a guest comes from these lines and from QEMU's life alone; the console
-is read only to explain a loss that is already certain.
+That a guest is lost comes from these lines and from QEMU's life alone; the console and the
+monitor's events are read only to explain a loss that is already certain.
 """
 
 import re
@@ -15,7 +15,16 @@ from pathlib import Path
 from harness.errors import GuestLostError, HostError, RecordError
 from harness.host.deadline import Deadline
 from harness.limits import GUEST_FILE_BYTES_MAX
-from harness.texts.alarms.loss import PANIC, cause_of, where_the_boot_stood
+from harness.texts.alarms.loss import (
+    DEADLINE,
+    HANG,
+    PANIC,
+    Cause,
+    Signs,
+    verdict,
+    where_the_boot_stood,
+)
+from harness.texts.alarms.monitor_events import parse_events
 
 PROTOCOL = 1
 CONSOLE_TAIL_LINES = 40
@@ -24,6 +33,8 @@ _POLL_S = 0.02
 _MAX_STATUS_BYTES = 1 << 20
 _CONSOLE_TAIL_BYTES = 64 << 10
 _BOOTING = "before it was ready"
+# What QEMU says of a guest that stops itself as it should (harness/host/qemu.py, _stop).
+_OWN_STOP = {"GUEST_PANICKED", "STOP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,10 @@ class Guest:
     reader: StatusReader
     emulator: str = "of unknown version"
     execution: str = ""  # QEMU's arguments that say how the guest is executed
-    standing: Callable[[], str] = str  # where a guest that hangs stands; empty: not known
+    # Where a guest that hangs stands, in words; empty: not known. It may be the guest's end.
+    standing: Callable[[], str] = str
+    events: Callable[[], bytes] = bytes  # what QEMU's monitor has said unasked so far
+    stops_itself: bool = False  # by the device that else tells of a panic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,33 +258,33 @@ class _Watch:
         if sizes != self._sizes:
             self._sizes = sizes
             self._silence = self._fresh_silence()
+        self._guest.events()  # taken as they come, or QEMU would have to keep them
         if self._limits.whole.expired:
             limit_s = self._limits.whole.limit_s
-            raise self._hung("deadline", f"not done within {limit_s:.0f} s, {self.doing}")
+            raise self._hung(DEADLINE, f"not done within {limit_s:.0f} s, {self.doing}")
         if self._stage is not None:  # a workload may be silent as long as its stage may last
             if self._stage.expired:
                 limit_s = self._stage.limit_s
-                raise self._hung("deadline", f"{self._stage.what} not over within {limit_s:.0f} s")
+                raise self._hung(DEADLINE, f"{self._stage.what} not over within {limit_s:.0f} s")
         elif self._silence.expired:
             limit_s = self._silence.limit_s
-            raise self._hung("hang", f"no sign of life for {limit_s:.0f} s, {self.doing}")
+            raise self._hung(HANG, f"no sign of life for {limit_s:.0f} s, {self.doing}")
 
     def _hung(self, reason: str, message: str) -> GuestLostError:
         """Describe a guest that is still there: where it stands.
 
         Before it was ready also what it was started with and what else to try.
         """
-        tail = console_tail(self._guest.console)
-        if cause_of(tail) is not None:  # the kernel itself says why
-            return lost(self._guest, reason, message)
-        if standing := self._guest.standing():
+        seen = _seen(self._guest, limit=reason)
+        if seen.cause.kind != PANIC and (standing := self._guest.standing()):
             message = f"{message}; {standing}"
-        if self.doing != _BOOTING:
-            return lost(self._guest, reason, message)
-        return lost(
+        if self.doing != _BOOTING or seen.cause.witness == "console":
+            return _lost(self._guest, seen, reason, message)
+        return _lost(
             self._guest,
+            seen,
             reason,
-            f"{message}; {where_the_boot_stood(tail)}; it was "
+            f"{message}; {where_the_boot_stood(seen.console)}; it was "
             f"tried with QEMU {self._guest.emulator}: {self._guest.execution}; try another QEMU "
             "(--qemu PATH or SUITE) and the kernel without the series (--upto 0): "
             "which of them goes on tells what is at fault",
@@ -305,22 +319,46 @@ def lost_by_exit(guest: Guest, status: int, doing: str) -> GuestLostError | Host
     why = f" ({last})" if last else ""
     by = f" ({signal.strsignal(-status)})" if status < 0 else ""
     ended = f"QEMU ended with status {status}{by} {doing}"
+    seen = _seen(guest, exit_status=status)
+    if seen.cause.witness != "console":
+        ended += f" ({seen.cause.meaning})" if seen.cause.meaning else ""
+        why += f"; {where_the_boot_stood(seen.console)}" if doing == _BOOTING else ""
+    return _lost(guest, seen, "exit", f"{ended}{why}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What there was to see of a lost guest, and the verdict on it."""
+
+    console: str
+    cause: Cause
+
+
+def _seen(guest: Guest, *, exit_status: int | None = None, limit: str = "") -> _Seen:
     tail = console_tail(guest.console)
-    if cause_of(tail) is None:
-        ended += " (the guest powered off or reset itself)" if status == 0 else ""
-        why += f"; {where_the_boot_stood(tail)}" if doing == _BOOTING else ""
-    return lost(guest, "exit", f"{ended}{why}")
+    events = [
+        one
+        for one in parse_events(guest.events())
+        if not (guest.stops_itself and one.name in _OWN_STOP)
+    ]
+    signs = Signs(console=tail, events=events, exit_status=exit_status, limit=limit)
+    return _Seen(console=tail, cause=verdict(signs))
 
 
 def lost(guest: Guest, reason: str, message: str) -> GuestLostError:
-    """Describe a loss; what the console says about its cause goes into the message."""
-    tail = console_tail(guest.console)
-    cause = cause_of(tail)
-    if cause is not None:
-        if cause.kind == PANIC:
-            reason = "panic"
-        message = f"{message}; console: {cause.evidence} ({cause.fingerprint})"
-    last = "\n".join(tail.splitlines()[-CONSOLE_TAIL_LINES:])
+    """Describe a loss; what the console or QEMU says about its cause goes into the message."""
+    return _lost(guest, _seen(guest, limit=reason), reason, message)
+
+
+def _lost(guest: Guest, seen: _Seen, reason: str, message: str) -> GuestLostError:
+    cause = seen.cause
+    if cause.kind == PANIC:
+        reason = PANIC
+    if cause.evidence and cause.evidence not in message:
+        meaning = f", {cause.meaning}" if cause.meaning and cause.meaning not in message else ""
+        told = f"{cause.evidence}{meaning} ({cause.fingerprint})"
+        message = f"{message}; {cause.witness}: {told}"
+    last = "\n".join(seen.console.splitlines()[-CONSOLE_TAIL_LINES:])
     return GuestLostError(
         reason, f"{message}; the whole console is in {guest.console}", console_tail=last
     )

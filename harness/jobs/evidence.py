@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a guest that failed leaves for a person: its console, QEMU's own words, its status lines.
 
+Of one that hung also its registers and backtraces (harness/host/standstill.py).
+
 It is gathered as a value, since the guest's folder goes with the boot, and kept where the results
 are; the error then names that place.
 """
@@ -13,10 +15,11 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.host.files import atomic_write
+from harness.host.standstill import BACKTRACES, REGISTERS
 from harness.stages.boot import QEMU_LOG, STATUS_LOG
 from harness.values import CONSOLE_LOG
 
-_NAMES = (CONSOLE_LOG, QEMU_LOG, STATUS_LOG)
+_NAMES = (CONSOLE_LOG, QEMU_LOG, STATUS_LOG, REGISTERS, BACKTRACES)
 # Of a console that was flooded, the end: it is what tells.
 _MOST_BYTES = 16 << 20
 

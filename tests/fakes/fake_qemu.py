@@ -36,6 +36,11 @@ CPU#0
 RAX=0000000000000000 RBX=0000000000000000 RCX=0000000000000000 RDX=0000000000000000
 RIP=ffffffff81000010 RFL=00000046 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=0
 """
+TRACES = """[    9.000000] Uhhuh. NMI received for unknown reason 21 on CPU 0.
+[    9.000001] Kernel panic - not syncing: NMI: Not continuing
+[    9.000002] CPU: 0 PID: 1 Comm: init Not tainted 6.1.192 #1
+[    9.000003] RIP: 0010:fault_hang+0x3/0x10
+"""
 GREETING = {"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}}, "capabilities": []}}
 
 
@@ -104,6 +109,7 @@ class Guest:
         )
         is_watched = any(item.startswith("socket,id=monitor,fd=") for item in argv)
         self.monitor = monitor_of(argv) if is_watched else None
+        self.negotiated = threading.Event()
         if is_watched and not os.environ["BUDDYLAB_FAKE_QEMU"].endswith("deaf"):
             threading.Thread(target=serve, args=(self.monitor, self.answer), daemon=True).start()
         plan = [item for item in argv if item.startswith("name=opt/buddylab/plan,file=")]
@@ -115,8 +121,21 @@ class Guest:
         return values.get("logfile") or values["path"]
 
     def answer(self, command: dict[str, Any]) -> object:
-        """Obey the monitor."""
+        """Obey the monitor; an NMI is the end of a guest that is told to panic of it."""
+        if command["execute"] == "qmp_capabilities":
+            threading.Timer(0.05, self.negotiated.set).start()  # after the answer
+        if command["execute"] == "inject-nmi":
+            if os.environ["BUDDYLAB_FAKE_QEMU"].endswith("masked"):
+                return {}
+            self.console.write(TRACES.encode())
+            threading.Timer(0.1, os._exit, [0]).start()
         return REGISTERS if command["execute"] == "human-monitor-command" else {}
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Say unasked what became of the machine, once somebody wants to hear it."""
+        self.negotiated.wait(timeout=10)
+        assert self.monitor is not None
+        self.monitor.sendall(json.dumps(event).encode() + b"\r\n")
 
     def play(self, scenario: str) -> int:
         """Do what `scenario` says."""
@@ -220,6 +239,17 @@ class Guest:
     def play_silent_and_deaf(self) -> int:
         """Nothing at all, not even from QEMU itself."""
         return forever()
+
+    def play_hang_with_nmi_masked(self) -> int:
+        """Ready, then nothing more, whatever it is sent."""
+        return self.play_hang()
+
+    def play_resets(self) -> int:
+        """A reset without a word on the console: of a triple fault there is no more to see."""
+        self.be_ready()
+        self.tell({"event": "RESET", "data": {"guest": True, "reason": "guest-reset"}})
+        self.tell({"event": "SHUTDOWN", "data": {"guest": True, "reason": "guest-reset"}})
+        return 0
 
     def play_hang(self) -> int:
         """Ready, then nothing more."""

@@ -5,10 +5,11 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from read_bytes import DATA, Parser, texts
+from read_bytes import DATA, Parser, parser, texts
 
 from harness.errors import HarnessError
 from harness.host import standstill, status_channel
+from harness.texts.alarms.monitor_events import parse_events
 from harness.texts.guest.alloc_cost import parse_cost
 from harness.texts.guest.background import parse_background
 from harness.texts.guest.background_load import parse_background_load
@@ -125,6 +126,11 @@ GUEST: Mapping[str, Parser] = {
         parse_later_demand, "later_demand 1\norder=9 attempts=256 failures=3\nend\n"
     ),
     "meminfo": texts(parse_meminfo, *_kernels("meminfo")),
+    "monitor_events": parser(
+        parse_events,
+        b'{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "SHUTDOWN", '
+        b'"data": {"guest": true, "reason": "guest-reset"}}\r\n',
+    ),
     "module_records": texts(parse_module_records, _packed("compare/off.tar.gz", "records")),
     "monitor_details": texts(_details, *sorted(_CROSS.glob("monitor_*"))),
     "pagetypeinfo": texts(parse_pagetypeinfo, *_kernels("pagetypeinfo")),
@@ -147,6 +153,9 @@ GUEST: Mapping[str, Parser] = {
     "still": texts(parse_still, _CROSS / "still.txt"),
     "sysctl": texts(parse_sysctl, *_kernels("sysctl")),
     "torture": texts(parse_torture, *_kernels("torture")),
+    "traced_cpus": parser(
+        standstill.traced_cpus, b"[    1.0] CPU: 1 UID: 0 PID: 31 Comm: init Not tainted\n"
+    ),
     "turns": texts(
         parse_turns,
         "turns 1\nschedule=3 cpus=1 events=7 order=00ff00ff00ff00ff\ncpu=0 events=7 expiries=4\n"

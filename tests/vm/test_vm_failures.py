@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from broken import with_faults
 from emulators import emulators
 
 from harness import pipeline
@@ -120,6 +121,51 @@ def test_guest_that_is_lost_in_a_stage(
     assert "Linux version" in (tmp_path / "console.log").read_text(errors="replace")
     assert emulators(tmp_path) == []
     assert not (tmp_path / "raw").exists()
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A way to hang, and what is to be seen of it afterwards."""
+
+    command: str
+    where: str  # of the only CPU, each time
+    trace: str  # a function that the backtrace names
+
+
+STUCK = {
+    "interrupts off": Stuck(
+        "insmod /faults.ko how=hang", "no function of the kernel", "fault_hang+"
+    ),
+    "interrupts on": Stuck(
+        "insmod /faults.ko how=spin", "no function of the kernel", "fault_spin+"
+    ),
+    "everybody waits": Stuck("kill -STOP -1; sleep 1000", "idle, at ", "default_idle"),
+}
+
+
+@pytest.mark.parametrize("how", STUCK)
+def test_a_guest_that_hangs_tells_where_each_cpu_is(
+    machine: Machine, tmp_path: Path, how: str
+) -> None:
+    stuck, folder = STUCK[how], tmp_path / "run"
+    image = with_faults(machine.build, machine.image, machine.cache, tmp_path / "faults")
+    with pytest.raises(GuestLostError, match="stage trouble not over within") as caught:
+        go(machine, folder, stage(stuck.command), image)
+
+    said = str(caught.value)
+    assert caught.value.reason == "deadline"
+    assert "CPU 0 was" in said
+    assert stuck.where in said
+    assert f"registers: {folder / 'registers.txt'}" in said
+    assert f"backtraces: {folder / 'backtraces.txt'}, printed upon an NMI, of CPU 0" in said
+    assert (folder / "registers.txt").read_text().count("RIP=") == 3
+    traces = (folder / "backtraces.txt").read_text()
+    assert stuck.trace in traces
+    assert "Kernel panic - not syncing: NMI" in traces
+    # It is ours: neither the console nor the message takes it for the guest's own end.
+    assert "Kernel panic" not in (folder / "console.log").read_text(errors="replace")
+    assert "Kernel panic" not in said
+    assert emulators(folder) == []
 
 
 INIT = {

@@ -294,3 +294,70 @@ def test_memory_that_qemu_refuses_is_told(tmp_path: Path) -> None:
         pytest.raises(GuestLostError, match="does not answer device_add: not now"),
     ):
         one.plug(plugged_in(layout, tmp_path / "memory"))
+
+
+RESET = {"event": "SHUTDOWN", "data": {"guest": True, "reason": "guest-reset"}}
+
+
+def test_a_monitor_that_is_listened_to_is_asked_once_and_before_qemu_starts() -> None:
+    """What QEMU finds in the socket is the whole request; nothing more is said to it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        listening = qmp.Listening(ours)
+        assert listening.heard() == b""
+        assert json.loads(theirs.recv(4096)) == {"execute": "qmp_capabilities"}
+        said = _line(GREETING) + _line({"return": {}}) + _line(RESET)
+        theirs.sendall(said)
+        theirs.close()
+        assert listening.heard() == said
+        assert listening.heard() == said  # after QEMU's end, too
+
+
+def test_of_a_qemu_that_says_much_the_end_is_kept() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        listening = qmp.Listening(ours)
+        theirs.sendall(_line(GREETING) + _line({"return": {}}))
+        for number in range(3000):
+            theirs.sendall(_line({"event": "RTC_CHANGE", "data": {"offset": number}}))
+            if number % 100 == 0:
+                listening.heard()
+        theirs.sendall(_line(RESET))
+        heard = listening.heard()
+        assert len(heard) <= qmp._MOST_HEARD_BYTES
+        assert heard.startswith(b'{"event": "RTC_CHANGE"')
+        assert heard.endswith(_line(RESET))
+        assert listening.taken() is ours  # that it answered once is not forgotten
+
+
+def test_a_monitor_that_was_listened_to_is_spoken_to_in_the_end() -> None:
+    ours, theirs = socket.socketpair()
+
+    def serve() -> None:
+        theirs.sendall(_line(GREETING))
+        for command in _commands(theirs):
+            named = {"id": command["id"]} if "id" in command else {}
+            theirs.sendall(_line({**named, "return": {"status": "obeyed"}}))
+
+    with ours, theirs:
+        listening = qmp.Listening(ours)
+        threading.Thread(target=serve, daemon=True).start()
+        end = time.monotonic() + _LIMIT_S
+        while b"return" not in listening.heard() and time.monotonic() < end:
+            time.sleep(0.01)
+        with qmp.connected(listening, Deadline.after(_LIMIT_S, "the test")) as connected:
+            connected.inject_nmi()
+        assert b"return" in listening.heard()  # as it was: the rest is the speaker's
+
+
+def test_a_qemu_that_never_answered_is_not_waited_for() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        listening = qmp.Listening(ours)
+        limit = Deadline.after(_LIMIT_S, "the test")
+        with (
+            pytest.raises(qmp.MonitorError, match="no QEMU answers at its monitor"),
+            qmp.connected(listening, limit),
+        ):
+            pass
+        assert limit.remaining_s > _LIMIT_S / 2

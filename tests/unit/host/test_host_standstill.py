@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where a guest stands that hangs: read from QEMU's words, named by the kernel's symbols."""
 
+import contextlib
 import subprocess  # noqa: TID251 - gcc makes the image
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.host import elf
-from harness.host.standstill import Cpu, Symbols, describe, parse_registers
+from harness.host import elf, qmp
+from harness.host.standstill import (
+    Cpu,
+    Standstill,
+    Symbols,
+    describe,
+    parse_registers,
+    traced_cpus,
+)
 
 # QEMU 10.0: two CPUs, one executing the kernel, one in user space. Some lines left out.
 TWO = """\r
@@ -87,3 +96,101 @@ def test_what_is_no_image_has_no_functions(tmp_path: Path) -> None:
     (tmp_path / "vmlinux").write_bytes(b"kernel")
     assert elf.functions(tmp_path / "vmlinux") == ()
     assert elf.functions(tmp_path / "absent") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"),
+    [
+        (b"[   14.055479] CPU: 0 PID: 12 Comm: migration/0 Tainted: G O 6.1.192 #1", (0,)),
+        (
+            b"[    1.0] CPU: 1 UID: 0 PID: 31 Comm: init\n[    1.0] CPU: 0 UID: 7 PID: 3 Comm: a",
+            (0, 1),
+        ),
+        (b"[    1.0] CPU: 3 PID: 1 \n" * 2, (3,)),
+        (b"WARNING: CPU: 2 at mm/a.c:1 f+0x1/0x2", ()),
+        (b"Sending NMI from CPU 0 to CPUs 1:\n\xff\0", ()),
+        (b"", ()),
+    ],
+)
+def test_whose_traces_a_text_has(text: bytes, cpus: tuple[int, ...]) -> None:
+    """Of 6.12 on a trace names the user, too."""
+    assert traced_cpus(text) == cpus
+
+
+class Asked:
+    """A monitor that shows a CPU, and upon an NMI has `answer` printed by a guest that ends."""
+
+    def __init__(self, console: Path, answer: bytes) -> None:
+        self.console, self.answer, self.is_gone = console, answer, False
+
+    def stop(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+    def registers(self) -> str:
+        return TWO
+
+    def inject_nmi(self) -> None:
+        with self.console.open("ab") as file:
+            file.write(self.answer)
+        self.is_gone = True
+
+
+def asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> tuple[Standstill, Path, str]:
+    console = tmp_path / "console.log"
+    console.write_bytes(b"before\n")
+    monitor = Asked(console, answer)
+
+    @contextlib.contextmanager
+    def connected(*_: object) -> Iterator[Asked]:
+        yield monitor
+
+    monkeypatch.setattr(qmp, "connected", connected)
+    look = Standstill(
+        tmp_path / "monitor",
+        tmp_path / "absent",
+        5.0,
+        cpus=2,
+        console=console,
+        exit_status=lambda: 0 if monitor.is_gone else None,
+    )
+    return look, console, look()
+
+
+def test_what_a_guest_was_made_to_print_is_bounded_and_leaves_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = b"[    1.0] CPU: 1 PID: 31 Comm: init\n".ljust(2 << 20, b"x")
+    look, console, said = asked(tmp_path, monkeypatch, answer)
+    assert said.endswith(
+        f"backtraces: {tmp_path / 'backtraces.txt'}, printed upon an NMI, of CPU 1"
+    )
+    assert (tmp_path / "backtraces.txt").read_bytes() == answer[: 1 << 20]
+    look.forget_the_answer()
+    assert console.read_bytes() == b"before\n"
+
+
+def test_words_that_are_no_trace_stay_in_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, console, said = asked(tmp_path, monkeypatch, b"[    1.0] something else\n")
+    assert said.endswith("an NMI made it print no trace")
+    look.forget_the_answer()
+    assert console.read_bytes() == b"before\n[    1.0] something else\n"
+
+
+def test_a_place_that_takes_nothing_takes_no_word_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("registers.txt", "backtraces.txt"):
+        (tmp_path / name).mkdir()
+    _, _, said = asked(tmp_path, monkeypatch, b"[    1.0] CPU: 1 PID: 31 Comm: init\n")
+    assert said == (
+        "CPU 0 was at 0xffffffff8150a3cb, no function of the kernel each of 3 times; "
+        "CPU 1 was in user space, at 0x40115b each of 3 times; "
+        "traces, which could not be kept, printed upon an NMI, of CPU 1"
+    )

@@ -20,10 +20,11 @@ from command_line import CHILDS_PATH
 from fake_guest import Bench, FakeQemu
 
 from harness.errors import GuestLostError, HostError, RecordError, StageError
-from harness.host import qemu, results
+from harness.host import results, standstill
 from harness.record.key import RunIdentity
 from harness.stages import boot
 from harness.stages import run as run_stage
+from harness.values import CONSOLE_LOG
 from harness.workloads import paper as experiments
 
 Start = Callable[..., tuple[Bench, FakeQemu]]
@@ -391,6 +392,8 @@ def test_a_guest_that_hangs_at_boot_is_told_with_where_it_stands_and_what_to_try
     for text in (
         "no sign of life for 3 s, before it was ready",
         "CPU 0 was at 0xffffffff81000010, no function of the kernel each of 3 times",
+        f"registers: {bench.folder / 'registers.txt'}; ",
+        f"backtraces: {bench.folder / 'backtraces.txt'}, printed upon an NMI, of CPU 0; ",
         "its console is empty",
         "it was tried with QEMU 7.2.22 (Fake 1:7.2): -accel tcg,thread=single",
         "-cpu max,rdrand=off,rdseed=off,erms=off; ",
@@ -398,12 +401,34 @@ def test_a_guest_that_hangs_at_boot_is_told_with_where_it_stands_and_what_to_try
     ):
         assert text in said
     assert fake.survivors() == []
+    assert (bench.folder / "registers.txt").read_text().count("RIP=ffffffff81000010") == 3
+    assert "fault_hang+0x3/0x10" in (bench.folder / "backtraces.txt").read_text()
+    # What it was made to print is no word of its own, and the panic is ours.
+    assert (bench.folder / CONSOLE_LOG).read_bytes() == b""
+    assert error.value.reason == "hang"
 
 
-def test_a_qemu_whose_monitor_does_not_answer_is_no_second_hang(
+def test_a_guest_that_no_nmi_reaches_is_told_without_traces(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(qemu, "_LOOK_LIMIT_S", 0.3)
+    monkeypatch.setattr(standstill, "_ANSWER_OF_SEVERAL_S", 0.3)
+    bench, fake = start("hang-with-nmi-masked")
+    with pytest.raises(GuestLostError, match=r"of 3 times; registers: .*; an NMI made it print no"):
+        go(bench)
+    assert not (bench.folder / "backtraces.txt").exists()
+    assert fake.survivors() == []
+
+
+def test_a_guest_that_resets_itself_is_told_by_qemus_event(start: Start) -> None:
+    bench, _ = start("resets")
+    with pytest.raises(GuestLostError) as error:
+        go(bench)
+    assert "status 0 after it was ready (the guest reset itself)" in str(error.value)
+    assert "; QEMU: SHUTDOWN guest=true reason=guest-reset (reset); the whole" in str(error.value)
+    assert error.value.reason == "exit"
+
+
+def test_a_qemu_whose_monitor_does_not_answer_is_no_second_hang(start: Start) -> None:
     bench, _ = start("silent-and-deaf")
     with pytest.raises(GuestLostError, match=r"where it stands is not known \(no QEMU answers"):
         go(bench)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.texts.alarms.loss import cause_of, where_the_boot_stood
+from harness.texts.alarms.loss import Signs, cause_of, verdict, where_the_boot_stood
+from harness.texts.alarms.monitor_events import MonitorEvent, parse_events
 from harness.texts.proc.kernel_log import classified
 
 BOOT = "[    0.000000] Linux version 7.3.4 (gcc) #1 SMP\n"
@@ -77,6 +78,120 @@ def test_the_cause_is_the_line_that_explains_the_most(
 )
 def test_what_was_survived_or_said_by_others_is_no_cause(text: str) -> None:
     assert cause_of(BOOT + text) is None
+
+
+def event(name: str, **values: str) -> MonitorEvent:
+    return MonitorEvent(name=name, values=values)
+
+
+def shutdown(reason: str) -> MonitorEvent:
+    return event("SHUTDOWN", guest="true", reason=reason)
+
+
+STOP, RESUME = event("STOP"), event("RESUME")
+
+
+@pytest.mark.parametrize(
+    ("signs", "kind", "witness", "evidence"),
+    [
+        # The kernel knows more than the machine, the machine more than QEMU's status.
+        (
+            Signs(console=BOOT + OOPS, events=(shutdown("guest-reset"),), exit_status=0),
+            "panic",
+            "console",
+            "Oops: 0002 [#1] PREEMPT SMP",
+        ),
+        (
+            Signs(console=BOOT + STUCK, events=(STOP,), limit="hang"),
+            "hang",
+            "console",
+            "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]",
+        ),
+        (
+            Signs(console=BOOT, events=(shutdown("guest-reset"),), exit_status=0),
+            "reset",
+            "QEMU",
+            "SHUTDOWN guest=true reason=guest-reset",
+        ),
+        (
+            Signs(console=BOOT, events=(shutdown("guest-shutdown"),), exit_status=0),
+            "power-off",
+            "QEMU",
+            "SHUTDOWN guest=true reason=guest-shutdown",
+        ),
+        (
+            Signs(console=BOOT, events=(shutdown("host-signal"),), exit_status=0),
+            "QEMU ended",
+            "QEMU",
+            "SHUTDOWN guest=true reason=host-signal",
+        ),
+        (
+            Signs(console=BOOT, events=(shutdown("of-a-later-qemu"),), exit_status=0),
+            "QEMU ended",
+            "QEMU",
+            "SHUTDOWN guest=true reason=of-a-later-qemu",
+        ),
+        # What follows a panic is not why; neither is what was taken back.
+        (
+            Signs(
+                console=BOOT,
+                events=(event("GUEST_PANICKED", action="pause"), STOP, shutdown("guest-panic")),
+            ),
+            "panic",
+            "QEMU",
+            "SHUTDOWN guest=true reason=guest-panic",
+        ),
+        (
+            Signs(console=BOOT, events=(event("GUEST_PANICKED", action="pause"), STOP)),
+            "panic",
+            "QEMU",
+            "GUEST_PANICKED action=pause",
+        ),
+        (Signs(console=BOOT, events=(STOP,), limit="deadline"), "hang", "QEMU", "STOP"),
+        (
+            Signs(console=BOOT, events=(STOP, RESUME), limit="deadline"),
+            "deadline",
+            "harness",
+            "",
+        ),
+        (
+            Signs(console=BOOT, events=(event("WATCHDOG", action="reset"),), limit="hang"),
+            "hang",
+            "QEMU",
+            "WATCHDOG action=reset",
+        ),
+        (
+            Signs(console=BOOT, events=(event("RTC_CHANGE", offset="1"),), limit="hang"),
+            "hang",
+            "harness",
+            "",
+        ),
+        (Signs(console=BOOT, exit_status=0), "power-off", "QEMU", "QEMU ended with status 0"),
+        (Signs(console=BOOT, exit_status=-9), "QEMU ended", "QEMU", "QEMU ended with status -9"),
+        (Signs(console=BOOT, limit="deadline"), "deadline", "harness", ""),
+        (Signs(console=""), "hang", "harness", ""),
+    ],
+)
+def test_all_signs_give_one_verdict(signs: Signs, kind: str, witness: str, evidence: str) -> None:
+    told = verdict(signs)
+    assert (told.kind, told.witness, told.evidence) == (kind, witness, evidence)
+
+
+def test_events_are_read_as_qemu_writes_them() -> None:
+    said = (
+        b'{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}}}}\r\n'
+        b'{"return": {}}\r\n'
+        b'{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "RESUME"}\r\n'
+        b'{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "SHUTDOWN", '
+        b'"data": {"guest": true, "reason": "guest-reset"}}\r\n'
+        b'{"event": "MEMORY_FAILURE", "data": {"flags": {"ar": true}, "of": "guest\\u001b"}}\n'
+        b'{"event": ["no name"]}\n["event"]\n{"event": \n{"event": "SHUTDOWN", "da'
+    )
+    assert [str(one) for one in parse_events(said)] == [
+        "RESUME",
+        "SHUTDOWN guest=true reason=guest-reset",
+        "MEMORY_FAILURE of=guest?",
+    ]
 
 
 def test_where_a_boot_stood_is_its_last_word() -> None:

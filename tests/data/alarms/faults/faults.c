@@ -259,6 +259,12 @@ static noinline void fault_hang(void)
 		cpu_relax();
 }
 
+static noinline void fault_spin(void)
+{
+	for (;;)
+		cpu_relax();
+}
+
 static const struct {
 	const char *name;
 	void (*fault)(void);
@@ -274,7 +280,7 @@ static const struct {
 	{ "double-free", fault_double_free }, { "list", fault_list },
 	{ "free-page", fault_free_page }, { "count", fault_count }, { "poison", fault_poison },
 	{ "timer", fault_timer }, { "order", fault_order }, { "rcu-stall", fault_rcu_stall },
-	{ "hang", fault_hang },
+	{ "hang", fault_hang }, { "spin", fault_spin },
 };
 
 static int __init faults_init(void)
