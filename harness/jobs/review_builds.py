@@ -15,6 +15,7 @@ from harness.host.make import Slot, slot_for, told
 from harness.stages.build import compiler_id
 from harness.stages.configure import MONITOR_OPTION, configure, fragment_for
 from harness.texts.build.kconfig import dropped, parse_config
+from harness.texts.build.provides import option
 from harness.texts.build.review_log import Complaint, complaints
 from harness.values import BASE_FLAVOUR, Counters, PatchedTree
 
@@ -22,6 +23,7 @@ logger = logging.getLogger("review")
 
 MAKE_LIMIT_S = 1800.0
 PAGE_ALLOC = "mm/page_alloc.o"
+KUNIT_OPTION = "CONFIG_BUDDY_MONITOR_KUNIT_TEST"
 _OFF = f"# {MONITOR_OPTION} is not set\n"
 
 
@@ -34,9 +36,10 @@ class Configuration:
     fragment: tuple[str, ...] = ()  # on top of it; each line is checked to survive
     counters: Counters = Counters.PERCPU  # with the series; the default of its choice
     arguments: tuple[str, ...] = ()  # to make
+    with_tests: bool = False  # KUnit and the series' own
 
 
-DEFCONFIG = Configuration(name="defconfig", base="defconfig")
+DEFCONFIG = Configuration(name="defconfig", base="defconfig", with_tests=True)
 ALLNOCONFIG = Configuration(name="allnoconfig", base="allnoconfig")
 ALLMODCONFIG = Configuration(name="allmodconfig", base="allmodconfig")
 CONFIGURATIONS = (
@@ -101,11 +104,14 @@ def turned_slot(tree: PatchedTree, flavour: str, cache: Cache) -> Iterator[Slot]
         yield slot
 
 
-def configure_as(slot: Slot, configuration: Configuration, *, monitor: bool) -> None:
+def configure_as(slot: Slot, configuration: Configuration, tree: PatchedTree) -> None:
     """Write `.config`; the last word on an option is the fragment's."""
-    choice = f"{MONITOR_OPTION}_{configuration.counters.name}"
-    ours = (f"{MONITOR_OPTION}=y", f"{choice}=y") if monitor else ()
-    lines = (*configuration.fragment, *ours)
+    lines = list(configuration.fragment)
+    if option(MONITOR_OPTION) in tree.provides:
+        choice = f"{MONITOR_OPTION}_{configuration.counters.name}"
+        lines += [f"{MONITOR_OPTION}=y", f"{choice}=y"]
+    if configuration.with_tests and option(KUNIT_OPTION) in tree.provides:
+        lines += ["CONFIG_KUNIT=y", f"{KUNIT_OPTION}=y"]
     fragment = "".join(f"{line}\n" for line in lines)
     config = slot.objects / ".config"
     _make(slot, [*configuration.arguments, configuration.base])

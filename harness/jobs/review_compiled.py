@@ -2,9 +2,11 @@
 """review: the gates that compile the touched objects without and with the series."""
 
 import logging
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from harness.host.command import require
@@ -21,8 +23,6 @@ from harness.jobs.review_builds import (
     turned_slot,
 )
 from harness.jobs.reviewed import Findings, Reviewed
-from harness.stages.configure import MONITOR_OPTION
-from harness.texts.build.provides import option
 from harness.texts.build.review_log import Complaint, deep_stacks, new_complaints, stacks
 from harness.values import PatchedTree
 
@@ -40,6 +40,7 @@ CROSS = {
     "s390": "s390x-linux-gnu-",
 }
 _BIG_ENDIAN = "s390"
+_INCLUDED_SOURCE = re.compile(r'^#include "([^"\n]+\.c)"', re.MULTILINE)
 _Made = TypeVar("_Made")
 
 
@@ -152,17 +153,30 @@ def _compiled(
     for tree in (series.tree("0"), series.tree()):
         logger.info("%s: %s, %s", gate, configuration.name, called(tree))
         with turned_slot(tree, f"review-{configuration.name}", series.cache) as slot:
-            configure_as(slot, configuration, monitor=option(MONITOR_OPTION) in tree.provides)
+            configure_as(slot, configuration, tree)
             found.append(make(slot, tree))
     before, after = found
     return before, after
 
 
 def touched_objects(series: Reviewed, tree: PatchedTree) -> list[str]:
-    """Name the objects of the touched sources that `tree` has."""
-    sources = sorted(name for name in series.touched if name.endswith(".c"))
-    return [f"{name[:-2]}.o" for name in sources if (tree.tree / name).exists()]
+    """Name the objects of the touched sources that `tree` has.
+
+    A source that another one includes, as tests of static functions are, has none of its own.
+    """
+    names = sorted(name for name in series.touched if name.endswith(".c"))
+    texts = {
+        name: (tree.tree / name).read_text(errors="replace")
+        for name in names
+        if (tree.tree / name).exists()
+    }
+    included = {
+        str(Path(name).parent / other)
+        for name, text in texts.items()
+        for other in _INCLUDED_SOURCE.findall(text)
+    }
+    return [f"{name[:-2]}.o" for name in texts if name not in included]
 
 
 def _objects_of(series: Reviewed) -> str:
-    return " ".join(f"{name[:-2]}.o" for name in sorted(series.touched) if name.endswith(".c"))
+    return " ".join(touched_objects(series, series.tree()))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from harness.host.accelerator import AcceleratorChoice
 from harness.host.cache import Cache
 from harness.host.scratch import temporary
+from harness.jobs.review_builds import KUNIT_OPTION
 from harness.jobs.reviewed import Findings, Reviewed, not_applicable, not_judged
 from harness.stages.boot import RunSettings
 from harness.stages.build import build
@@ -22,7 +23,6 @@ from harness.values import RAW, GuestImage, KernelBuild, RunMode, StagePlan
 
 logger = logging.getLogger("review")
 
-KUNIT_OPTION = "CONFIG_BUDDY_MONITOR_KUNIT_TEST"
 _SETTINGS = RunSettings(
     mode=RunMode.REPEATABLE,
     memory_mib=512,

@@ -20,6 +20,7 @@ from harness.jobs import review_gates as gates
 from harness.jobs import review_selftests
 from harness.jobs.review import review, review_lines
 from harness.jobs.review_builds import CONFIGURATIONS, compile_objects
+from harness.jobs.review_compiled import touched_objects
 from harness.jobs.review_gates import GATES
 from harness.jobs.reviewed import Findings, Reviewed
 from harness.report.checklist import GateOutcome, State
@@ -270,6 +271,19 @@ def test_prefix_before_a_changed_patch_is_not_built_again(
     assert prefixes(SAME_CODE) == 2  # none, and one patch
     assert prefixes(SAME_CODE, ELSEWHERE) == 1
     assert prefixes(SAME_CODE, ELSEWHERE, fresh=True) == 3
+
+
+def test_a_source_that_another_includes_has_no_object_of_its_own(tmp_path: Path) -> None:
+    """As a test of static functions, which does not compile alone."""
+    (tmp_path / "mm").mkdir()
+    (tmp_path / "mm/tested.c").write_text('int one;\n#include "tested_test.c"\n')
+    for name in ("tested_test", "other"):
+        (tmp_path / f"mm/{name}.c").write_text("int two;\n")
+    touched = ("mm/tested.c", "mm/tested_test.c", "mm/other.c", "mm/later.c", "mm/some.h")
+    series: Any = SimpleNamespace(touched=touched)
+    tree: Any = SimpleNamespace(tree=tmp_path)
+
+    assert touched_objects(series, tree) == ["mm/other.o", "mm/tested.o"]
 
 
 SAID = {"kunit": "KTAP version 1\n1..1\nok 1 backoff\n", "kselftest": "TAP version 13\n1..2\n"}
