@@ -5,16 +5,26 @@
  */
 
 #include <linux/delay.h>
+#include <linux/fs.h>
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/irq_work.h>
+#include <linux/irqdesc.h>
 #include <linux/kernel.h>
+#include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/namei.h>
 #include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
+#include <linux/version.h>
 #include <linux/workqueue.h>
 
 static char *how = "";
@@ -265,6 +275,133 @@ static noinline void fault_spin(void)
 		cpu_relax();
 }
 
+static noinline void fault_jump(void)
+{
+	void (*nowhere)(void) = NULL;
+
+	OPTIMIZER_HIDE_VAR(nowhere);
+	nowhere();
+}
+
+static noinline void fault_data(void)
+{
+	static unsigned char data[] = { 0xc3 };
+	void (*code)(void) = (void *)data;
+
+	OPTIMIZER_HIDE_VAR(code);
+	code();
+}
+
+static void spin_for_long(void *unused)
+{
+	u64 end = ktime_get_ns() + 30ULL * NSEC_PER_SEC;
+
+	while (ktime_get_ns() < end)
+		cpu_relax();
+}
+
+/* The second CPU, with its interrupts off; the first waits for it to let RCU go on. */
+static noinline void fault_other_cpu(void)
+{
+	smp_call_function_single(1, spin_for_long, NULL, 0);
+	synchronize_rcu();
+}
+
+static noinline void fault_cache_left(void)
+{
+	struct kmem_cache *cache = kmem_cache_create("faults", 40, 0, 0, NULL);
+
+	kmem_cache_alloc(cache, GFP_KERNEL);
+	kmem_cache_destroy(cache);
+}
+
+static noinline void fault_duplicate(void)
+{
+	if (kobject_create_and_add("faults", NULL))
+		pr_info("faults: %d\n", kobject_create_and_add("faults", NULL) != NULL);
+}
+
+static noinline void fault_refcount(void)
+{
+	static refcount_t count = REFCOUNT_INIT(1);
+
+	if (refcount_dec_and_test(&count))
+		refcount_inc(&count);
+}
+
+/* init.c mounts /mnt, and unmounts it afterwards. */
+static noinline void fault_inode(void)
+{
+	struct path path;
+
+	if (kern_path("/mnt/file", 0, &path))
+		return;
+	igrab(d_inode(path.dentry));
+	path_put(&path);
+}
+
+static noinline void fault_dentry(void)
+{
+	struct path path;
+
+	if (kern_path("/mnt/file", 0, &path))
+		return;
+	dget(path.dentry);
+	path_put(&path);
+}
+
+static irqreturn_t not_mine(int irq, void *data)
+{
+	return IRQ_NONE;
+}
+
+#define LINE 10 /* no device has it */
+
+static void raise_all(struct irq_work *work)
+{
+	int at;
+
+	for (at = 0; at < 100001; at++)
+		generic_handle_irq(LINE);
+}
+
+static noinline void fault_irq(void)
+{
+	static struct irq_work work;
+
+	if (request_irq(LINE, not_mine, 0, "faults", NULL))
+		return;
+	init_irq_work(&work, raise_all);
+	irq_work_queue(&work);
+	irq_work_sync(&work);
+	free_irq(LINE, NULL);
+}
+
+static noinline void fault_pages_counted(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	atomic_long_add(3, &current->mm->rss_stat.count[MM_ANONPAGES]);
+#else
+	percpu_counter_add(&current->mm->rss_stat[MM_ANONPAGES], 3);
+#endif
+}
+
+static noinline void fault_page_map(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	unsigned long address = current->mm->start_stack & PAGE_MASK;
+	spinlock_t *lock;
+	pte_t *pte;
+
+	mmap_read_lock(current->mm);
+	if (!follow_pte(current->mm, address, &pte, &lock)) {
+		set_pte(pte, pfn_pte(0xabcdef0, PAGE_READONLY));
+		pte_unmap_unlock(pte, lock);
+	}
+	mmap_read_unlock(current->mm);
+#endif
+}
+
 static const struct {
 	const char *name;
 	void (*fault)(void);
@@ -280,7 +417,12 @@ static const struct {
 	{ "double-free", fault_double_free }, { "list", fault_list },
 	{ "free-page", fault_free_page }, { "count", fault_count }, { "poison", fault_poison },
 	{ "timer", fault_timer }, { "order", fault_order }, { "rcu-stall", fault_rcu_stall },
-	{ "hang", fault_hang }, { "spin", fault_spin },
+	{ "hang", fault_hang }, { "spin", fault_spin }, { "jump", fault_jump },
+	{ "data", fault_data }, { "other-cpu", fault_other_cpu },
+	{ "cache-left", fault_cache_left }, { "duplicate", fault_duplicate },
+	{ "refcount", fault_refcount }, { "inode", fault_inode }, { "dentry", fault_dentry },
+	{ "irq", fault_irq }, { "pages-counted", fault_pages_counted },
+	{ "page-map", fault_page_map },
 };
 
 static int __init faults_init(void)

@@ -43,9 +43,15 @@ static void break_here(const char *name)
 	}
 	if (!strcmp(name, "user-memory"))
 		fill_memory();
+	if (!strcmp(name, "inode") || !strcmp(name, "dentry")) {
+		mkdir("/mnt", 0755);
+		mount("none", "/mnt", "tmpfs", 0, NULL);
+		close(open("/mnt/file", O_CREAT | O_WRONLY, 0644));
+	}
 	snprintf(option, sizeof(option), "how=%s", name);
 	if (strncmp(name, "user-", 5))
 		syscall(SYS_finit_module, open("/faults.ko", O_RDONLY), option, 0);
+	umount("/mnt");
 	exit(0);
 }
 
@@ -65,6 +71,8 @@ int main(void)
 	for (; word; word = strtok(NULL, ", \n")) {
 		if (!strcmp(word, "exit"))
 			return 3;
+		if (!strcmp(word, "deadlock"))
+			fill_memory();
 		if (!fork())
 			break_here(word);
 		wait(NULL);
