@@ -18,6 +18,7 @@ from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.estimate import Memory
 from harness.host.make import require_makeable
+from harness.host.memory_dump import require_room
 from harness.host.progress import progress
 from harness.host.scratch import sweep_shared
 from harness.host.series import design
@@ -143,6 +144,7 @@ class RunRequest:
         for fault in layout_faults(self.guest.layout, self.settings.memory_mib):
             raise UserError(f"{fault}; ask for another guest")
         require_memory(self.settings.memory_mib)
+        require_room(self.settings.memory_mib + self.guest.layout.hotplug_mib)
 
 
 def open_cache() -> Cache:

@@ -130,7 +130,14 @@ def _configure_logging(*, verbose: bool, quiet: bool) -> None:
 
 
 def _choose_emulator(arguments: argparse.Namespace) -> None:
-    """Let --qemu be what $BUDDYLAB_QEMU is: whoever starts a guest asks for one of them."""
+    """Let --qemu be what $BUDDYLAB_QEMU is: whoever starts a guest asks for one of them.
+
+    Where such a guest's memory is to be kept is looked at before anything is built for it.
+    """
+    if "qemu" in arguments and os.environ.get("BUDDYLAB_MEMORY_DUMP"):
+        from harness.host import memory_dump
+
+        memory_dump.require_room(0)
     if chosen := getattr(arguments, "qemu", None):
         from harness.host import emulator
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import GuestLostError
 from harness.guest_memory import PLAIN, MemoryLayout
-from harness.host import command, confinement, qmp, status_channel
+from harness.host import command, confinement, memory_dump, qmp, status_channel
 from harness.host.emulator import Emulator
 from harness.host.files import drop_lines
 from harness.host.qemu_memory import Backing, memory_arguments, memory_backend, size_arguments, smp
@@ -189,6 +189,8 @@ def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Gues
     for stale in (ports.console, ports.results, ports.status, log_path, *beside):
         # The `done` of an earlier guest must not be read before QEMU empties the file.
         stale.unlink(missing_ok=True)
+    memory_mib = spec.memory_mib + spec.layout.hotplug_mib
+    dumps = memory_dump.require_room(memory_mib)
     # A monitor of its own, that nobody else can reach. It is listened to, and spoken to in the
     # case that the guest hangs; until then neither the guest nor its saved state knows of it.
     ours, theirs = socket.socketpair()
@@ -213,6 +215,8 @@ def launched(spec: GuestSpec, *, log_path: Path) -> Iterator[status_channel.Gues
                 spec.kernel,
                 _LOOK_LIMIT_S,
                 cpus=spec.cpus,
+                memory_mib=memory_mib,
+                dumps=dumps,
                 console=ports.console,
                 exit_status=process.poll,
             )

@@ -187,6 +187,11 @@ class Monitor:
         """Send the guest an interrupt that cannot be masked: x86's first CPU takes it."""
         self._command("inject-nmi")
 
+    def dump_memory(self, target: int) -> None:
+        """Write all of the guest's memory as an ELF core to a descriptor, which is closed here."""
+        self._give(target)
+        self._command("dump-guest-memory", paging=False, protocol=f"fd:{_STATE}")
+
     def _give(self, state: int) -> None:
         """Give QEMU the file of a state; `state` is closed here."""
         try:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import GuestLostError
-from harness.host import elf, qmp
+from harness.host import elf, memory_dump, qmp
 from harness.host.deadline import Deadline
 from harness.host.files import atomic_write
 
@@ -141,12 +141,16 @@ class Standstill:
         limit_s: float,
         *,
         cpus: int,
+        memory_mib: int,
+        dumps: Path | None,
         console: Path,
         exit_status: Callable[[], int | None],
     ) -> None:
         self._place = place
         self._kernel = kernel
         self._limit_s = limit_s
+        self._memory_mib = memory_mib
+        self._dumps = dumps
         self._answer_s = _ANSWER_OF_SEVERAL_S if cpus > 1 else _ANSWER_S
         self._console = console
         self._exit_status = exit_status
@@ -156,17 +160,22 @@ class Standstill:
     def __call__(self) -> str:
         """Say where the guest stands, or that QEMU does not tell; the guest may end by it.
 
-        Registers and backtraces are written beside the console. Lasts no longer than the limit,
+        Registers and backtraces are written beside the console, its memory into `dumps` if that is
+        a folder. Lasts no longer than the limit,
         and what the kernel needs to print.
         """
         self.was_asked = True
-        deadline = Deadline.after(self._limit_s, "a look at the guest")
+        dump_s = 0.0 if self._dumps is None else memory_dump.LIMIT_S
+        deadline = Deadline.after(self._limit_s + dump_s, "a look at the guest")
+        dumped = ""
         texts: tuple[str, ...] = ()
         answer = b""
         unknown = ""
         try:
             with qmp.connected(self._place, deadline) as monitor:
                 texts = look(monitor)
+                if self._dumps is not None:
+                    dumped = memory_dump.save(monitor, self._dumps, self._memory_mib)
                 start = _size(self._console)
                 monitor.inject_nmi()
                 answer = self._answer(start)
@@ -180,7 +189,8 @@ class Standstill:
             f"look {at} of {_LOOKS}\n{text}\n" for at, text in enumerate(texts, start=1)
         )
         registers = self._keep(REGISTERS, whole.encode())
-        return "; ".join(one for one in (where, registers, self._traces(answer, unknown)) if one)
+        traces = self._traces(answer, unknown)
+        return "; ".join(one for one in (where, registers, traces, dumped) if one)
 
     def forget_the_answer(self) -> None:
         """Take out of the console what the guest was made to print; QEMU has ended."""

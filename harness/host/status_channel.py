@@ -21,6 +21,7 @@ from harness.texts.alarms.loss import (
     PANIC,
     Cause,
     Signs,
+    before_traces,
     verdict,
     where_the_boot_stood,
 )
@@ -358,7 +359,7 @@ def _lost(guest: Guest, seen: _Seen, reason: str, message: str) -> GuestLostErro
         meaning = f", {cause.meaning}" if cause.meaning and cause.meaning not in message else ""
         told = f"{cause.evidence}{meaning} ({cause.fingerprint})"
         message = f"{message}; {cause.witness}: {told}"
-    last = "\n".join(seen.console.splitlines()[-CONSOLE_TAIL_LINES:])
+    last = "\n".join(before_traces(seen.console).splitlines()[-CONSOLE_TAIL_LINES:])
     return GuestLostError(
         reason, f"{message}; the whole console is in {guest.console}", console_tail=last
     )

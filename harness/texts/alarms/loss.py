@@ -23,6 +23,11 @@ _STANDS = ("hard lockup", "soft lockup", "rcu stall", "hung task", "spinlock", "
 _KILLS = (headings.KILLED_OURS, headings.OOM_KILL)
 # One report: what lies further above a panic was survived.
 _REPORT_LINES = 150
+_PANIC = "Kernel panic - not syncing"
+# lib/nmi_backtrace.c nmi_trigger_cpumask_backtrace()
+_TRACES = re.compile(
+    r"^.{0,60}\b(?:Sending NMI from CPU|NMI backtrace for cpu) [0-9]", re.MULTILINE
+)
 # init/main.c run_init_process(), for /init of an initramfs.
 _INIT_BEGINS = re.compile(r"Run (?P<program>/\S+) as init process")
 
@@ -120,6 +125,13 @@ def cause_of(console: str) -> Cause | None:
     killed = [one for one in found if one.kind in _KILLS and not is_stressor(one.victim)]
     killed.sort(key=lambda one: _KILLS.index(one.kind))
     return _cause(MEMORY, killed[0]) if killed else None
+
+
+def before_traces(console: str) -> str:
+    """Cut off what a kernel prints of each CPU after it has panicked (panic_print)."""
+    panic = console.rfind(_PANIC)
+    traces = _TRACES.search(console, panic) if panic >= 0 else None
+    return console[: traces.start()] if traces else console
 
 
 def where_the_boot_stood(console: str) -> str:

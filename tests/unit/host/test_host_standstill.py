@@ -2,13 +2,16 @@
 """Where a guest stands that hangs: read from QEMU's words, named by the kernel's symbols."""
 
 import contextlib
+import os
+import stat
 import subprocess  # noqa: TID251 - gcc makes the image
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.host import elf, qmp
+from harness.errors import HostError, UserError
+from harness.host import elf, memory_dump, qmp
 from harness.host.standstill import (
     Cpu,
     Standstill,
@@ -120,6 +123,8 @@ def test_whose_traces_a_text_has(text: bytes, cpus: tuple[int, ...]) -> None:
 class Asked:
     """A monitor that shows a CPU, and upon an NMI has `answer` printed by a guest that ends."""
 
+    memory = b"\x7fELF".ljust(1 << 20, b"\0") + b"the end" + bytes(300 << 10)
+
     def __init__(self, console: Path, answer: bytes) -> None:
         self.console, self.answer, self.is_gone = console, answer, False
 
@@ -132,6 +137,10 @@ class Asked:
     def registers(self) -> str:
         return TWO
 
+    def dump_memory(self, target: int) -> None:
+        with contextlib.suppress(OSError), os.fdopen(target, "wb") as file:
+            file.write(self.memory)
+
     def inject_nmi(self) -> None:
         with self.console.open("ab") as file:
             file.write(self.answer)
@@ -139,7 +148,10 @@ class Asked:
 
 
 def asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+    dumps: Path | None = None,
 ) -> tuple[Standstill, Path, str]:
     console = tmp_path / "console.log"
     console.write_bytes(b"before\n")
@@ -155,6 +167,8 @@ def asked(
         tmp_path / "absent",
         5.0,
         cpus=2,
+        memory_mib=1,
+        dumps=dumps,
         console=console,
         exit_status=lambda: 0 if monitor.is_gone else None,
     )
@@ -194,3 +208,46 @@ def test_a_place_that_takes_nothing_takes_no_word_away(
         "CPU 1 was in user space, at 0x40115b each of 3 times; "
         "traces, which could not be kept, printed upon an NMI, of CPU 1"
     )
+
+
+TRACE = b"[    1.0] CPU: 1 PID: 31 Comm: init\n"
+
+
+def test_its_memory_is_kept_whole_where_somebody_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    _, _, said = asked(tmp_path, monkeypatch, TRACE, dumps)
+    (kept,) = dumps.iterdir()
+    assert said.endswith(f"; memory: {kept}")
+    assert kept.read_bytes() == Asked.memory
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert kept.stat().st_blocks * 512 < len(Asked.memory)  # zeros take no room
+
+
+def test_a_memory_that_does_not_end_or_finds_no_place_takes_nothing_else_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    monkeypatch.setattr(memory_dump, "_MARGIN_MIB", 0)
+    _, _, said = asked(tmp_path, monkeypatch, TRACE, dumps)
+    assert "of CPU 1; its memory was not kept (more came than 1 MiB)" in said
+    assert list(dumps.iterdir()) == []
+    _, _, said = asked(tmp_path, monkeypatch, TRACE, tmp_path / "absent")
+    assert "of CPU 1; its memory was not kept (No such file or directory)" in said
+
+
+def test_room_for_a_memory_is_asked_for_before_the_guest_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(memory_dump.CHOICE, raising=False)
+    assert memory_dump.require_room(1 << 30) is None
+    monkeypatch.setenv(memory_dump.CHOICE, str(tmp_path))
+    assert memory_dump.require_room(1) == tmp_path
+    with pytest.raises(HostError, match=r"memory of 1073741824 MiB needs .* MiB free; free some,"):
+        memory_dump.require_room(1 << 30)
+    monkeypatch.setenv(memory_dump.CHOICE, str(tmp_path / "absent"))
+    with pytest.raises(UserError, match="which is no folder that can be written to; make it, or"):
+        memory_dump.require_room(1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.texts.alarms.loss import Signs, cause_of, verdict, where_the_boot_stood
+from harness.texts.alarms.loss import Signs, before_traces, cause_of, verdict, where_the_boot_stood
 from harness.texts.alarms.monitor_events import MonitorEvent, parse_events
 from harness.texts.proc.kernel_log import classified
 
@@ -78,6 +78,18 @@ def test_the_cause_is_the_line_that_explains_the_most(
 )
 def test_what_was_survived_or_said_by_others_is_no_cause(text: str) -> None:
     assert cause_of(BOOT + text) is None
+
+
+def test_a_panic_is_shown_without_what_follows_it() -> None:
+    """Of 8 CPUs' traces the last 40 lines would be the idle task's."""
+    traces = (
+        "[    5.100000] Sending NMI from CPU 0 to CPUs 1:\n"
+        "[    5.100001] NMI backtrace for cpu 1\n[    5.100002] CPU: 1 PID: 0 Comm: swapper/1\n"
+    )
+    stalled = "[    1.000000] rcu: INFO: rcu_sched self-detected stall on CPU\n" + traces
+    assert before_traces(BOOT + stalled + OOPS + traces) == BOOT + stalled + OOPS
+    assert before_traces(BOOT + stalled) == BOOT + stalled
+    assert before_traces(BOOT + OOPS) == BOOT + OOPS
 
 
 def event(name: str, **values: str) -> MonitorEvent:
