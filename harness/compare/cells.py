@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Results by cell: all arms of one state and burst, which is what figures are made of."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.compare.measures import Measure, measured
 from harness.compare.plan import Plan
@@ -22,6 +22,14 @@ class Cell:
     burst: str
     arms: tuple[ArmResult, ...]
     broken: tuple[str, ...]  # boots whose memory was not as expected
+    _by_arm: Mapping[str, tuple[ArmResult, ...]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        by_arm: dict[str, list[ArmResult]] = {}
+        for one in self.arms:
+            by_arm.setdefault(one.arm, []).append(one)
+        found = {name: tuple(each) for name, each in by_arm.items()}
+        object.__setattr__(self, "_by_arm", found)
 
     @property
     def marked_state(self) -> str:
@@ -35,28 +43,32 @@ class Cell:
 
     def of(self, arm: str) -> tuple[ArmResult, ...]:
         """Return one arm's results."""
-        return tuple(one for one in self.arms if one.arm == arm)
+        return self._by_arm.get(arm, ())
 
 
 def cells(results: Results) -> tuple[Cell, ...]:
     """Return every state and burst that has an arm, in the plan's order."""
     plan = results.plan
-    found = []
-    for state in plan.states:
-        broken = tuple(
-            f"seed {one.seed} {one.variant}"
-            for one in results.states
-            if one.state == state.name and one.broken
+    # In one pass each: a map has hundreds of cells and a hundred thousand arms.
+    by_cell: dict[tuple[str, str], list[ArmResult]] = {}
+    for arm in results.arms:
+        by_cell.setdefault((arm.state, arm.burst), []).append(arm)
+    broken: dict[str, list[str]] = {}
+    for boot in results.states:
+        if boot.broken:
+            broken.setdefault(boot.state, []).append(f"seed {boot.seed} {boot.variant}")
+    return tuple(
+        Cell(
+            plan=plan,
+            state=state.name,
+            burst=burst.name,
+            arms=tuple(by_cell[state.name, burst.name]),
+            broken=tuple(broken.get(state.name, ())),
         )
-        for burst in plan.bursts:
-            arms = tuple(
-                one for one in results.arms if (one.state, one.burst) == (state.name, burst.name)
-            )
-            if arms:
-                found.append(
-                    Cell(plan=plan, state=state.name, burst=burst.name, arms=arms, broken=broken)
-                )
-    return tuple(found)
+        for state in plan.states
+        for burst in plan.bursts
+        if (state.name, burst.name) in by_cell
+    )
 
 
 def pairs(

@@ -25,19 +25,19 @@ def typical_seed(cell: Cell) -> int | None:
     most = max(counts.values(), default=0)
     if not most:
         return None
+    distances = [_distances(one) for one in found]
     return min(
         sorted(seed for seed, count in counts.items() if count == most),
-        key=lambda seed: sum(_distance(one, seed) for one in found),
+        key=lambda seed: sum(one.get(seed, 0.0) for one in distances),
     )
 
 
-def _distance(differences: Mapping[int, int], seed: int) -> float:
-    """Say how far a seed is from the median, 1 being the seed that is farthest."""
-    if seed not in differences:
-        return 0.0
+def _distances(differences: Mapping[int, int]) -> dict[int, float]:
+    """Say how far each seed is from the median, 1 being the seed that is farthest."""
     middle = median(differences.values())
-    farthest = max(abs(one - middle) for one in differences.values())
-    return abs(differences[seed] - middle) / farthest if farthest else 0.0
+    away = {seed: abs(one - middle) for seed, one in differences.items()}
+    farthest = max(away.values())
+    return {seed: one / farthest if farthest else 0.0 for seed, one in away.items()}
 
 
 def drawn_arms(cell: Cell) -> dict[str, ArmResult]:

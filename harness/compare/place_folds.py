@@ -67,6 +67,20 @@ def place_fold(place: Place, *, is_drawn: bool = True) -> Fold:
     )
 
 
+def short_fold(place: Place) -> Fold:
+    """Return the fold of a place of which the page has no room to draw every seed."""
+    cell = place.cell
+    told = "Not drawn: other places changed more. report.md has all numbers of this one, too."
+    return Fold(
+        title=cell.title,
+        hint=_hint(place),
+        link=place.link,
+        state=cell.marked_state,
+        request=cell.burst,
+        blocks=(_sides(place), Words(paragraphs=(told,))),
+    )
+
+
 def _hint(place: Place) -> str:
     """Say what is most in a place."""
     said = []

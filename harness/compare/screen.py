@@ -7,7 +7,7 @@ from harness.compare.effects import SAME_WORK
 from harness.compare.finding_tables import claim_table, indicator_table
 from harness.compare.judged_claims import Fate, judged_claims
 from harness.compare.map_part import map_part
-from harness.compare.place_folds import place_fold, share_told
+from harness.compare.place_folds import place_fold, share_told, short_fold
 from harness.compare.places import Place, Tally, places, tallies
 from harness.compare.results import Results
 from harness.compare.screen_facts import facts, largest_of
@@ -27,6 +27,10 @@ from harness.writers.screen import (
 from harness.writers.table import ABSENT, Table
 from harness.writers.words import counted
 
+# The page of 100,000 arms has to open at once. A seed's dots and lines are about 320 bytes of it,
+# what an arm has in a place beside them as much as 13 seeds: 6 MB of them.
+_DRAWN_SEEDS_MAX = 18_000
+_ARM_SEEDS = 13
 _TOLD = {
     Tone.GOOD: "helps",
     Tone.BAD: "hurts",
@@ -219,11 +223,15 @@ def place_parts(
 
 
 def _folds(found: Sequence[Place]) -> Iterator[Fold]:
-    """Draw memory of the places that changed most, as many as a page can carry."""
-    room = DRAWN_ARMS_MAX
+    """Draw the places that changed most, and of them memory, as much as a page can carry."""
+    room, seeds_room = DRAWN_ARMS_MAX, _DRAWN_SEEDS_MAX
     for place in found:
         room -= len(drawn_of(place))
-        yield place_fold(place, is_drawn=room >= 0)
+        seeds_room -= len(place.cell.arms) + _ARM_SEEDS * len(place.arms)
+        if seeds_room >= 0:
+            yield place_fold(place, is_drawn=room >= 0)
+        else:
+            yield short_fold(place)
 
 
 def _rest(results: Results, ran: Sequence[str], how_to_read: str) -> Part:

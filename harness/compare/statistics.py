@@ -150,6 +150,8 @@ def _interval(differences: tuple[float, ...]) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
+# Of as many seeds as a plan has there are few outcomes.
+@functools.lru_cache(maxsize=1 << 14)
 def _sign_test(above: int, below: int) -> float:
     if above + below == 0:
         return 1.0

@@ -35,6 +35,18 @@ def test_areas_by_hand(answers: str, area: float) -> None:
     assert found.low <= found.area <= found.high
 
 
+def test_ranks_count_what_pairs_do() -> None:
+    chance = random.Random(3)  # noqa: S311
+    found = cases([chance.randrange(9) for _ in range(60)], "+-" * 30)
+    helped_of, others = (
+        [case.value for case in found if case.helped is which] for which in (True, False)
+    )
+    won = [(ours > theirs) + 0.5 * (ours == theirs) for ours in helped_of for theirs in others]
+    area = area_under_curve(found)
+    assert area
+    assert area.area == sum(won) / len(won)
+
+
 def test_what_is_the_same_everywhere_tells_nothing() -> None:
     found = area_under_curve(cases([7] * 6, "-+-++-"))
     assert found

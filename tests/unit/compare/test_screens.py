@@ -14,6 +14,7 @@ from html_reading import Element, require_sound
 from made_up import busy_seen, outcome, plan_of, results_of
 
 from harness.cli.main import main
+from harness.compare import screen
 from harness.compare.cells import cells
 from harness.compare.outcome import Outcome
 from harness.compare.page import comparison_page
@@ -42,8 +43,8 @@ def seeds(*blocks: int, scanned: int = 100) -> list[Outcome]:
 
 
 def page_of(results: Results) -> Page:
-    screen = comparison_screen(results, ran=("ran",), how_to_read="so", command="buddylab x")
-    return Page(title="t", lead=(), sections=(), screen=screen)
+    shown = comparison_screen(results, ran=("ran",), how_to_read="so", command="buddylab x")
+    return Page(title="t", lead=(), sections=(), screen=shown)
 
 
 def document(results: Results) -> Element:
@@ -325,6 +326,24 @@ def test_five_thousand_arms_are_less_than_5_mb() -> None:
     assert len(whole.everything()) < 60_000
     assert written.count("h0M") > ARMS
     assert DRAWN_ARMS_MAX - 8 < written.count(" blocks got</figcaption>") <= DRAWN_ARMS_MAX
+
+
+def test_what_a_page_has_no_room_to_draw_is_named_and_has_its_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What one of both places takes: eight results, and an arm's share.
+    monkeypatch.setattr(screen, "_DRAWN_SEEDS_MAX", 8 + screen._ARM_SEEDS)
+
+    folds = [fold for fold in document(HELPS).all("details") if "data-state" in fold.attributes]
+
+    two, one = (fold.text for fold in folds)  # what changed most is first
+    assert "two, ten" in two
+    assert "By seed" in two
+    assert "Not drawn" not in two
+    assert "one, ten" in one
+    assert "By seed" not in one
+    assert "Not drawn: other places changed more" in one
+    assert "Gains beside costs" in one
 
 
 def test_report_writes_a_saved_comparison_again(
