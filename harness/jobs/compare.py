@@ -23,11 +23,13 @@ from harness.compare.results import (
 from harness.compare.state_invariants import StateResult, broken_invariant, state_result
 from harness.encoding import encode
 from harness.errors import HarnessError, RecordError
+from harness.host import columns
 from harness.host.cache import Cache
 from harness.host.disk import disk_full_told
 from harness.host.files import atomic_write
 from harness.host.progress import Advance, progress
 from harness.jobs.arm import Lab
+from harness.jobs.arm_columns import ArmColumns
 from harness.jobs.arm_store import ArmStore
 from harness.jobs.comparison import (
     claim,
@@ -129,7 +131,14 @@ def compare(
     ):
         facts = _kernel_facts(labs, kernels, job.plan)
         facts = claim(job.folder, job.plan, job.text, facts)
-        failures = _run_all(job, labs, cache, guests, runner)
+        by_column = None
+        if not isinstance(runner, LocalRunner) and columns.is_there():
+            by_column = ArmColumns(job.folder)
+        try:
+            failures = _run_all(job, labs, cache, guests, runner=runner, by_column=by_column)
+        finally:
+            if by_column is not None:
+                by_column.close()
         results = gathered(job.folder, job.plan, facts)
         write(job.folder, results)
     for error in arms_beyond_bound(results):
@@ -161,7 +170,13 @@ def _kernel_facts(labs: Mapping[Variant, Lab], kernels: Kernels, plan: Plan) -> 
 
 
 def _run_all(
-    job: Job, labs: Mapping[Variant, Lab], cache: Cache, guests: Guests, runner: Runner
+    job: Job,
+    labs: Mapping[Variant, Lab],
+    cache: Cache,
+    guests: Guests,
+    *,
+    runner: Runner,
+    by_column: ArmColumns | None,
 ) -> list[HarnessError]:
     groups = plans.groups(job.plan)
     total = sum(len(plans.runs(job.plan, group)) for group in groups)
@@ -186,11 +201,13 @@ def _run_all(
 
         def take(task: Task, produced: Produced) -> bool:
             try:
-                _take(job, boots[task.title], produced, watch)
+                result = _take(job, boots[task.title], produced, watch)
             except TOLD as error:
                 # Not the memory it was before, or texts that cannot be read: no arm is worth it.
                 watch.told(task.title, error)
                 return False
+            if result is not None and by_column is not None:
+                by_column.add(result)
             return True
 
         for error in runner.run(tasks, cache, take):
@@ -236,9 +253,9 @@ def _recalled_arm(job: Job, store: ArmStore, run: ArmRun, base: ReplayKey) -> bo
     return True
 
 
-def _take(job: Job, boot: Boot, produced: Produced, watch: _Watch) -> None:
-    """Keep what a boot produced, or tell why it did not."""
-    group = boot.group
+def _take(job: Job, boot: Boot, produced: Produced, watch: _Watch) -> ArmResult | None:
+    """Keep what a boot produced, or tell why it did not; return an arm."""
+    group, result = boot.group, None
     match produced:
         case StateTexts(files=files):
             forget(failed_path(job.folder, group, None))
@@ -251,7 +268,7 @@ def _take(job: Job, boot: Boot, produced: Produced, watch: _Watch) -> None:
             forget(failed_path(job.folder, group, run))
             key = arm_key(boot.base, job.plan, run)
             try:
-                _keep(job, run, key, files)
+                result = _keep(job, run, key, files)
                 if job.store is not None:
                     job.store.keep_arm(key, files)
             except TOLD as error:
@@ -262,6 +279,7 @@ def _take(job: Job, boot: Boot, produced: Produced, watch: _Watch) -> None:
             watch.told(run.path if run else group.title, error)
             if run:
                 watch.finished(f"{group.title}, {run.burst.name} {run.arm.name}")
+    return result
 
 
 def _tell_broken(group: Group, state: StateResult | None, watch: _Watch) -> None:
@@ -271,11 +289,12 @@ def _tell_broken(group: Group, state: StateResult | None, watch: _Watch) -> None
         watch.told(group.title, error)
 
 
-def _keep(job: Job, run: ArmRun, key: str, files: Mapping[str, bytes]) -> None:
+def _keep(job: Job, run: ArmRun, key: str, files: Mapping[str, bytes]) -> ArmResult:
     result = arm_result(job.plan, run, key, files)
     atomic_write(raw_path(job.folder, run), packed(files))
     atomic_write(result_path(job.folder, run), encode(result))
     logger.debug("%s: %d blocks, key %s", run.path, result.outcome.blocks, short(key))
+    return result
 
 
 def arm_result(plan: Plan, run: ArmRun, key: str, files: Mapping[str, bytes]) -> ArmResult:

@@ -2,6 +2,7 @@
 """A comparison's folder: whose it is, where things are in it, what it holds."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import msgspec
 
 from harness.compare import plan as plans
 from harness.compare.burst_seen import opened_pageblocks
-from harness.compare.drawn import without_undrawn
+from harness.compare.cells import cells
+from harness.compare.drawn import typical_seed, without_undrawn
 from harness.compare.opinion_page import with_opinion
 from harness.compare.page import comparison_page
 from harness.compare.plan import ArmRun, Group, Plan
@@ -44,6 +46,7 @@ from harness.encoding import UNREADABLE, encode
 from harness.errors import RecordError, UserError
 from harness.host.files import atomic_write, is_partial
 from harness.host.pages import write_page
+from harness.jobs.arm_columns import Name, kept_arms, with_seen
 from harness.jobs.plan_file import read_plan
 from harness.record import schema
 from harness.record.key import key_differences, provenance_differences
@@ -194,16 +197,52 @@ def gathered(folder: Path, plan: Plan, kernels: KernelsFile) -> Results:
     """Collect all that was kept, in the plan's order."""
     groups = plans.groups(plan)
     states = (kept_state(folder, group) for group in groups)
-    return Results(
+    there = _finished(folder)
+    by_column = kept_arms(folder)
+    results = Results(
         schema=schema.COMPARISON.number,
         kernels=kernels,
         plan=plan,
         states=tuple(state for state in states if state),
         arms=tuple(
-            _arm(path)
+            by_column.get(_name(run)) or _arm(result_path(folder, run))
             for group in groups
             for run in plans.runs(plan, group)
-            if (path := result_path(folder, run)).exists()
+            if run.path in there
+        ),
+    )
+    return _with_drawn(folder, results, by_column) if by_column else results
+
+
+def _finished(folder: Path) -> frozenset[str]:
+    """Name the arms that have a file, as ArmRun.path does: asked one by one it takes seconds."""
+    root = str(folder / ARMS)
+    return frozenset(
+        f"{place.removeprefix(root)[1:]}/{name.removesuffix('.json')}"
+        for place, _, names in os.walk(root)
+        for name in names
+        if name.endswith(".json")
+    )
+
+
+def _name(run: ArmRun) -> Name:
+    return run.group.state.name, run.burst.name, run.arm.name, run.group.seed
+
+
+def _with_drawn(folder: Path, results: Results, by_column: Mapping[Name, ArmResult]) -> Results:
+    """Add to arms that came by column what a picture may show of them."""
+    wanted = {
+        (one.state, one.burst, one.arm, one.seed)
+        for cell in cells(results)
+        if (seed := typical_seed(cell)) is not None
+        for one in cell.arms
+        if one.seed == seed
+    }
+    seen = with_seen(folder, by_column, wanted)
+    return replace(
+        results,
+        arms=tuple(
+            seen.get((one.state, one.burst, one.arm, one.seed), one) for one in results.arms
         ),
     )
 

@@ -9,6 +9,7 @@ import fake_guest
 import pytest
 from pretended_comparison import TEXT, SavedTexts
 
+from harness.compare.drawn import without_undrawn
 from harness.compare.judging import Subject, judged_text
 from harness.compare.plan_text import parse_plan, with_number
 from harness.compare.verdict_page import Asked
@@ -17,6 +18,8 @@ from harness.engines.target import Target
 from harness.errors import StageError
 from harness.host.cache import Cache
 from harness.jobs.arm import Lab, Prepared
+from harness.jobs.arm_columns import COLUMNS, kept_arms
+from harness.jobs.compare import Job, compare
 from harness.jobs.exactness import exactness
 from harness.jobs.judge import Judged, judge, variants
 from harness.jobs.predict import Forecasts, predictions
@@ -162,3 +165,24 @@ def test_a_mutant_on_a_worker_is_judged_there(folder: Path, runner: DaskRunner) 
     assert runner.run(asked, Cache(folder / "cache"), take) == []
     (trial,) = came
     assert (trial.name, trial.caught_by, trial.digest) == ("unmutated", ("RecordError",), "")
+
+
+def test_arms_of_workers_are_kept_by_column(
+    folder: Path, runner: DaskRunner, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    plan, guests, cache = parse_plan(TEXT, "small"), Sent(folder), Cache(folder / "cache")
+    kernels = {plan.arms[0].kernel: (guests.kernel, guests.image)}
+
+    def job(name: str) -> Job:
+        return Job(plan=plan, text=TEXT, folder=tmp_path / name, jobs=2)
+
+    there = compare(job("there"), kernels, cache, guests, runner)
+    here = compare(job("here"), kernels, cache, guests)
+
+    assert len(list((tmp_path / "there" / COLUMNS).iterdir())) == 1
+    assert not (tmp_path / "here" / COLUMNS).exists()
+    assert len(kept_arms(tmp_path / "there")) == len(here.arms)
+    assert without_undrawn(there) == without_undrawn(here)
+    same = [(tmp_path / name / "results.json.gz").read_bytes() for name in ("there", "here")]
+    assert same[0] == same[1]
