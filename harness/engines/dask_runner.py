@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from harness.engines import worker
+from harness.engines import shared, worker
 from harness.engines.connection import (
     SchedulerLostError,
     SilentError,
@@ -63,8 +63,13 @@ class DaskRunner:
     _room_mib: int = field(default=0, init=False)  # of a guest, as was asked for
 
     def require_room(self, memory_mib: int) -> None:
-        """Refuse where no scheduler answers, or another version; each worker is asked later."""
+        """Refuse where no scheduler answers, another version does, or artefacts have no place.
+
+        Each worker is asked later.
+        """
         self._room_mib = memory_mib
+        if self.url:
+            shared.require_writable(self.url)
         if self.target.workers:
             require_memory(memory_mib, self.target.workers, "use fewer workers")
         else:

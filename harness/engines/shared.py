@@ -8,6 +8,7 @@ with the credentials that the protocol's own library finds.
 import logging
 import shutil
 from collections.abc import Iterable
+from typing import Any
 from uuid import uuid4
 
 from harness.engines.store import Artefact, Store
@@ -16,13 +17,27 @@ from harness.errors import HarnessError, UserError
 logger = logging.getLogger("cluster")
 
 
+def require_writable(url: str) -> None:
+    """Write something below `url` and remove it; UserError if it cannot be written."""
+    from fsspec.core import url_to_fs  # noqa: PLC0415 - of the extra
+
+    try:
+        files, root = url_to_fs(url)
+        _require_place(files, root)
+        trial = f"{root}/{uuid4().hex}.trial"
+        files.pipe_file(trial, b"buddylab")
+        files.rm_file(trial)
+    except (OSError, ImportError, ValueError) as error:
+        raise _unwritable(url, error) from error
+
+
 def put(url: str, artefacts: Iterable[Artefact]) -> None:
     """Store what is not there yet below `url`; UserError if it cannot be written."""
     from fsspec.core import url_to_fs  # noqa: PLC0415 - of the extra
 
     try:
         files, root = url_to_fs(url)
-        files.makedirs(root, exist_ok=True)
+        _require_place(files, root)
         for each in artefacts:
             place = f"{root}/{each.digest}"
             if files.exists(place) and files.size(place) == each.size_bytes:
@@ -32,10 +47,23 @@ def put(url: str, artefacts: Iterable[Artefact]) -> None:
             files.put_file(str(each.path), part)
             files.mv(part, place)
     except (OSError, ImportError, ValueError) as error:
-        raise UserError(
-            f"artefacts cannot be stored below {url} ({error}); check it, or leave --artefacts out "
-            "and this host sends them"
-        ) from error
+        raise _unwritable(url, error) from error
+
+
+def _unwritable(url: str, error: Exception) -> UserError:
+    return UserError(
+        f"artefacts cannot be stored below {url} ({error}); check it, or leave --artefacts out "
+        "and this host sends them"
+    )
+
+
+def _require_place(files: Any, root: str) -> None:
+    """Make the last part of a place, in what is there: s3fs would make a bucket of a slip."""
+    if files.exists(root):
+        return
+    if "/" not in root.strip("/"):
+        raise FileNotFoundError(f"there is no {root}")
+    files.mkdir(root, create_parents=False)
 
 
 def fetch(url: str, wanted: Artefact, store: Store) -> bool:
