@@ -19,6 +19,8 @@ from faults_bench import Done, bench, in_short, sized
 from faults_guest import Lab, laboratory
 from faults_rows import Row
 
+# The kernel, and what it was built in, are the user's.
+pytestmark = pytest.mark.vm
 POINTS = int(os.environ.get("BUDDYLAB_FAULT_POINTS", "20"))
 _WIDTHS = (38, 34, 5, 5, 10, 5, 60)
 _HEAD = ("fault", "how", "ended", "exit", "left", "next", "what it said")

@@ -126,7 +126,11 @@ class Bench:
             os.kill(process.pid, number)
         if waiting:
             return self.ended(process)
-        return Done(process.wait(), "", tuple(self.left()))
+        status = process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return Done(status, "", tuple(self.left()))
 
     def processes(self) -> list[int]:
         """List what was started here and has not ended."""

@@ -54,7 +54,7 @@ for name, fault, how in (
 ):
     ROWS.once(
         *(fault, how, Exit.USAGE),
-        said=r"has the character '.+', which make does not take",
+        said=r"has the character ['\"].+['\"], which make does not take",
         env={"BUDDYLAB_CACHE": name},
     )
 ROWS.once(
