@@ -1,20 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What ELF files say of themselves: a module's .modinfo, a program's libraries."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 
 from harness.errors import HarnessError
+from harness.texts.build.objects import DAMAGED
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[ELFFile]:
+    """Open an ELF file; what is cut or altered in it is a HarnessError whenever it is met."""
+    try:
+        with path.open("rb") as file:
+            yield ELFFile(file)
+    except DAMAGED as error:
+        raise HarnessError(
+            f"{path} is no whole ELF file ({error or type(error).__name__}); make or bring it anew"
+        ) from error
 
 
 def module_info(module: Path) -> dict[str, str]:
     """Return .modinfo of a kernel module (vermagic, srcversion, ...)."""
-    with module.open("rb") as file:
-        section = ELFFile(file).get_section_by_name(".modinfo")
+    with _opened(module) as elf:
+        section = elf.get_section_by_name(".modinfo")
         if section is None:
             raise HarnessError(f"{module} has no .modinfo; it is no kernel module")
         pairs = (item.decode().partition("=") for item in section.data().split(b"\0") if item)
@@ -33,16 +47,16 @@ def functions(image: Path) -> tuple[tuple[int, int, str], ...]:
                 # Entry points written in assembly often have no type.
                 if one.entry.st_info["type"] in {"STT_FUNC", "STT_NOTYPE"} and one.name
             ]
-    except (ELFError, OSError):
+            return tuple(sorted(found))
+    except (*DAMAGED, OSError):
         return ()
-    return tuple(sorted(found))
 
 
 def asked_of(program: Path, library: Path) -> dict[str, str]:
     """Return the symbols that `program` takes from `library`, each with its version or ""."""
-    with program.open("rb") as user, library.open("rb") as provider:
-        offered = {symbol.name for symbol in _dynamic_symbols(ELFFile(provider), defined=True)}
-        elf = ELFFile(user)
+    with _opened(library) as provider:
+        offered = {symbol.name for symbol in _dynamic_symbols(provider, defined=True)}
+    with _opened(program) as elf:
         versions = _versions_needed(elf)
         marks = elf.get_section_by_name(".gnu.version")
         wanted = {}
@@ -70,8 +84,7 @@ def needed(program: Path) -> tuple[str, ...]:
     with program.open("rb") as file:
         if file.read(4) != b"\x7fELF":
             return ()
-        file.seek(0)
-        elf = ELFFile(file)
+    with _opened(program) as elf:
         dynamic = elf.get_section_by_name(".dynamic")
         if not isinstance(dynamic, DynamicSection):
             return ()

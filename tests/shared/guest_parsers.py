@@ -9,6 +9,7 @@ from read_bytes import DATA, Parser, parser, texts
 
 from harness.errors import HarnessError
 from harness.host import standstill, status_channel
+from harness.texts.alarms import loss
 from harness.texts.alarms.monitor_events import parse_events
 from harness.texts.guest.alloc_cost import parse_cost
 from harness.texts.guest.background import parse_background
@@ -18,6 +19,7 @@ from harness.texts.guest.cross_check import parse_cross_check, parse_decisions
 from harness.texts.guest.free_dump import parse_free_dump
 from harness.texts.guest.guest_report import parse_guest_report
 from harness.texts.guest.huge_page_burst import parse_huge_page_burst
+from harness.texts.guest.ktap import parse_ktap
 from harness.texts.guest.later_demand import parse_later_demand
 from harness.texts.guest.module_records import parse_module_records
 from harness.texts.guest.reallocate import parse_reallocate
@@ -92,6 +94,16 @@ def _details(text: str) -> object:
     return None
 
 
+def _loss(text: str) -> object:
+    """Judge a console as that of a guest that ended, and one that did not."""
+    return (
+        loss.verdict(loss.Signs(console=text, exit_status=0)),
+        loss.verdict(loss.Signs(console=text, limit=loss.HANG)),
+        loss.where_the_boot_stood(text),
+        loss.before_traces(text),
+    )
+
+
 GUEST: Mapping[str, Parser] = {
     "alloc_cost": texts(
         parse_cost,
@@ -122,9 +134,15 @@ GUEST: Mapping[str, Parser] = {
         *(_packed(f"kinds/{kind}.tar.gz", "requests") for kind in ("thp", "mthp", "hugetlb")),
     ),
     "kernel_log": texts(parse_kernel_log, *_kernels("dmesg")),
+    "ktap": texts(
+        parse_ktap,
+        "KTAP version 1\n1..2\n    # Subtest: a\n    1..1\n    # TEST: p\n    ok 1 b\nok 1 a\n"
+        "# why not\nnot ok 2 - c # SKIP no room\n",
+    ),
     "later_demand": texts(
         parse_later_demand, "later_demand 1\norder=9 attempts=256 failures=3\nend\n"
     ),
+    "loss": texts(_loss, *sorted((DATA / "alarms/logs").glob("6.1-[no]*.log"))),
     "meminfo": texts(parse_meminfo, *_kernels("meminfo")),
     "monitor_events": parser(
         parse_events,

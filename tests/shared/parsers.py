@@ -7,6 +7,7 @@ input alone. tests/unit/test_parsers.py holds all to that, tests/fuzz.py looks f
 
 import functools
 import gzip
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import synthetic_run
 from guest_parsers import GUEST
 from read_bytes import DATA, ROOT, Parser, parser, texts
+from tiny_elf import tiny_elf
 
 from harness.cli import settings
 from harness.cli.parser import parser as command_parser
@@ -24,20 +26,25 @@ from harness.compare.plan import Plan
 from harness.compare.plan_text import parse_plan, with_number
 from harness.compare.results import parse_kernels, parse_results, unpacked
 from harness.encoding import encode
+from harness.engines.target import parse_target
 from harness.guest_memory import layout_in
-from harness.host import bundle_file
+from harness.host import bundle_file, elf
 from harness.host.apt import suite_source
+from harness.host.machine_state import ready_to_go_on
 from harness.record.bundle import Expected, bundle_of, parse_bundle
 from harness.record.key import RunIdentity
 from harness.report.document import decode_run
 from harness.stages.change import range_of
 from harness.stages.check import KEY, read_identity
+from harness.texts.alarms.source import alarms_of
+from harness.texts.alarms.table import rows_of
 from harness.texts.build import additions, checklist, review_log, sums
 from harness.texts.build.build_log import first_error
 from harness.texts.build.diff import groups, sections
 from harness.texts.build.edit import parse_edit, parse_mutant, parse_overrides
-from harness.texts.build.kconfig import parse_user_config, without_modules
+from harness.texts.build.kconfig import parse_config, parse_user_config, without_modules
 from harness.texts.build.line import parse_line
+from harness.texts.build.objects import differences
 from harness.texts.build.provides import parse_provides
 from harness.texts.build.rebase import rebased
 from harness.texts.build.series import parse_series, trailers
@@ -118,7 +125,38 @@ def _bundle_json() -> bytes:
     return encode(bundle_of("a run", _identity(), Expected(digest="0" * 64, files={})))
 
 
+def _saved_state() -> bytes:
+    """Return what harness/host/machine_state.py needs of a state that QEMU saved."""
+    fields = [
+        {"name": name, "type": "int64", "size": 8} for name in ("qemu_icount_bias", "qemu_icount")
+    ]
+    clock = {"vmsd_name": "timer/icount", "version": 1, "fields": fields}
+    described = json.dumps({"devices": [{"name": "timer", "subsections": [clock]}]}).encode()
+    return b"".join(
+        (
+            b"QEVM\0\0\0\x03\x07\0\0\0\x0bpc-q35-10.0\x01guest-panicked\0",
+            b"\x0ctimer/icount\0\0\0\x01" + bytes(16),
+            b"\x06" + len(described).to_bytes(4, "big") + described,
+        )
+    )
+
+
 BUILD: Mapping[str, Parser] = {
+    "alarms": texts(
+        lambda text: rows_of({"x": alarms_of("mm/x.c", text)}),
+        DATA / "alarms/printing.c",
+        DATA / "alarms/faults/faults.c",
+    ),
+    "config": texts(parse_config, 'CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C="x"\n'),
+    "elf": parser(
+        _file(lambda folder: (elf.functions(folder / "a"), elf.needed(folder / "a")), "a"),
+        tiny_elf(),
+    ),
+    "module_info": parser(
+        _file(lambda folder: elf.module_info(folder / "a.ko"), "a.ko"),
+        tiny_elf(modinfo=b"srcversion=0123\0vermagic=6.1.192 SMP \0"),
+    ),
+    "objects": parser(lambda data: differences(tiny_elf(), data), tiny_elf()),
     "additions": texts(
         _additions,
         ROOT / "patches/series/0006-mm-add-sysctls-for-adaptive-compaction-and-document-them.patch",
@@ -202,10 +240,12 @@ USER: Mapping[str, Parser] = {
     "results": parser(_results, gzip.decompress((_E2 / "results.json.gz").read_bytes())),
     "results_gz": parser(lambda data: parse_results(data, "results"), _E2 / "results.json.gz"),
     "run_json": texts(decode_run, DATA / "golden/run-small.json"),
+    "saved_state": parser(lambda data: ready_to_go_on(data, icount_shift=3), _saved_state()),
     "settings": parser(
         _file(lambda folder: settings.read(folder / "s.toml", _options()), "s.toml"),
         b'[all]\nkernel = "debian:6.1"\n[run]\nscale = "small"\nseed = 3\naccelerator = "tcg"\n',
     ),
+    "target": texts(parse_target, "local:2", "tcp://127.0.0.1:8786", "scheduler-file=x.json"),
 }
 
 ALL: Mapping[str, Parser] = {**GUEST, **BUILD, **MAIL, **USER}

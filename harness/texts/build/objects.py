@@ -10,6 +10,8 @@ and the digits that lines and counters give to the names of generated symbols.
 import io
 import itertools
 import re
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,12 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 
 from harness.errors import HarnessError
+
+# What pyelftools raises of a file that is cut or altered, beside an error of its own.
+DAMAGED = (
+    *(ELFError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError),
+    *(RecursionError, TypeError, ValueError, struct.error, zlib.error),
+)
 
 BUG_TABLE = "__bug_table"
 _LINE_BYTES = 2  # unsigned short, see struct bug_entry
@@ -107,15 +115,18 @@ def stable_name(name: str) -> str:
 def _read(content: bytes) -> _Object:
     try:
         elf = ELFFile(io.BytesIO(content))
-    except ELFError as error:
-        raise HarnessError(f"{len(content)} bytes are no object file: {error}") from error
-    if elf["e_type"] != "ET_REL":
-        raise HarnessError(f"a relocatable object is wanted, this is {elf['e_type']}")
-    names = _section_names(elf)
-    return _Object(
-        sections={names[index]: _section(elf, index, names) for index in names},
-        symbols=tuple(sorted(_symbols(elf, names))),
-    )
+        if elf["e_type"] == "ET_REL":
+            names = _section_names(elf)
+            return _Object(
+                sections={names[index]: _section(elf, index, names) for index in names},
+                symbols=tuple(sorted(_symbols(elf, names))),
+            )
+    except DAMAGED as error:
+        why = error or type(error).__name__
+        raise HarnessError(
+            f"{len(content)} bytes are no object file, or a damaged one ({why}); build it anew"
+        ) from error
+    raise HarnessError(f"a relocatable object is wanted, this is {elf['e_type']}; build one")
 
 
 def _section_names(elf: Any) -> dict[int, str]:
@@ -134,6 +145,8 @@ def _section(elf: Any, index: int, names: Mapping[int, str]) -> _Section:
     section = elf.get_section(index)
     relocations = tuple(sorted(_relocations(elf, index, names)))
     content = b"" if section["sh_type"] == "SHT_NOBITS" else section.data()
+    if section["sh_type"] != "SHT_NOBITS" and len(content) != section["sh_size"]:
+        raise ELFError(f"section {section.name} is cut")
     if section.name == BUG_TABLE:
         content = _without_lines(content, elf["e_machine"], relocations)
     return _Section(
@@ -223,6 +236,8 @@ def _section_differences(before: _Object, after: _Object) -> Iterator[str]:
             yield f"section {name} ({_there(is_new=old is None)})"
         elif old.size != new.size:
             yield f"section {name}: {old.size} bytes became {new.size}"
+        elif old.kind != new.kind:  # one may have no content in the file
+            yield f"section {name}: type {old.kind} became {new.kind}"
         elif old.content != new.content:
             places = [
                 place

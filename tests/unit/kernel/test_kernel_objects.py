@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_elf import tiny_elf
 
 from harness.errors import HarnessError
 from harness.texts.build.objects import differences, stable_name
@@ -150,3 +151,25 @@ def test_generated_names(name: str, stable: str) -> None:
 def test_what_is_no_object_is_refused() -> None:
     with pytest.raises(HarnessError, match="no object file"):
         differences(b"cut short", b"cut short")
+
+
+def test_a_damaged_object_is_refused_and_not_half_read() -> None:
+    """Its headers stand at its end: a cut file lacks them, or what they tell of."""
+    whole = tiny_elf()
+    assert differences(whole, whole) == ()
+    for length in range(len(whole)):
+        with pytest.raises(HarnessError, match="no object file, or a damaged one"):
+            differences(whole, whole[:length])
+    # .text of 8 bytes, said to have as many as the file: the last section's offset is beyond it.
+    text = whole.index((8).to_bytes(8, "little"), 64)
+    longer = whole[:text] + len(whole).to_bytes(8, "little") + whole[text + 8 :]
+    with pytest.raises(HarnessError, match=r"section \.text is cut"):
+        differences(whole, longer)
+
+
+def test_a_section_that_loses_its_content_differs() -> None:
+    """Found by the fuzzer: of .bss the file has none, however many bytes it is."""
+    whole = tiny_elf()
+    kind = whole.index((1).to_bytes(4, "little") + (6).to_bytes(8, "little"))
+    nothing = whole[:kind] + (8).to_bytes(4, "little") + whole[kind + 4 :]
+    assert differences(whole, nothing) == ("section .text: type SHT_PROGBITS became SHT_NOBITS",)
