@@ -8,7 +8,7 @@ _SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
 _END = "-----END PGP SIGNATURE-----"
 _DASH = "- "
 _SUM = re.compile(r"^([0-9a-f]{64}) [ *]([^/\s]+)$", re.MULTILINE)
-_RELEASE = re.compile(r"linux-([0-9]+(?:\.[0-9]+){1,2})\.tar\.xz")
+_RELEASE = re.compile(r"linux-([0-9]{1,9}(?:\.[0-9]{1,9}){1,2})\.tar\.xz")
 
 
 def signed_text(message: str) -> str | None:
