@@ -10,6 +10,7 @@ DIR/arms/STATE/BURST/seed-N/ARM.tar.gz   the guest's texts
 DIR/changes/           the patches that `buddylab judge` took, as they were
 DIR/failed/            as in states and arms: the console of what failed, and QEMU's words
 DIR/results.parquet/   arms by column, where workers ran them: see harness/jobs/arm_columns.py
+DIR/workers.json       who did what, where workers ran them: see harness/jobs/workers_file.py
 DIR/results.json.gz    Results: all of it in one file
 DIR/asked.json         of `buddylab judge`: what was asked
 DIR/second_opinion*    of --second-opinion: see harness/compare/second_opinion.py

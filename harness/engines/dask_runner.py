@@ -32,13 +32,14 @@ from harness.engines.target import Target
 from harness.engines.worker import RESOURCE, End, Given
 from harness.errors import HarnessError, HostError
 from harness.host.cache import Cache
-from harness.jobs.runner import Take, Task
+from harness.jobs.runner import Take, Task, Watch, WorkerNow, WorkerState, unwatched
 from harness.stages.boot import require_memory
 
 logger = logging.getLogger("cluster")
 
 SHARE = 0.01
 _LOOK_EVERY_S = 1.0
+_TELL_EVERY_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +76,17 @@ class DaskRunner:
         else:
             asyncio.run(require_scheduler(self.target))
 
-    def run(self, tasks: Iterable[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
+    def run(
+        self, tasks: Iterable[Task], cache: Cache, take: Take, watch: Watch = unwatched
+    ) -> Sequence[HarnessError]:
         """Do all tasks; what was set aside, and whoever is not exact, is returned."""
         if isinstance(tasks, Sequence) and not tasks:
             return ()
-        sweep = _Sweep(runner=self, cache=cache, take=take, room_mib=self._room_mib)
+        sweep = _Sweep(runner=self, cache=cache, take=take, watch=watch, room_mib=self._room_mib)
         try:
             asyncio.run(sweep.run(tasks))
         finally:
+            sweep.tell_workers()
             self.finished(sweep.ledger)
         return sweep.ledger.problems
 
@@ -94,11 +98,16 @@ class _Sweep:
     runner: DaskRunner
     cache: Cache
     take: Take
+    watch: Watch
     room_mib: int
     ledger: Ledger = field(init=False)
     _supply: Supply = field(init=False)
     _refused: dict[str, str] = field(default_factory=dict)  # address -> why
     _gone: dict[str, str] = field(default_factory=dict)  # address -> what became of it
+    _silent: dict[str, str] = field(default_factory=dict)  # address -> since when
+    _hosts: dict[str, str] = field(default_factory=dict)  # address -> host
+    _told: tuple[WorkerNow, ...] = ()
+    _told_s: float = 0.0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _fed_wrong: BaseException | None = None  # what ended the making of tasks
 
@@ -130,6 +139,33 @@ class _Sweep:
                     began_s = time.monotonic()
         if self._fed_wrong is not None:
             raise self._fed_wrong
+
+    def tell_workers(self) -> None:
+        """Let who watches know who is there, where that has changed."""
+        doing = self.ledger.doing()
+        there = sorted({*self._hosts, *self._refused, *self._gone})
+        found = tuple(self._worker(each, doing.get(each, "")) for each in there)
+        if found != self._told:
+            self._told = found
+            self.watch(found)
+
+    def _worker(self, address: str, doing: str) -> WorkerNow:
+        state, now = WorkerState.WORKING if doing else WorkerState.WAITING, doing
+        if address in self._gone:
+            state, now = WorkerState.GONE, self._gone[address]
+        elif address in self._silent:
+            state, now = WorkerState.SILENT, self._silent[address]
+        elif address in self.ledger.inexact:
+            state, now = WorkerState.INEXACT, "what it gave differs from what others did"
+        elif address in self._refused:
+            state, now = WorkerState.REFUSED, self._refused[address]
+        return WorkerNow(
+            name=address,
+            host=self._hosts.get(address, ""),
+            state=state,
+            done=self.ledger.done[address],
+            now=now,
+        )
 
     def _add(self, tasks: Sequence[Task]) -> None:
         self._supply.add(tasks)
@@ -182,22 +218,29 @@ class _Sweep:
                     crews[address] = asyncio.create_task(
                         self._crew(client, address, threads[address])
                     )
-                if self._fed_wrong is not None:
-                    raise self._fed_wrong
-                for crew in crews.values():
-                    if crew.done() and not crew.cancelled() and (error := crew.exception()):
-                        raise error
+                self._raise_first(crews.values())
                 if self._has_hope(threads.keys()):
                     alone_s = time.monotonic()
                 elif time.monotonic() - alone_s > (
                     _LOOK_EVERY_S if threads else self.runner.limits.workers_s
                 ):
                     raise self._nobody(threads.keys())
+                if time.monotonic() - self._told_s > _TELL_EVERY_S:
+                    self._told_s = time.monotonic()
+                    self.tell_workers()
                 await self._wait(_LOOK_EVERY_S)
         finally:
             for crew in crews.values():
                 crew.cancel()
             await asyncio.gather(*crews.values(), *ended, return_exceptions=True)
+
+    def _raise_first(self, crews: Iterable["asyncio.Task[None]"]) -> None:
+        """Raise what ended the making of tasks, or a crew."""
+        if self._fed_wrong is not None:
+            raise self._fed_wrong
+        for crew in crews:
+            if crew.done() and not crew.cancelled() and (error := crew.exception()):
+                raise error
 
     def _has_hope(self, addresses: Any) -> bool:
         return any(
@@ -218,6 +261,9 @@ class _Sweep:
         while self.ledger.is_open:
             try:
                 hand = await self._supply.admitted(client, address, threads)
+                self._hosts[address] = hand.facts.host
+                self._silent.pop(address, None)
+                self._gone.pop(address, None)
                 self.ledger.joined(address, hand.facts.host)
                 try:
                     await self._work(client, hand)
@@ -233,6 +279,8 @@ class _Sweep:
                 raise
             except SilentError as error:
                 logger.warning("worker %s does not answer (%s); it is asked again", address, error)
+                self._hosts.setdefault(address, "")
+                self._silent[address] = f"{error}; it is asked again"
                 await asyncio.sleep(self.runner.limits.collect_s)
 
     async def _work(self, client: Any, hand: Hand) -> None:

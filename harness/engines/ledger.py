@@ -84,6 +84,13 @@ class Ledger:
         """Note that it may not be, any more."""
         self._hosts.pop(worker, None)
 
+    def doing(self) -> dict[str, str]:
+        """Name what each worker does now."""
+        found: dict[str, list[str]] = {}
+        for item, worker in self._running.items():
+            found.setdefault(worker, []).append(item.task.title)
+        return {worker: ", ".join(titles) for worker, titles in found.items()}
+
     def claim(self, worker: str) -> Item | None:
         """Give a worker the next item; None if there is none that it may do now."""
         if self.is_idle:

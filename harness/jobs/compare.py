@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from harness.compare import plan as plans
@@ -55,6 +56,7 @@ from harness.jobs.group import (
 from harness.jobs.guests import QEMU, Guests
 from harness.jobs.lab import arm_key, base_key, first_group, lab_of, seeded
 from harness.jobs.runner import LocalRunner, Runner, Task
+from harness.jobs.workers_file import keep_workers
 from harness.record import schema
 from harness.record.key import ReplayKey
 from harness.stages.boot_files import boot_files
@@ -210,7 +212,7 @@ def _run_all(
                 by_column.add(result)
             return True
 
-        for error in runner.run(tasks, cache, take):
+        for error in runner.run(tasks, cache, take, partial(keep_workers, job.folder)):
             watch.told("", error)
     return watch.failures
 

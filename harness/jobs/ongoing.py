@@ -15,6 +15,7 @@ from harness.encoding import UNREADABLE
 from harness.errors import HarnessError
 from harness.host.inside import directory, head_of, whole
 from harness.host.status_channel import Ready, StageBegin, StageEnd, parse_line
+from harness.jobs.workers_file import WORKERS, parse_workers, workers_table
 from harness.stages.boot import STATUS_LOG
 from harness.stages.run import HOST_FACTS
 from harness.writers.site import Entry, Kind, Progress, State
@@ -81,6 +82,10 @@ def _comparison(folder: Path, name: str, *, is_live: bool) -> Progress:
             return Progress(
                 done=0, all=None, unit="arms", now="Its kernels are built.", table=_table(())
             )
+        try:
+            workers = parse_workers(whole(handle, WORKERS))
+        except OSError:
+            workers = ()
     ended = list(_ended(folder / name / ARMS))
     failed = sum(1 for _ in _files(folder / name / FAILURES))
     told = [f"{failed} files of failures are kept in {FAILURES}."] if failed else []
@@ -100,6 +105,7 @@ def _comparison(folder: Path, name: str, *, is_live: bool) -> Progress:
         unit="arms",
         now=" ".join(told),
         table=_table(_places(plan, Counter(place for place, _ in ended))),
+        workers=workers_table(workers, is_live=is_live) if workers else None,
     )
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from harness.errors import HarnessError
@@ -80,13 +81,45 @@ class Task:
 Take = Callable[[Task, Produced], bool]
 
 
+class WorkerState(StrEnum):
+    """What a worker does, or why it does nothing; in the order in which that is looked at."""
+
+    SILENT = "does not answer"
+    REFUSED = "gets no work"
+    INEXACT = "is not exact"
+    GONE = "gone"
+    WAITING = "waiting"  # for a task
+    WORKING = "working"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerNow:
+    """One worker of an engine, as it is now."""
+
+    name: str
+    host: str  # empty: it has not told
+    state: WorkerState
+    done: int  # units
+    now: str  # what it does, or why it does nothing; may be empty
+
+
+# Told who does the tasks, every few seconds where that changes.
+Watch = Callable[[tuple[WorkerNow, ...]], None]
+
+
+def unwatched(_workers: tuple[WorkerNow, ...]) -> None:
+    """Do nothing."""
+
+
 class Runner(Protocol):
     """Does tasks, as many at a time as it has room for."""
 
     def require_room(self, memory_mib: int) -> None:
         """Refuse guests of so much memory where they have none; before anything is built."""
 
-    def run(self, tasks: Iterable[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
+    def run(
+        self, tasks: Iterable[Task], cache: Cache, take: Take, watch: Watch = unwatched
+    ) -> Sequence[HarnessError]:
         """Do all tasks, handing what each produces to `take` as it comes, from any thread.
 
         What is no sequence is made while others are done: its next is asked for, by any one
@@ -110,8 +143,11 @@ class LocalRunner:
         """Look at the memory that is available."""
         require_memory(memory_mib, self.at_once, self.fewer)
 
-    def run(self, tasks: Iterable[Task], cache: Cache, take: Take) -> Sequence[HarnessError]:
+    def run(
+        self, tasks: Iterable[Task], cache: Cache, take: Take, watch: Watch = unwatched
+    ) -> Sequence[HarnessError]:
         """Do all tasks; the first exception ends them all and is raised."""
+        del watch  # there is nobody but this process
         stop, failed = threading.Event(), threading.Event()
 
         def check_stop() -> None:

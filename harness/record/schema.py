@@ -63,5 +63,7 @@ COMPARISON = Schema(
     },
     also=frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15}),
 )
+# workers.json of a comparison's folder: only looked at, so an earlier form is not.
+WORKERS = Schema(1)
 # second_opinion.json and the files of single live boots.
 SECOND_OPINION = Schema(1)

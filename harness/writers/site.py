@@ -94,6 +94,7 @@ class Progress:
     unit: str
     now: str
     table: Table
+    workers: Table | None = None  # None: this machine does it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

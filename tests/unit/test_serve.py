@@ -21,9 +21,11 @@ from harness.compare.results import RESULTS
 from harness.errors import Exit
 from harness.host.templates import html_assets
 from harness.host.web import listening
+from harness.jobs.runner import WorkerNow, WorkerState
 from harness.jobs.shelf import Shelf
 from harness.jobs.shelf_files import address_of
 from harness.jobs.site import Pages
+from harness.jobs.workers_file import WORKERS, keep_workers
 from harness.stages.check import check
 from harness.stages.report import report
 
@@ -278,6 +280,32 @@ def test_a_running_one_shows_how_far_it_is(site: Site) -> None:
     assert "interrupted</strong>" in text
     assert "Now: " not in text
     assert 'id="live"' not in text
+
+
+def test_a_sweep_on_workers_shows_who_works(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = site.folder / "sweep"
+    shutil.copytree(KEPT, folder)
+    (folder / RESULTS).unlink()
+    (folder / "arms").mkdir()
+    workers = (
+        WorkerNow(name="tcp://a:1", host="rack-1", state=WorkerState.WORKING, done=7, now="one"),
+        WorkerNow(name="tcp://b:2", host="rack-2", state=WorkerState.SILENT, done=3, now="<b>"),
+    )
+    keep_workers(folder, workers)
+    monkeypatch.setattr("harness.jobs.shelf.is_locked", lambda *_: True)
+    text = site.get("/at/sweep/")[2]
+
+    assert "Workers: 1 of 2 work" in text
+    assert text.index("does not answer</td>") < text.index("rack-1")
+    assert "&lt;b&gt;" in text
+
+    monkeypatch.setattr("harness.jobs.shelf.is_locked", lambda *_: False)
+    text = site.get("/at/sweep/")[2]
+    assert "Workers: 2 worked" in text
+    assert "does not answer</td>" not in text
+
+    (folder / WORKERS).write_text('{"schema": 99}')
+    assert "Workers" not in site.get("/at/sweep/")[2]
 
 
 def test_files_are_folded_by_folder_and_a_cut_is_told(site: Site) -> None:

@@ -2,6 +2,7 @@
 """Tasks on real workers of Dask's, which are killed, lied to, and lie."""
 
 import argparse
+import socket  # noqa: TID251 - this host's name
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,7 @@ from harness.engines.dask_runner import DaskRunner, Limits
 from harness.engines.target import Target
 from harness.errors import Exit, HarnessError, HostError
 from harness.host.cache import Cache
-from harness.jobs.runner import Task
+from harness.jobs.runner import Task, WorkerNow, WorkerState
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.timeout(300)
@@ -155,6 +156,25 @@ def test_what_ends_the_making_of_tasks_ends_the_job(
 
     with pytest.raises(HostError, match="it does not build"):
         done(made(), address, cache, Taken())
+
+
+def test_who_watches_is_told_who_works_and_why_one_does_not(
+    folder: Path, address: str, cache: Cache
+) -> None:
+    asked = tasks(folder, 12, 4, unit_s=0.4)
+    told: list[tuple[WorkerNow, ...]] = []
+
+    def lack(made: Made) -> None:
+        (folder / "lacks").write_text(str(made.pid))
+
+    runner = DaskRunner(target=Target(address=address), share=0.0, limits=QUICK)
+    assert list(runner.run(asked, cache, Taken(lack), told.append)) == []
+    assert any(one.state is WorkerState.WORKING and one.now for each in told for one in each)
+    last = told[-1]
+    assert sum(one.done for one in last) == len(units(asked))
+    (refused,) = (one for one in last if one.state is WorkerState.REFUSED)
+    assert refused.now == "no space is left on this host"
+    assert {one.host for one in last} == {socket.gethostname()}
 
 
 # These come last: the workers that they kill are gone.

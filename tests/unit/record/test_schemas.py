@@ -19,6 +19,7 @@ from harness.compare.second_opinion import SecondOpinion
 from harness.compare.state_invariants import StateResult
 from harness.forecast.stored import StoredPrediction
 from harness.host.cache import _Manifest
+from harness.jobs.workers_file import WorkersFile
 from harness.record import schema
 from harness.record.bundle import Bundle
 from harness.record.key import ReplayKey, RunIdentity
@@ -36,6 +37,7 @@ SAVED: dict[str, tuple[Schema, type]] = {
     "results.json.gz": (schema.COMPARISON, Results),
     "arms/ARM.json": (schema.COMPARISON, ArmResult),
     "states/STATE.json": (schema.COMPARISON, StateResult),
+    "workers.json": (schema.WORKERS, WorkersFile),
     "second_opinion.json": (schema.SECOND_OPINION, SecondOpinion),
     "bundle.json": (schema.BUNDLE, Bundle),
     "manifest.json": (schema.MANIFEST, _Manifest),
