@@ -141,9 +141,12 @@ STUCK = {
     ),
     "everybody waits": Stuck("kill -STOP -1; sleep 1000", "idle, at ", "default_idle"),
 }
+LONGER = ("interrupts on", "everybody waits")
 
 
-@pytest.mark.parametrize("how", STUCK)
+@pytest.mark.parametrize(
+    "how", ["interrupts off", *(pytest.param(one, marks=pytest.mark.long) for one in LONGER)]
+)
 def test_a_guest_that_hangs_tells_where_each_cpu_is(
     machine: Machine, tmp_path: Path, how: str
 ) -> None:
