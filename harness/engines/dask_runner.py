@@ -40,6 +40,7 @@ logger = logging.getLogger("cluster")
 SHARE = 0.01
 _LOOK_EVERY_S = 1.0
 _TELL_EVERY_S = 3.0
+_INEXACT = "what it gave differs from what others did; `buddylab exactness` there tells more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,7 @@ class _Sweep:
         elif address in self._silent:
             state, now = WorkerState.SILENT, self._silent[address]
         elif address in self.ledger.inexact:
-            state, now = WorkerState.INEXACT, "what it gave differs from what others did"
+            state, now = WorkerState.INEXACT, _INEXACT
         elif address in self._refused:
             state, now = WorkerState.REFUSED, self._refused[address]
         return WorkerNow(
@@ -253,7 +254,7 @@ class _Sweep:
                 f"no worker is at {self.runner.target}; start some (docs/howto/cluster.md) and "
                 "give the same command again"
             )
-        told = "\n  ".join(f"{each}: {self._refused.get(each, 'inexact')}" for each in addresses)
+        told = "\n  ".join(f"{each}: {self._refused.get(each, _INEXACT)}" for each in addresses)
         return HostError(f"no worker can do it:\n  {told}")
 
     async def _crew(self, client: Any, address: str, threads: int) -> None:

@@ -117,14 +117,14 @@ class Supply:
         if guests < 1:
             raise RefusedError(
                 f"the other workers of {theirs.host} have its memory of {first_mib} MiB: "
-                f"a guest needs {self.guest_mib}"
+                f"a guest needs {self.guest_mib}; start fewer workers there, or with fewer threads"
             )
         self._granted_mib[theirs.boot] += guests * self.guest_mib
         declared_mib = await call(client, address, worker.declare, guests * self.guest_mib)
         if declared_mib < self.guest_mib:
             raise RefusedError(
                 f"it was started with {worker.RESOURCE}={declared_mib}, and a guest needs "
-                f"{self.guest_mib}"
+                f"{self.guest_mib}; start it with as much, or on a host that has it"
             )
         return Hand(address=address, facts=theirs, guests=guests, qemu=qemu)
 

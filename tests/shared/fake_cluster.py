@@ -3,16 +3,24 @@
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
+import multiprocessing.process
 import os
 import socket  # noqa: TID251 - for a free port, and to carry connections
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from distributed import Scheduler, Worker  # noqa: TID251
 
+from harness.engines import facts
+
 _FORKS = multiprocessing.get_context("forkserver")
+RUNNING: dict[str, Sequence[multiprocessing.process.BaseProcess]] = {}  # by scheduler
+# In the environment of workers whose host's memory is not to be looked at.
+ROOMY = "BUDDYLAB_FAKE_ROOM"
 _NO_PAGE = "127.0.0.1:0"  # the dashboard's: any free port
 
 
@@ -26,6 +34,10 @@ def serve_scheduler(port: int) -> None:
 
 def serve_workers(address: str, count: int, env: Mapping[str, str]) -> None:
     os.environ.update(env)
+    logging.disable(logging.INFO)  # a line for each call of a function
+    if ROOMY in env:
+        # As if each were on a host of its own: their guests are waits, and take no memory.
+        facts._available_mib = lambda: None
 
     async def serve() -> None:
         workers = [
@@ -50,7 +62,7 @@ def cluster(
     _FORKS.set_forkserver_preload(["distributed", "harness.engines.worker"])
     port = free_port()
     address = _address(port)
-    served = [_FORKS.Process(target=serve_scheduler, args=(port,), daemon=True)]
+    served = [_FORKS.Process(target=serve_scheduler, args=(port,), daemon=True, name="scheduler")]
     served += [
         _FORKS.Process(target=serve_workers, args=(address, workers_each, env or {}), daemon=True)
         for _ in range(processes)
@@ -59,11 +71,23 @@ def cluster(
         for process in served:
             process.start()
         _wait_for(port)
+        RUNNING[address] = served
         yield address
     finally:
+        RUNNING.pop(address, None)
         for process in served:
             process.kill()
             process.join()
+
+
+def cpu_s(address: str) -> tuple[float, float]:
+    """Return how much CPU time a cluster's scheduler and its workers have taken, in seconds."""
+    taken = {True: 0.0, False: 0.0}
+    for process in RUNNING[address]:
+        stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = int(stat[11]) + int(stat[12])  # utime and stime, of proc(5)
+        taken[process.name == "scheduler"] += ticks / os.sysconf("SC_CLK_TCK")
+    return taken[True], taken[False]
 
 
 @contextlib.contextmanager
