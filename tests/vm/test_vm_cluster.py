@@ -112,6 +112,7 @@ def test_exactness_is_that_of_here() -> None:
     assert json.loads(there) == json.loads(here)
 
 
+@pytest.mark.long
 def test_predictions_are_those_of_here(tmp_path: Path) -> None:
     asked = ("predict", "--seeds", "2", "--json")
     here, _ = said(*asked, cwd=tmp_path)
@@ -124,6 +125,7 @@ def test_predictions_are_those_of_here(tmp_path: Path) -> None:
         assert contents(one / "raw") == contents(other / "raw")
 
 
+@pytest.mark.long
 def test_a_trial_is_that_of_here() -> None:
     """What `mutants` runs of each kernel, of the series as it is: to build others takes long."""
     cache = Cache.default()

@@ -331,7 +331,10 @@ def test_interrupted_run_leaves_no_guest_and_a_whole_cache(
     assert "Traceback" not in said, said
     assert "interrupted; what was complete is kept" in said
     assert emulators(folder) == []
-    assert holds(machine.cache) == before
+    # Tests beside this one may have added entries of their own, whole ones.
+    after = holds(machine.cache)
+    assert after.items() >= before.items()
+    assert all(Path(name).with_name("manifest.json").exists() for name in after)
     checked = subprocess.run(
         [sys.executable, "-m", "harness", "check", str(folder)], check=False, capture_output=True
     )

@@ -9,6 +9,10 @@ import re
 import subprocess  # noqa: TID251 - a shell, as a reader has it
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.vm
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/tutorial.md"
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
