@@ -16,11 +16,11 @@ from harness.host.files import atomic_write, contents
 from harness.host.progress import progress
 from harness.jobs.in_order import InOrder
 from harness.jobs.runner import LocalRunner, Outcome, Place, Runner, Task
-from harness.jobs.trial import run_digest
+from harness.jobs.trial import run_digest, run_kept
 from harness.stages.boot import RunSettings, measured_speed
 from harness.stages.boot_files import BootFiles, boot_files, require_unaltered
-from harness.stages.check import read, save_key
-from harness.stages.run import Made, made, run_made
+from harness.stages.check import read
+from harness.stages.run import Made, made
 from harness.texts.build.provides import MONITOR
 from harness.texts.build.rules import Rule, rules_in
 from harness.values import GuestImage, KernelBuild, PatchedTree, RunMode
@@ -101,16 +101,7 @@ class PredictWork:
         plan = prediction_stages(settings.memory_mib, seed=settings.seed, monitored=monitored)
         require_unaltered(what)
         try:
-            identity = run_made(
-                what,
-                self.known,
-                plan,
-                settings,
-                folder=folder,
-                cache=place.cache,
-                check_stop=place.check_stop,
-            )
-            save_key(folder, identity)
+            identity = run_kept(what, self.known, plan, settings, place=place, folder=folder)
             stages = read(folder).stages
         except (GuestLostError, RecordError, StageError) as error:
             logger.warning("%s: %s", self.folder, str(error).replace(str(folder), str(self.folder)))

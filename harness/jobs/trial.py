@@ -14,6 +14,7 @@ from harness.host.scratch import temporary
 from harness.jobs.replay import saved_run_texts
 from harness.jobs.runner import Outcome, Place
 from harness.record.bundle import digests_of, run_expected
+from harness.record.key import RunIdentity
 from harness.stages.boot import RunSettings
 from harness.stages.boot_files import BootFiles, require_unaltered
 from harness.stages.check import check, save_key
@@ -140,16 +141,7 @@ def _judged(
     require_unaltered(what)
     with temporary("mutant") as folder:
         try:
-            identity = run_made(
-                what,
-                known,
-                plan,
-                settings,
-                folder=folder,
-                cache=place.cache,
-                check_stop=place.check_stop,
-            )
-            save_key(folder, identity)
+            identity = run_kept(what, known, plan, settings, place=place, folder=folder)
             judged = check(folder)
         except (GuestLostError, RecordError, StageError) as error:
             logger.info("no judgement: %s", error)
@@ -157,6 +149,29 @@ def _judged(
         digest = run_digest(folder, identity.digest)
     failed = (result.name for result in judged.checks if result.status is Status.FAILED)
     return Caught(by=tuple(failed), digest=digest)
+
+
+def run_kept(
+    what: BootFiles,
+    known: Made,
+    plan: tuple[StagePlan, ...],
+    settings: RunSettings,
+    *,
+    place: Place,
+    folder: Path,
+) -> RunIdentity:
+    """Run a plan where its files are, and leave its key beside what the guest said."""
+    identity = run_made(
+        what,
+        known,
+        plan,
+        settings,
+        folder=folder,
+        cache=place.cache,
+        check_stop=place.check_stop,
+    )
+    save_key(folder, identity)
+    return identity
 
 
 def run_digest(folder: Path, key: str) -> str:
